@@ -1,0 +1,183 @@
+"""Arguments and wiring: what the command line says is put together here, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Sequence
+
+    from l7proxy.core.config import Config, ConfigError
+
+VERSION = "1.0.0"
+USAGE_ERROR = 2
+LOG_LEVELS = ("warning", "error", "silent")
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+DEFAULT_CONFIGS = (
+    os.path.join(_PACKAGE, "default_config.json"),
+    os.path.join(os.path.dirname(_PACKAGE), "config", "backends.json"),
+)
+"""Where the default configuration is: in an installed package, else in a checkout."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status: 0 fine, 2 usage or configuration."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = COMMANDS.get(words[0]) if words else None
+    try:
+        if command is not None:
+            return command(words[1:])
+        return _node(words)
+    except BrokenPipeError:
+        # Nobody reads what is printed any more; Python would complain again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _node(words: Sequence[str]) -> int:
+    """`l7proxy [--config FILE] [--log-level L]`: the node on stdin and stdout."""
+    # Most runs have no arguments, and importing argparse takes a tenth of a short one.
+    options = _node_parser().parse_args(words) if words else None
+    config = load_config_file(options.config if options else None)
+    if config is None:
+        return USAGE_ERROR
+    from random import Random
+
+    from l7proxy.core.config import ConfigError
+    from l7proxy.node import driver
+    from l7proxy.node.framing import DEFAULT_LIMIT
+    from l7proxy.node.node import Node
+
+    log = complain if options is None or options.log_level == "warning" else _say_nothing
+    limit = options.max_message if options else DEFAULT_LIMIT
+    try:
+        node = Node(config, Random(0), log, limit=limit)
+    except ConfigError as error:
+        return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
+    driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
+    return 0
+
+
+def _check(words: Sequence[str]) -> int:
+    """`l7proxy check FILE`: every problem at once."""
+    from l7proxy.tools.check import check
+
+    parser = _parser("check", "Validate a configuration and print every problem in it.")
+    parser.add_argument("file", metavar="FILE", help="the configuration; - reads stdin")
+    options = parser.parse_args(words)
+    text = read_file(options.file)
+    if text is None:
+        return USAGE_ERROR
+    return check(_shown(options.file), text, sys.stdout.write, complain)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"check": _check}
+
+
+def _parser(command: str, description: str) -> ArgumentParser:
+    from argparse import ArgumentParser
+
+    return ArgumentParser(prog=f"l7proxy {command}".strip(), description=description)
+
+
+def _node_parser() -> ArgumentParser:
+    from argparse import RawDescriptionHelpFormatter
+
+    from l7proxy.node.framing import DEFAULT_LIMIT
+
+    parser = _parser("", "A Layer 7 load balancer you can pipe JSON through.")
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.usage = "l7proxy [OPTIONS] < envelopes.jsonl\n       l7proxy COMMAND [OPTIONS]"
+    parser.epilog = (
+        "Reads one JSON envelope after another from stdin and writes the answers to stdout.\n\n"
+        "commands:\n"
+        + "\n".join(
+            f"  {name:<10}{(run.__doc__ or '').partition(': ')[2].rstrip('.')}"
+            for name, run in COMMANDS.items()
+        )
+    )
+    parser.add_argument("--config", metavar="FILE", help="the configuration; - reads stdin")
+    parser.add_argument(
+        "--log-level",
+        choices=LOG_LEVELS,
+        default="warning",
+        help="what is said on stderr about messages that can't be answered (default: warning)",
+    )
+    parser.add_argument(
+        "--max-message",
+        type=_positive,
+        default=DEFAULT_LIMIT,
+        metavar="BYTES",
+        help="the largest message that is read (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long requests in flight may take once the input has ended (default: 30)",
+    )
+    parser.add_argument("--version", action="version", version=f"l7proxy {VERSION}")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def read_file(name: str) -> bytes | None:
+    """The bytes of a file, or of stdin for `-`; None after saying why there are none."""
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        complain(f"l7proxy: {name}: {error.strerror}")
+        return None
+
+
+def load_config_file(name: str | None) -> Config | None:
+    """The configuration in a file (None: the default one), or None after saying what is wrong."""
+    from l7proxy.core.config import ConfigError, parse_config
+
+    if name is None:
+        name = next(filter(os.path.exists, DEFAULT_CONFIGS), DEFAULT_CONFIGS[0])
+    text = read_file(name)
+    if text is None:
+        return None
+    try:
+        return parse_config(text)
+    except ConfigError as error:
+        refuse_config(name, error)
+        return None
+
+
+def refuse_config(name: str, error: ConfigError) -> int:
+    """Prints one line for each problem and gives the exit status."""
+    for problem in error.problems:
+        complain(f"{_shown(name)}: {problem}")
+    return USAGE_ERROR
+
+
+def _shown(name: str) -> str:
+    return "<stdin>" if name == "-" else name
+
+
+def complain(line: str) -> None:
+    """One line on stderr; a stderr that nobody reads is no reason to stop."""
+    try:
+        sys.stderr.write(line + "\n")
+    except OSError:
+        pass
+
+
+def _say_nothing(line: str) -> None:
+    """The log of those who want none."""

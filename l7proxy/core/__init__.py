@@ -1,0 +1,37 @@
+"""The core: every decision the proxy makes, pure.
+
+Nothing here opens a socket or a file, reads a clock, or rolls dice that it was not handed. Time
+comes in as `now` (seconds), chance as a seeded `random.Random`; the same configuration, the same
+requests and the same seed give the same decisions.
+
+- `messages`: what the core is asked and what it answers
+- `config`: JSON to frozen, validated records
+- `target`, `router`: what a request names, and which route it takes
+- `backend`, `pool`: a backend's state, and who may be picked now
+- `selectors`: who is picked, one small class per algorithm
+- `retry`: when another attempt is made
+- `verdict`: why the proxy answers by itself, and with what status
+- `timers`: what is due when
+- `proxy`, `exchange`: a request comes in, and the life it then has
+"""
+
+from l7proxy.core.config import Config, ConfigError, config_from, parse_config
+from l7proxy.core.exchange import Exchange
+from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
+from l7proxy.core.proxy import Proxy
+from l7proxy.core.selectors import Selector
+from l7proxy.core.timers import Timers
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Exchange",
+    "Headers",
+    "HttpRequest",
+    "HttpResponse",
+    "Proxy",
+    "Selector",
+    "Timers",
+    "config_from",
+    "parse_config",
+]

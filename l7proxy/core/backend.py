@@ -1,0 +1,82 @@
+"""A backend's state: what it is doing, and what speaks against giving it a request."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.model import split_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from l7proxy.core.config import BackendConfig
+
+FULL = 1
+"""It has as many requests as it may have at once."""
+DOWN = 2
+"""Its health checks fail."""
+EJECTED = 4
+"""Its answers to real requests failed too often."""
+BROKEN = 8
+"""Its circuit breaker is open, or half-open with all probes out."""
+DRAINING = 16
+"""It finishes what it has and gets nothing new."""
+MAINTENANCE = 32
+"""A person took it out."""
+REMOVED = 64
+"""It is no longer in the configuration and leaves when it is idle."""
+
+HEALTH_BARS = DOWN | EJECTED | BROKEN
+"""The bars that are opinions about health, which a pool in panic does not listen to."""
+
+BAR_NAMES = {
+    FULL: "full",
+    DOWN: "down",
+    EJECTED: "ejected",
+    BROKEN: "broken",
+    DRAINING: "drain",
+    MAINTENANCE: "maint",
+    REMOVED: "removed",
+}
+
+
+class Backend:
+    """One backend in a pool.
+
+    `bars` is the set of reasons, as bits, why it should get no request; its pool keeps
+    `eligible` in step with them. `weight` is the weight in force: the configured one, unless it
+    was changed or the backend is starting slowly.
+    """
+
+    __slots__ = (
+        "address",
+        "bars",
+        "config",
+        "eligible",
+        "in_flight",
+        "index",
+        "name",
+        "total",
+        "weight",
+    )
+
+    def __init__(self, index: int, name: str, config: BackendConfig) -> None:
+        self.index = index
+        self.name = name
+        self.config = config
+        self.address = config.address
+        self.weight = config.weight
+        self.in_flight = 0
+        self.total = 0
+        self.bars = 0
+        self.eligible = True
+
+    @property
+    def host_and_port(self) -> tuple[str, int | None]:
+        return split_address(self.address)
+
+    def why_not(self) -> Iterator[str]:
+        """The names of the bars that are up."""
+        return (name for bar, name in BAR_NAMES.items() if self.bars & bar)
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name})"

@@ -1,0 +1,29 @@
+"""Configuration: JSON in, frozen and validated records out.
+
+`spec` says what kinds of values there are, `model` declares the configuration with them, and
+`load` turns JSON text into a `Config`, or into every problem found in it.
+"""
+
+from l7proxy.core.config.load import config_from, parse_config
+from l7proxy.core.config.model import (
+    BackendConfig,
+    CannedResponse,
+    Config,
+    PoolConfig,
+    RouteConfig,
+    SimulateConfig,
+)
+from l7proxy.core.config.spec import ConfigError, Problem
+
+__all__ = [
+    "BackendConfig",
+    "CannedResponse",
+    "Config",
+    "ConfigError",
+    "PoolConfig",
+    "Problem",
+    "RouteConfig",
+    "SimulateConfig",
+    "config_from",
+    "parse_config",
+]

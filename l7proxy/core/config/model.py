@@ -1,0 +1,199 @@
+"""The configuration, as records: what a file or an `init` may say, with defaults and meanings."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.policies import QueueConfig, RetryConfig, TimeoutsConfig
+from l7proxy.core.config.spec import (
+    Anything,
+    Either,
+    ListOf,
+    MapOf,
+    Mapped,
+    Number,
+    Of,
+    Problems,
+    Record,
+    Text,
+    child,
+    count,
+    field,
+    suggestion,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+UPSTREAMS = ("simulated", "envelope", "http")
+
+
+def split_address(address: str) -> tuple[str, int | None]:
+    """The host and port of `host:port`, `[v6]:port`, `host`, each perhaps behind `http(s)://`.
+
+    A `unix:/path` is all host. Raises ValueError where the port is not 1 to 65535.
+    """
+    if address.startswith("unix:"):
+        return address, None
+    rest = address.partition("://")[2] or address
+    host, colon, port = rest.rpartition(":")
+    if not colon or (rest.startswith("[") and rest.endswith("]")):
+        return rest.strip("[]"), None
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f'"{address}": the port must be a number from 1 to 65535')
+    if not host:
+        raise ValueError(f'"{address}" has no host')
+    return host.strip("[]"), int(port)
+
+
+def _checked_address(address: str) -> str:
+    split_address(address)
+    return address
+
+
+_ADDRESS = Mapped(
+    Text(
+        min_length=1,
+        pattern=r"^(https?://)?[^\s/]+$|^unix:/\S+$",
+        meaning="an address such as api-1:8080, http://10.0.0.1:80 or unix:/run/app.sock",
+    ),
+    _checked_address,
+)
+
+_HEADERS = MapOf(Either(Text(), ListOf(Text())))
+
+
+class CannedResponse(Record):
+    """What a simulated backend answers."""
+
+    status: int = field(count(200, 599), "HTTP status", default=200)
+    headers: Mapping[str, str | tuple[str, ...]] | None = field(
+        _HEADERS, "response headers", default=None
+    )
+    body: str | None = field(Text(), "response body", default=None)
+
+
+class SimulateConfig(CannedResponse):
+    """How simulated backends behave; a backend's own settings win over its pool's."""
+
+    paths: Mapping[str, CannedResponse] = field(
+        MapOf(Of(CannedResponse), keys=Text(pattern="^/", meaning="a path prefix such as /users")),
+        "answers by path prefix, whole segments; the longest prefix wins",
+        default={},
+    )
+
+
+class BackendConfig(Record):
+    """One backend of a pool."""
+
+    address: str = field(_ADDRESS, "host:port, http(s)://host:port or unix:/path")
+    name: str | None = field(
+        Text(min_length=1), "its name in replies; the host if not given", default=None
+    )
+    weight: float = field(
+        Number(above=0, maximum=65535), "its share beside the others' weights", default=1
+    )
+    max_connections: int | None = field(count(), "requests it is given at once", default=None)
+    simulate: SimulateConfig | None = field(
+        Of(SimulateConfig), "how it behaves, simulated", default=None
+    )
+
+
+def _backend(value: str | BackendConfig) -> BackendConfig:
+    return BackendConfig(address=value) if isinstance(value, str) else value
+
+
+class PoolConfig(Record):
+    """Backends that can answer the same requests, and how one of them is chosen."""
+
+    backends: tuple[BackendConfig, ...] = field(
+        ListOf(Mapped(Either(_ADDRESS, Of(BackendConfig)), _backend), min_items=1),
+        "the backends, in the order in which ties are broken",
+    )
+    algorithm: str = field(
+        Text(min_length=1),
+        "a selector's name, or module:Class of a selector of your own",
+        default="round-robin",
+    )
+    options: Mapping[str, Any] = field(MapOf(Anything()), "the selector's own options", default={})
+    upstream: str = field(
+        Text(choices=UPSTREAMS), "how a request is carried out", default="simulated"
+    )
+    simulate: SimulateConfig | None = field(
+        Of(SimulateConfig), "how its backends behave", default=None
+    )
+    timeouts: TimeoutsConfig = field(
+        Of(TimeoutsConfig), "how long things take", default=TimeoutsConfig()
+    )
+    queue: QueueConfig = field(
+        Of(QueueConfig), "where requests wait for a place", default=QueueConfig()
+    )
+    retries: RetryConfig = field(
+        Of(RetryConfig), "when another attempt is made", default=RetryConfig()
+    )
+
+    @property
+    def backend_names(self) -> tuple[str, ...]:
+        """Each backend's name: given, else its host, else (where hosts repeat) its address."""
+        hosts = [split_address(backend.address)[0] for backend in self.backends]
+        return tuple(
+            backend.name or (host if hosts.count(host) == 1 else backend.address)
+            for backend, host in zip(self.backends, hosts, strict=True)
+        )
+
+    def check(self, at: str, problems: Problems) -> None:
+        seen: set[str] = set()
+        for index, name in enumerate(self.backend_names):
+            if name in seen:
+                where = child(child(at, "backends"), index)
+                problems.conflict(where, f'a backend named "{name}" is in this pool already')
+            seen.add(name)
+
+
+class RouteConfig(Record):
+    """Which requests go where."""
+
+    path: str | None = field(
+        Text(pattern="^/", meaning="a path, from /"), "the exact path", default=None
+    )
+    path_pattern: str | None = field(
+        Text(pattern="^/", meaning="a pattern such as /api/*"),
+        "/api/* matches /api, /api/ and all below; without * the exact path",
+        default=None,
+    )
+    backend_pool: str = field(Text(min_length=1), "the pool that answers")
+
+    def check(self, at: str, problems: Problems) -> None:
+        if self.path is not None and self.path_pattern is not None:
+            problems.conflict(at, "give path or path_pattern, not both")
+        if self.path_pattern is not None and "*" in self.path_pattern.removesuffix("/*"):
+            problems.conflict(
+                child(at, "path_pattern"), "a * can only be the last segment, as in /api/*"
+            )
+
+
+class Config(Record):
+    """The whole configuration."""
+
+    backend_pools: Mapping[str, PoolConfig] = field(MapOf(Of(PoolConfig)), "the pools, by name")
+    routes: tuple[RouteConfig, ...] | None = field(
+        ListOf(Of(RouteConfig)), "without routes, pool P gets the route /P/*", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        for index, route in enumerate(self.routes or ()):
+            if route.backend_pool not in self.backend_pools:
+                name = route.backend_pool
+                problems.conflict(
+                    child(child(child(at, "routes"), index), "backend_pool"),
+                    f'no pool named "{name}"{suggestion(name, self.backend_pools)}',
+                )
+
+    @property
+    def effective_routes(self) -> tuple[RouteConfig, ...]:
+        """The routes as written or, where there are none, `/P/*` for every pool `P`."""
+        if self.routes is not None:
+            return self.routes
+        return tuple(
+            RouteConfig(path_pattern=f"/{name}/*", backend_pool=name) for name in self.backend_pools
+        )

@@ -1,0 +1,97 @@
+"""What the core is asked and what it answers: HTTP messages, free of any wire format."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Headers:
+    """Header fields in order, looked up without regard to case."""
+
+    __slots__ = ("_index", "_pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._pairs = list(pairs)
+        self._index: dict[str, list[str]] | None = None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the field, in order; `name` in lower case."""
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for key, value in self._pairs:
+                index.setdefault(key.lower(), []).append(value)
+        return index.get(name, [])
+
+    def get(self, name: str) -> str | None:
+        """The field's value, several lines joined with ", " (RFC 9110, 5.3); None if absent."""
+        values = self.all(name)
+        if not values:
+            return None
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._pairs == other._pairs
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Headers({self._pairs!r})"
+
+
+NO_HEADERS = Headers()
+
+
+class HttpRequest:
+    """A request as it arrived.
+
+    `target` is in origin-form or absolute-form (RFC 9112, 3.2), `body` is bytes, `client_ip` is
+    the address or name that the request came from. `cookies` are those given beside the Cookie
+    header, as the envelope protocol allows.
+    """
+
+    __slots__ = ("body", "client_ip", "cookies", "headers", "method", "target")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: Headers = NO_HEADERS,
+        *,
+        client_ip: str = "",
+        cookies: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.client_ip = client_ip
+        self.cookies = cookies
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method} {self.target})"
+
+
+class HttpResponse:
+    """A response as the client gets it; `headers` is None where there is nothing to say."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self, status: int, headers: Headers | None = None, body: bytes | None = None
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.status})"

@@ -1,0 +1,72 @@
+"""The proxy's decisions, free of any input or output: a request in, an `Exchange` out."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from l7proxy.core.config import ConfigError, Problem
+from l7proxy.core.exchange import Exchange
+from l7proxy.core.pool import Pool
+from l7proxy.core.router import Router
+from l7proxy.core.target import parse_target
+from l7proxy.core.timers import Timers
+from l7proxy.core.verdict import DRAINING, NO_ROUTE, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from random import Random
+
+    from l7proxy.core.config import Config
+    from l7proxy.core.messages import HttpRequest
+
+
+class Proxy:
+    """Routes, pools and the schedule that they share.
+
+    A shell opens an exchange for each request, carries out the attempts that it asks for, calls
+    `advance` when time passes, and takes from `ready` the exchanges that changed without it.
+    Time is in seconds, from whatever clock the shell has; it never runs backwards.
+    """
+
+    def __init__(self, config: Config, random: Random, timers: Timers | None = None) -> None:
+        """Raises `ConfigError` where a selector can't be found or refuses its options."""
+        self.config = config
+        self.timers = Timers() if timers is None else timers
+        self.ready: deque[Exchange] = deque()
+        self.router = Router(config.effective_routes)
+        self.pools: dict[str, Pool] = {}
+        self.draining = False
+        problems = []
+        for name, pool in config.backend_pools.items():
+            try:
+                self.pools[name] = Pool(name, pool, random)
+            except ValueError as error:
+                problems.append(Problem(f"/backend_pools/{name}/algorithm", str(error)))
+        if problems:
+            raise ConfigError(problems)
+
+    def open(self, request: HttpRequest, now: float) -> Exchange:
+        """Decides what happens to a request first; see `Exchange` for what follows."""
+        exchange = Exchange(self, request, now)
+        try:
+            exchange.target = target = parse_target(request)
+        except Refused as refused:
+            exchange.refuse(refused.verdict)
+            return exchange
+        route = self.router.match(target)
+        if route is None:
+            exchange.refuse(NO_ROUTE.because(target.path))
+        elif self.draining:
+            exchange.refuse(DRAINING)
+        else:
+            exchange.route = route
+            exchange.seek(self.pools[route.pool_name], now)
+        return exchange
+
+    def next_deadline(self) -> float | None:
+        """The next instant (seconds) at which `advance` has something to do."""
+        return self.timers.next_deadline()
+
+    def advance(self, now: float) -> None:
+        """Lets everything happen that is due by `now`."""
+        self.timers.advance(now)

@@ -1,0 +1,95 @@
+"""`least-connections`: the fewest requests in flight for the weight, ties as nginx breaks them."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.smooth import SmoothRotation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from random import Random
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
+
+
+class LeastConnections(Selector):
+    """The smallest in-flight / weight; among equals, one step of smooth weighted round robin.
+
+    Backends with the same load share a rotation, so the tied ones are at hand: O(log n) for a
+    pick and for a change of load. Dividing two whole numbers gives equal floats exactly when the
+    fractions are equal, so loads can be compared as floats.
+    """
+
+    def __init__(
+        self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
+    ) -> None:
+        self._currents: dict[Backend, float] = {}
+        self._rotations: dict[float, SmoothRotation] = {}
+        self._loads: list[float] = []
+        """A heap of the loads that have a rotation; the least is on top."""
+        self._load_of: dict[Backend, float] = {}
+        super().__init__(backends, options, random)
+
+    def pick(
+        self,
+        request: HttpRequest | None = None,
+        avoid: Collection[Backend] = (),
+    ) -> Backend | None:
+        if avoid:
+            return self._pick_without(avoid)
+        if not self._loads:
+            return None
+        return self._rotations[self._loads[0]].step()
+
+    def joined(self, backend: Backend) -> None:
+        load = backend.in_flight / backend.weight
+        rotation = self._rotations.get(load)
+        if rotation is None:
+            rotation = self._rotations[load] = SmoothRotation(self._currents)
+            heappush(self._loads, load)
+        rotation.join(backend)
+        self._load_of[backend] = load
+
+    def left(self, backend: Backend) -> None:
+        rotation = self._rotations[self._load_of.pop(backend)]
+        rotation.leave(backend)
+        # Only the least load needs a rotation that is not empty: the others are looked at when
+        # they become the least.
+        while self._loads and not self._rotations[self._loads[0]]:
+            del self._rotations[heappop(self._loads)]
+
+    def reweighted(self, backend: Backend) -> None:
+        self.left(backend)
+        self.joined(backend)
+
+    def opened(self, backend: Backend) -> None:
+        if backend in self._load_of:
+            self.reweighted(backend)
+
+    closed = opened
+
+    def explain(self) -> Mapping[str, Any]:
+        ordered = sorted(self._load_of, key=_place)
+        weights = {b: w for r in self._rotations.values() for b, w in r.current_weights().items()}
+        return {
+            "in_flight_per_weight": {b.name: self._load_of[b] for b in ordered},
+            "current_weights": {b.name: weights[b] for b in ordered},
+        }
+
+    def _pick_without(self, avoid: Collection[Backend]) -> Backend | None:
+        resting = [backend for backend in avoid if backend in self._load_of]
+        for backend in resting:
+            self.left(backend)
+        picked = self.pick()
+        for backend in resting:
+            self.joined(backend)
+        return picked
+
+
+def _place(backend: Backend) -> int:
+    return backend.index

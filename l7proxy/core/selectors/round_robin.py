@@ -1,0 +1,54 @@
+"""`round-robin`: smooth weighted round robin, pick for pick as nginx does it."""
+
+from __future__ import annotations
+
+from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.smooth import SmoothRotation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from random import Random
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
+
+
+class RoundRobin(Selector):
+    """Everyone in turn, in proportion to the weights, spread as evenly as possible.
+
+    Who left and returns goes on from where it was. O(log n) for a pick, O(1) once the pool has
+    been left alone for a round.
+    """
+
+    def __init__(
+        self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
+    ) -> None:
+        self.rotation = SmoothRotation()
+        super().__init__(backends, options, random)
+
+    def pick(
+        self,
+        request: HttpRequest | None = None,
+        avoid: Collection[Backend] = (),
+    ) -> Backend | None:
+        return self.rotation.step(avoid)
+
+    def joined(self, backend: Backend) -> None:
+        self.rotation.join(backend)
+
+    def left(self, backend: Backend) -> None:
+        self.rotation.leave(backend)
+
+    def reweighted(self, backend: Backend) -> None:
+        self.rotation.leave(backend)
+        self.rotation.join(backend)
+
+    def explain(self) -> Mapping[str, Any]:
+        weights = self.rotation.current_weights()
+        return {"current_weights": {b.name: weights[b] for b in sorted(weights, key=_place)}}
+
+
+def _place(backend: Backend) -> int:
+    return backend.index

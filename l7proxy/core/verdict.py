@@ -1,0 +1,42 @@
+"""The one place where a status code of our own is decided.
+
+Whatever makes the proxy answer in place of a backend ends in one of these.
+"""
+
+from __future__ import annotations
+
+
+class Verdict:
+    """Why the proxy answers itself: a stable name, the HTTP status, and a line for people."""
+
+    __slots__ = ("name", "status", "text")
+
+    def __init__(self, name: str, status: int, text: str) -> None:
+        self.name = name
+        self.status = status
+        self.text = text
+
+    def because(self, detail: str) -> Verdict:
+        """The same verdict with the particulars of one request."""
+        return Verdict(self.name, self.status, f"{self.text}: {detail}")
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.status} {self.text})"
+
+
+BAD_REQUEST = Verdict("bad_request", 400, "bad request")
+NO_ROUTE = Verdict("no_route", 404, "no route matches")
+NO_BACKEND = Verdict("no_backend", 503, "no backend is available")
+DRAINING = Verdict("draining", 503, "the proxy is shutting down")
+CONNECT_FAILED = Verdict("connect_failed", 502, "the backend refused the connection")
+RESET = Verdict("reset", 502, "the backend closed the connection without a response")
+GARBAGE = Verdict("garbage", 502, "the backend sent something that is not a response")
+TIMED_OUT = Verdict("timed_out", 504, "the backend took too long")
+
+
+class Refused(Exception):
+    """Raised where a request can't be taken further; `verdict` is what it is answered with."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.text)
+        self.verdict = verdict

@@ -1,0 +1,28 @@
+"""`l7proxy check`: is this configuration valid, and if not, what exactly is wrong with it?"""
+
+from __future__ import annotations
+
+from random import Random
+
+from l7proxy.core.config import ConfigError, parse_config
+from l7proxy.core.proxy import Proxy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def check(
+    name: str, text: bytes, say: Callable[[str], object], complain: Callable[[str], object]
+) -> int:
+    """Says that the configuration is fine (0), or complains of every problem in it (2)."""
+    try:
+        config = parse_config(text)
+        Proxy(config, Random(0))
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(f"{name}: {problem}")
+        return 2
+    pools, routes = len(config.backend_pools), len(config.effective_routes)
+    say(f"{name}: fine ({pools} pool{'s' * (pools != 1)}, {routes} route{'s' * (routes != 1)})\n")
+    return 0

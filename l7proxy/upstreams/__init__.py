@@ -1,0 +1,6 @@
+"""How an attempt is carried out: what stands behind the pools.
+
+- `base`: what an upstream is
+- `simulated`: answers by itself, from the configuration
+- `carrier`: brings exchanges, upstreams and their shell together
+"""

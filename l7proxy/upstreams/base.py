@@ -1,0 +1,20 @@
+"""What an upstream is: it carries out the attempts that exchanges ask for."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from l7proxy.core.exchange import Exchange
+
+
+class Upstream:
+    """Where the requests of a pool go."""
+
+    def start(self, exchange: Exchange, now: float) -> None:
+        """Carries out the present attempt on `exchange.backend`.
+
+        Either reports its end before returning (`exchange.answered`, `exchange.failed`), or calls
+        `exchange.under_way(now)`, sets `exchange.abandon`, and later reports the end and hands
+        the exchange to its `Carrier` again.
+        """
+        raise NotImplementedError

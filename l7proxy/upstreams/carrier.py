@@ -1,0 +1,69 @@
+"""Brings exchanges, the upstreams that carry out their attempts, and their shell together."""
+
+from __future__ import annotations
+
+from l7proxy.core.exchange import ATTEMPTING, ENDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.proxy import Proxy
+    from l7proxy.upstreams.base import Upstream
+
+
+class Carrier:
+    """Starts the attempts that exchanges ask for, and delivers those that have ended.
+
+    `upstreams` has one for each pool, by name. `deliver(exchange, now)` is called once for each
+    exchange, when it has ended.
+    """
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        upstreams: Mapping[str, Upstream],
+        deliver: Callable[[Exchange, float], None],
+    ) -> None:
+        self.proxy = proxy
+        self.upstreams = upstreams
+        self.deliver = deliver
+
+    def open(self, request: HttpRequest, owner: Any, now: float) -> Exchange:
+        """Opens an exchange for the request and takes it as far as it gets at once."""
+        exchange = self.proxy.open(request, now)
+        exchange.owner = owner
+        self.carry(exchange, now)
+        return exchange
+
+    def carry(self, exchange: Exchange, now: float) -> None:
+        """Takes an exchange on after a change: starts its next attempt, or delivers its end."""
+        self._take_on(exchange, now)
+        if self.proxy.ready:
+            self.carry_ready(now)
+
+    def carry_ready(self, now: float) -> None:
+        """Takes on the exchanges that changed by themselves: a deadline, a place became free."""
+        ready = self.proxy.ready
+        while ready:
+            self._take_on(ready.popleft(), now)
+
+    def advance(self, now: float) -> None:
+        """Lets everything happen that is due by `now` (seconds), in order of time."""
+        timers = self.proxy.timers
+        while (due := timers.next_deadline()) is not None and due <= now:
+            timers.advance(due)
+            self.carry_ready(due)
+
+    def _take_on(self, exchange: Exchange, now: float) -> None:
+        while exchange.state is ATTEMPTING:
+            attempt = exchange.attempts
+            assert exchange.pool is not None
+            self.upstreams[exchange.pool.name].start(exchange, now)
+            if exchange.attempts == attempt:
+                break
+        if exchange.state is ENDED:
+            self.deliver(exchange, now)
