@@ -1,0 +1,73 @@
+"""HTTP/1.1 without I/O: bytes in, one unambiguous message out, or a refusal.
+
+The rule of the room: **what is passed on can be read in one way only.** Whatever two readers
+might take for different messages (RFC 9112 11) is refused with a sentence that says why.
+
+- `grammar`    the smallest pieces, as regular expressions
+- `fields`     a header-field block: checked as a whole, passed on as the bytes it came in
+- `request`    `RequestParser`: request heads; what to route on, what to send on, body length
+- `response`   `ResponseParser`: a backend's heads; body length in answer to a method
+- `body`       readers for bodies by length, in chunks, until close; and how chunks are written
+- `serialise`  heads and error pages of our own, safe against injected line ends
+- `memo`       the bounded memory that makes a head seen before nearly free
+- `limits`     how much a peer may send
+- `errors`     `BadRequest` (with the status to answer) and `BadResponse`
+
+One request through a proxy: `RequestParser.parse` gives a `RequestHead`; sent on are its `line`,
+its `forwardable` fields, what the proxy adds, and an empty line. `body_reader(head.length)` takes
+the body apart as it comes. The backend's bytes go through `ResponseParser.parse` (again after an
+interim response), then through `body_reader(head.body_length(method), BadResponse)`.
+"""
+
+from __future__ import annotations
+
+from .body import (
+    LAST_CHUNK,
+    ChunkedBody,
+    LengthBody,
+    UntilCloseBody,
+    body_reader,
+    encode_chunk,
+    last_chunk,
+)
+from .errors import BadMessage, BadRequest, BadResponse
+from .fields import (
+    CHUNKED,
+    Fields,
+    RequestFields,
+    ResponseFields,
+    drop_fields,
+    parse_request_fields,
+    parse_response_fields,
+)
+from .limits import DEFAULT_LIMITS, Limits
+from .request import RequestHead, RequestParser
+from .response import TUNNEL, UNTIL_CLOSE, ResponseHead, ResponseParser
+
+__all__ = [
+    "CHUNKED",
+    "DEFAULT_LIMITS",
+    "LAST_CHUNK",
+    "TUNNEL",
+    "UNTIL_CLOSE",
+    "BadMessage",
+    "BadRequest",
+    "BadResponse",
+    "ChunkedBody",
+    "Fields",
+    "LengthBody",
+    "Limits",
+    "RequestFields",
+    "RequestHead",
+    "RequestParser",
+    "ResponseFields",
+    "ResponseHead",
+    "ResponseParser",
+    "UntilCloseBody",
+    "body_reader",
+    "drop_fields",
+    "encode_chunk",
+    "last_chunk",
+    "parse_request_fields",
+    "parse_response_fields",
+]

@@ -1,0 +1,33 @@
+"""The two ways a message is refused.
+
+Both carry a sentence for people: what is wrong, where (byte offset or field number), and
+what would have been right. `status` is the answer the client gets.
+"""
+
+from __future__ import annotations
+
+
+class BadMessage(Exception):  # noqa: N818  (it names what came, as its subclasses do)
+    """Bytes that are not one unambiguous HTTP/1.1 message; close the connection they came on."""
+
+    status: int
+    reason: str
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class BadRequest(BadMessage):
+    """A request to refuse with `status` (400, 414, 417, 431, 501 or 505); then close."""
+
+
+class BadResponse(BadMessage):
+    """A backend's response that must not be passed on.
+
+    `status` is always 502, whatever the rule broken would have meant in a request.
+    """
+
+    def __init__(self, reason: str, status: int = 502) -> None:  # noqa: ARG002
+        super().__init__(reason, 502)

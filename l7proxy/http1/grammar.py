@@ -1,0 +1,34 @@
+"""The grammar's smallest pieces, as regular-expression source (RFC 9110 5, RFC 9112 2).
+
+Quantifiers are possessive wherever they can be: no input makes a match take more than
+linear time.
+"""
+
+from __future__ import annotations
+
+import re
+
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+TEXT = rb"[\t\x20-\x7e\x80-\xff]*+"
+OWS = rb"[ \t]*+"
+QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
+
+is_token = re.compile(TOKEN).fullmatch
+is_text = re.compile(TEXT).fullmatch
+
+# Bytes that no head may contain anywhere. They are looked for while a head is still incomplete,
+# for its end, CRLF CRLF, may never come: a head with bare LFs has none.
+# The match ends with the first byte that proves the fault, so faults can be put in the order
+# in which a byte-by-byte reader would meet them.
+find_forbidden = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n").search
+
+
+def describe_forbidden(match: re.Match[bytes], start: int) -> str:
+    """A sentence about what `find_forbidden` found in a head that begins at `start`."""
+    byte = match[0][0]
+    offset = match.start() - start
+    if byte == 0x0D:
+        return f"a CR without LF at byte {offset} of the head; lines end in CRLF"
+    if byte == 0x0A:
+        return f"an LF without CR at byte {offset} of the head; lines end in CRLF"
+    return f"the control byte 0x{byte:02x} at byte {offset} of the head; send text only"

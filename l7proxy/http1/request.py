@@ -1,0 +1,256 @@
+"""The head of a request: request line, fields, and what the two say together."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import BadRequest
+from .fields import CHUNKED, UNSTATED, drop_fields, is_host, parse_request_fields, quote
+from .grammar import TOKEN, describe_forbidden, find_forbidden
+from .limits import DEFAULT_LIMITS
+from .memo import Memo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .fields import RequestFields
+    from .limits import Limits
+
+# A fragment ("#") is no part of a request target, and readers disagree on where it would end.
+_match_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])\r\n").match
+_match_absolute = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)", re.DOTALL).fullmatch
+_is_authority = re.compile(rb"(?:[0-9A-Za-z._~-]++|\[[0-9A-Fa-f:.]++\]):[0-9]{1,5}+").fullmatch
+
+_HOST = frozenset((b"host",))
+
+
+class RequestHead:
+    """One valid request head. Immutable, and shared by all requests with the same bytes.
+
+    `method`: as sent; methods are case-sensitive tokens.
+    `target`: the request target as sent.
+    `path`: what to route on and to send on: the origin form (path and query) of the target;
+        "*" for OPTIONS on the server as a whole, "" for CONNECT.
+    `host`: the authority asked for, "" only in an HTTP/1.0 request that names none. An absolute
+        or authority-form target wins over the Host field (RFC 9112 3.2.2).
+    `minor`: 0 or 1, of HTTP/1.x.
+    `fields`: the header fields, `fields.host` among them as it was sent.
+    `forwardable`: `fields.forwardable`, with Host made to agree with `host`.
+    `line`: the request line to send on, origin form and HTTP/1.1, with its CRLF.
+    `length`: the body's bytes, or CHUNKED.
+    `keep_alive`: whether the client lets the connection live on after this request.
+    `derived`: for the caller: whatever follows from this head alone and is worth keeping with it.
+    """
+
+    __slots__ = (
+        "derived",
+        "fields",
+        "forwardable",
+        "host",
+        "keep_alive",
+        "length",
+        "line",
+        "method",
+        "minor",
+        "path",
+        "target",
+    )
+
+    method: str
+    target: bytes
+    path: str
+    host: str
+    minor: int
+    fields: RequestFields
+    forwardable: bytes
+    line: bytes
+    length: int
+    keep_alive: bool
+    derived: object
+
+    def without(self, names: frozenset[bytes]) -> bytes:
+        """`forwardable` without the fields called `names` (in lower case)."""
+        if self.forwardable is self.fields.forwardable:
+            return self.fields.without(names)
+        return drop_fields(self.forwardable, names)
+
+
+class RequestParser:
+    """Parses request heads under one set of limits; remembers those it has seen.
+
+    One parser serves any number of connections of one thread: between calls it holds nothing
+    about any of them.
+    """
+
+    __slots__ = ("_fields", "_heads", "_limits")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 256) -> None:
+        """`remember`: how many heads a generation of the memory holds; 0 to parse each anew."""
+        self._limits = limits
+        key_size = min(2048, limits.line) if remember else -1
+        self._heads: Memo[RequestHead] = Memo(remember, key_size)
+        self._fields: Memo[RequestFields] = Memo(remember, key_size)
+
+    def parse(
+        self, data: bytes, start: int = 0, scanned: int = 0
+    ) -> tuple[RequestHead, int] | None:
+        """The request head at `data[start:]` and the index behind it; None while incomplete.
+
+        `scanned`: how much of `data` an earlier call has seen (its `len(data)`), so that a head
+        that comes in small pieces is not searched from its beginning each time.
+        One empty line before the request line is skipped (RFC 9112 2.2).
+        Raises BadRequest, also for an incomplete head that nothing could make valid. The bytes
+        alone decide about that, never how they were cut into pieces.
+        """
+        end = data.find(b"\r\n\r\n", max(start, scanned - 3) if scanned else start)
+        if end < 0:
+            self._refuse_early(data, start, scanned)
+            return None
+        end += 4
+        raw = data[start:end]
+        head = self._heads.get(raw)
+        if head is None:
+            head = self._heads.recall(raw) or self._parse_new(raw)
+        return head, end
+
+    def _parse_new(self, raw: bytes) -> RequestHead:
+        if raw.startswith(b"\r\n"):
+            raw = raw[2:]
+            if len(raw) <= 2:
+                raise BadRequest("more than one empty line before the request line; send none")
+        limits = self._limits
+        try:
+            if len(raw) > limits.line and raw.find(b"\r\n", 0, limits.line + 2) < 0:
+                raise _line_too_long(limits)
+            if len(raw) > limits.head:
+                raise _head_too_large(limits)
+            head = self._parse_valid(raw)
+        except BadRequest:
+            # Whoever reads byte by byte meets the first fault of the head first, and so it has
+            # to be the one that counts.
+            self._refuse_early(raw, 0, 0)
+            raise
+        self._heads.remember(raw, head)
+        return head
+
+    def _parse_valid(self, raw: bytes) -> RequestHead:
+        match = _match_line(raw)
+        if match is None:
+            raise _bad_line(raw)
+        block = raw[match.end() : -2]
+        fields = self._fields.get(block) or self._fields.recall(block)
+        if fields is None:
+            fields = parse_request_fields(block)
+            if fields.count > self._limits.fields:
+                raise BadRequest(
+                    f"{fields.count} header fields; at most {self._limits.fields} are taken", 431
+                )
+            self._fields.remember(block, fields)
+        return _join(match, fields)
+
+    def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
+        """Raise for what has come of a head if it cannot become valid, first fault first."""
+        if data.startswith(b"\r\n", start):
+            start += 2
+        limits = self._limits
+        stop = len(data)
+        bad = find_forbidden(data, max(start, scanned - 1), min(stop, start + limits.head))
+        line_end = data.find(b"\r\n", start, start + limits.line + 2)
+        if line_end < 0:
+            line_stop = start + limits.line + 2
+            if bad is not None and bad.end() <= line_stop:
+                raise BadRequest(describe_forbidden(bad, start))
+            if stop >= line_stop:
+                raise _line_too_long(limits)
+        else:
+            if bad is not None and bad.start() < line_end:
+                raise BadRequest(describe_forbidden(bad, start))
+            if line_end + 2 > scanned:
+                line = data[start : line_end + 2]
+                match = _match_line(line)
+                if match is None:
+                    raise _bad_line(line)
+                _resolve(match[1], match[2])
+        if bad is not None:
+            raise BadRequest(describe_forbidden(bad, start))
+        if stop - start > limits.head:
+            raise _head_too_large(limits)
+
+
+def _join(match: re.Match[bytes], fields: RequestFields) -> RequestHead:
+    """The head of a request line and its fields, where the two agree (RFC 9112 3.2, 6.3)."""
+    head = RequestHead()
+    method, target, minor = match.groups()
+    head.method = method.decode("ascii")
+    head.target = target
+    head.fields = fields
+    head.forwardable = fields.forwardable
+    head.derived = None
+    host = fields.host
+    if target[0] == 0x2F and method != b"CONNECT":
+        path = target
+    else:
+        path, authority = _resolve(method, target)
+        if authority is not None:
+            if host is not None and authority != host:
+                head.forwardable = b"Host: %b\r\n%b" % (authority, fields.without(_HOST))
+            host = authority
+    head.path = path.decode("ascii")
+    if minor == b"1":
+        head.minor = 1
+        head.keep_alive = b"close" not in fields.connection
+        head.line = match[0] if path is target else b"%b %b HTTP/1.1\r\n" % (method, path)
+        if fields.host is None:
+            raise BadRequest("no Host field; an HTTP/1.1 request must have one")
+    else:
+        head.minor = 0
+        head.keep_alive = b"keep-alive" in fields.connection and b"close" not in fields.connection
+        head.line = b"%b %b HTTP/1.1\r\n" % (method, path)
+        if fields.length == CHUNKED:
+            raise BadRequest("Transfer-Encoding in an HTTP/1.0 request; send Content-Length")
+    head.host = "" if host is None else host.decode("ascii")
+    head.length = 0 if fields.length == UNSTATED else fields.length
+    if method == b"CONNECT" and head.length != 0:
+        raise BadRequest("a CONNECT request with a body; what follows it belongs to the tunnel")
+    return head
+
+
+def _resolve(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
+    """A valid target's origin form, and the authority it names (RFC 9112 3.2)."""
+    if method == b"CONNECT":
+        if _is_authority(target) is None:
+            raise BadRequest(f"CONNECT to {quote(target)}; its target must be host:port")
+        return b"", target
+    if target[0] == 0x2F:
+        return target, None
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise BadRequest("the target is *; only OPTIONS can have that")
+        return target, None
+    match = _match_absolute(target)
+    if match is None:
+        raise BadRequest(f"the target is {quote(target)}; it must begin with / or http://host")
+    authority, path = match.groups()
+    if is_host(authority) is None:
+        raise BadRequest(
+            f"the target's authority is {quote(authority)}; it must be host or host:port"
+        )
+    if not path and method == b"OPTIONS":
+        return b"*", authority
+    return path if path[:1] == b"/" else b"/" + path, authority
+
+
+def _bad_line(raw: bytes) -> BadRequest:
+    line = raw[: raw.find(b"\r\n") + 2]
+    if _match_line(re.sub(rb"HTTP/[0-9]\.[0-9]\r\n\Z", b"HTTP/1.1\r\n", line)) is not None:
+        return BadRequest(f"the request line is {quote(line[:-2])}; speak HTTP/1.1 or 1.0", 505)
+    return BadRequest(
+        f"the request line is {quote(line[:-2])}; it must be METHOD SP TARGET SP HTTP/1.1"
+    )
+
+
+def _line_too_long(limits: Limits) -> BadRequest:
+    return BadRequest(f"the request line is longer than {limits.line} bytes; shorten the URL", 414)
+
+
+def _head_too_large(limits: Limits) -> BadRequest:
+    return BadRequest(f"the head is larger than {limits.head} bytes; send fewer fields", 431)
