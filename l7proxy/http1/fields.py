@@ -65,6 +65,7 @@ _REWRITTEN = frozenset(
     (b"expect", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
 )
 _TAKEN_OUT = _STOP_HERE | _REWRITTEN
+_ORDINARY = frozenset((b"connection", b"content-length", b"host", b"transfer-encoding"))
 _AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
 
 # A Connection field cannot make these disappear: a client could otherwise have the proxy remove
@@ -97,10 +98,7 @@ _NEVER_PREFIX = b"x-forwarded-"
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _COMMON_OPTIONS = {
     option: frozenset((option,)) for option in (b"keep-alive", b"close", b"upgrade")
-} | {
-    b"keep-alive, upgrade": frozenset((b"keep-alive", b"upgrade")),
-    b"upgrade, http2-settings": frozenset((b"upgrade", b"http2-settings")),
-}
+} | {b"keep-alive, upgrade": frozenset((b"keep-alive", b"upgrade"))}
 
 # Narrower than RFC 3986's reg-name: sub-delimiters and percent-escapes in a host are read
 # differently from server to server, and no real host has them.
@@ -237,13 +235,17 @@ def parse_request_fields(block: bytes) -> RequestFields:
     fields.host = host = get(b"host")
     if host is not None and is_host(host) is None:
         raise BadRequest(f"Host is {quote(host)}; it must be a name or address, and maybe a port")
-    fields.expect_continue = False
+    fields.expect_continue = fields.accepts_trailers = False
+    if found.keys() <= _ORDINARY:
+        fields.forwarded_for = fields.forwarded_proto = fields.forwarded_host = None
+        fields.forwarded = fields.via = None
+        return fields
     if (expect := get(b"expect")) is not None:
         if expect.lower() != b"100-continue":
             raise BadRequest(f"Expect is {quote(expect)}; only 100-continue can be met", 417)
         fields.expect_continue = True
-    te = get(b"te")
-    fields.accepts_trailers = te is not None and b"trailers" in _split_list(te.lower())
+    if (te := get(b"te")) is not None:
+        fields.accepts_trailers = b"trailers" in _split_list(te.lower())
     fields.forwarded_for = get(b"x-forwarded-for")
     fields.forwarded_proto = get(b"x-forwarded-proto")
     fields.forwarded_host = get(b"x-forwarded-host")
@@ -319,10 +321,12 @@ def _take(
     fields.connection = options = _NO_OPTIONS
     if (connection := found.get(b"connection")) is not None:
         connection = connection.lower()
-        options = _COMMON_OPTIONS.get(connection) or _options(connection, error)
-        fields.connection = options
-        named = [o for o in options if o not in _STOP_HERE and _may_be_dropped(o)]
-        if named:
+        common = _COMMON_OPTIONS.get(connection)
+        if common is not None:
+            fields.connection = options = common
+        else:
+            fields.connection = options = _options(connection, error)
+            named = [option for option in options if _may_be_dropped(option)]
             forwardable = drop_fields(forwardable, named)
     fields.upgrade = found.get(b"upgrade") if b"upgrade" in options else None
 
@@ -360,7 +364,8 @@ def _options(connection: bytes, error: type[BadMessage]) -> frozenset[bytes]:
 
 def _may_be_dropped(option: bytes) -> bool:
     return (
-        option != b"close"
+        option not in _STOP_HERE
+        and option != b"close"
         and option not in _NEVER_BY_CONNECTION
         and not option.startswith(_NEVER_PREFIX)
     )

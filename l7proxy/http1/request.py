@@ -34,7 +34,8 @@ class RequestHead:
         or authority-form target wins over the Host field (RFC 9112 3.2.2).
     `minor`: 0 or 1, of HTTP/1.x.
     `fields`: the header fields, `fields.host` among them as it was sent.
-    `forwardable`: `fields.forwardable`, with Host made to agree with `host`.
+    `forwardable`: `fields.forwardable`, with Host made to agree with `host` (no Host where `host`
+        is ""; a request sent on as HTTP/1.1 needs one).
     `line`: the request line to send on, origin form and HTTP/1.1, with its CRLF.
     `length`: the body's bytes, or CHUNKED.
     `keep_alive`: whether the client lets the connection live on after this request.
@@ -191,7 +192,7 @@ def _join(match: re.Match[bytes], fields: RequestFields) -> RequestHead:
     else:
         path, authority = _resolve(method, target)
         if authority is not None:
-            if host is not None and authority != host:
+            if authority != host:
                 head.forwardable = b"Host: %b\r\n%b" % (authority, fields.without(_HOST))
             host = authority
     head.path = path.decode("ascii")

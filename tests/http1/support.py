@@ -1,0 +1,163 @@
+"""Readers of whole connections, built on the parsers the way a server and a pool use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from l7proxy.http1 import (
+    CHUNKED,
+    DEFAULT_LIMITS,
+    TUNNEL,
+    UNTIL_CLOSE,
+    BadRequest,
+    BadResponse,
+    RequestHead,
+    RequestParser,
+    ResponseParser,
+    body_reader,
+    encode_chunk,
+    last_chunk,
+)
+
+from .corpus import Accepted, BadGateway, Refused, Relayed, Tunnel, Waits
+
+
+def split(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
+    """`data` in pieces, cut at the given places."""
+    start = 0
+    for cut in sorted(set(cuts)):
+        yield data[start:cut]
+        start = cut
+    yield data[start:]
+
+
+def bytewise(data: bytes) -> Iterator[bytes]:
+    return (data[i : i + 1] for i in range(len(data)))
+
+
+class Forwarded(NamedTuple):
+    """One request as it was read, and the bytes a backend is sent for it."""
+
+    head: RequestHead
+    body: bytes
+    raw: bytes
+    sent: bytes
+
+
+def forward_all(data: bytes) -> list[Forwarded]:
+    """Every request in `data`, which must hold nothing else. Raises BadRequest, ValueError."""
+    parser = RequestParser()
+    forwarded = []
+    start = 0
+    while start < len(data):
+        parsed = parser.parse(data, start)
+        if parsed is None:
+            raise ValueError("incomplete head")
+        head, end = parsed
+        reader = body_reader(head.length)
+        pieces, end = reader.feed(data, end)
+        if not reader.complete:
+            raise ValueError("incomplete body")
+        sent = head.line + head.forwardable
+        if head.length == CHUNKED:
+            sent += b"Transfer-Encoding: chunked\r\n\r\n"
+            sent += b"".join([*encode_chunk(pieces), last_chunk(reader.trailers)])
+        else:
+            sent += b"\r\n" + b"".join(pieces)
+        forwarded.append(Forwarded(head, b"".join(pieces), data[start:end], sent))
+        start = end
+        if not head.keep_alive:
+            break
+    return forwarded
+
+
+def read_requests(
+    pieces: Iterable[bytes], parser: RequestParser | None = None
+) -> tuple[Accepted | Refused | Waits, ...]:
+    """What a server makes of the pieces that come in on one connection."""
+    parser = parser or RequestParser()
+    outcomes: list[Accepted | Refused | Waits] = []
+    buffer = b""
+    scanned = 0
+    head = reader = None
+    body: list[bytes] = []
+    try:
+        for piece in pieces:
+            buffer += piece
+            while buffer:
+                if head is None:
+                    parsed = parser.parse(buffer, 0, scanned)
+                    if parsed is None:
+                        scanned = len(buffer)
+                        break
+                    head, end = parsed
+                    reader = body_reader(head.length)
+                    body = []
+                    buffer = buffer[end:]
+                    scanned = 0
+                assert reader is not None
+                payload, end = reader.feed(buffer)
+                body += map(bytes, payload)
+                buffer = buffer[end:]
+                if not reader.complete:
+                    break
+                outcomes.append(
+                    Accepted(head.method, head.path, b"".join(body), head.host, reader.trailers)
+                )
+                if not head.keep_alive:
+                    return tuple(outcomes)
+                head = None
+    except BadRequest as bad:
+        return (*outcomes, Refused(bad.status))
+    if buffer or head is not None:
+        outcomes.append(Waits())
+    return tuple(outcomes)
+
+
+def read_response(
+    pieces: Iterable[bytes], method: str, upgrade: bool = False
+) -> Relayed | BadGateway | Tunnel:
+    """What a proxy makes of the pieces a backend sends before it closes the connection."""
+    parser = ResponseParser()
+    buffer = b""
+    scanned = interim = 0
+    head = reader = None
+    body: list[bytes] = []
+    tunnel = False
+    try:
+        for piece in pieces:
+            buffer += piece
+            while buffer and not tunnel and not (reader and reader.complete):
+                if head is None:
+                    parsed = parser.parse(buffer, 0, scanned)
+                    if parsed is None:
+                        scanned = len(buffer)
+                        break
+                    head, end = parsed
+                    buffer = buffer[end:]
+                    scanned = 0
+                    length = head.body_length(method, upgrade_asked=upgrade)
+                    if head.interim:
+                        interim += 1
+                        if interim > DEFAULT_LIMITS.interim:
+                            raise BadResponse("too many interim responses")
+                        head = None
+                        continue
+                    tunnel = length == TUNNEL
+                    if tunnel:
+                        break
+                    reader = body_reader(length, BadResponse)
+                assert reader is not None
+                payload, end = reader.feed(buffer)
+                body += map(bytes, payload)
+                buffer = buffer[end:]
+        if tunnel:
+            return Tunnel(buffer)
+        if head is None or reader is None:
+            raise BadResponse("closed inside the head")
+        reader.end()
+    except BadResponse:
+        return BadGateway()
+    reusable = head.keep_alive and length != UNTIL_CLOSE and not buffer
+    return Relayed(head.status, b"".join(body), interim, reusable, reader.trailers, len(buffer))
