@@ -7,7 +7,7 @@ what would have been right. `status` is the answer the client gets.
 from __future__ import annotations
 
 
-class BadMessage(Exception):  # noqa: N818  (it names what came, as its subclasses do)
+class BadMessage(Exception):
     """Bytes that are not one unambiguous HTTP/1.1 message; close the connection they came on."""
 
     status: int
@@ -29,5 +29,5 @@ class BadResponse(BadMessage):
     `status` is always 502, whatever the rule broken would have meant in a request.
     """
 
-    def __init__(self, reason: str, status: int = 502) -> None:  # noqa: ARG002
+    def __init__(self, reason: str, status: int = 502) -> None:
         super().__init__(reason, 502)
