@@ -28,6 +28,9 @@ REMOVED = 64
 HEALTH_BARS = DOWN | EJECTED | BROKEN
 """The bars that are opinions about health, which a pool in panic does not listen to."""
 
+ADMIN_BARS = DRAINING | MAINTENANCE | REMOVED
+"""The bars that somebody put up on purpose."""
+
 BAR_NAMES = {
     FULL: "full",
     DOWN: "down",
@@ -43,8 +46,8 @@ class Backend:
     """One backend in a pool.
 
     `bars` is the set of reasons, as bits, why it should get no request; its pool keeps
-    `eligible` in step with them. `weight` is the weight in force: the configured one, unless it
-    was changed or the backend is starting slowly.
+    `eligible` in step with them. `weight` is the weight in force, which is below `full_weight`
+    while the backend is starting slowly. Lower tiers are used before higher ones.
     """
 
     __slots__ = (
@@ -52,9 +55,12 @@ class Backend:
         "bars",
         "config",
         "eligible",
+        "failures",
+        "full_weight",
         "in_flight",
         "index",
         "name",
+        "tier",
         "total",
         "weight",
     )
@@ -64,9 +70,13 @@ class Backend:
         self.name = name
         self.config = config
         self.address = config.address
-        self.weight = config.weight
+        self.weight = self.full_weight = config.weight
+        self.tier = config.tier
         self.in_flight = 0
         self.total = 0
+        """Attempts it was given."""
+        self.failures = 0
+        """Attempts that ended without a response, or with one of status 500 or more."""
         self.bars = 0
         self.eligible = True
 

@@ -3,7 +3,7 @@
     open ──> ATTEMPTING ──responded──> RESPONDING ──completed──> ENDED
                │    ^                      │
                │    └── another attempt    └──failed (the response broke off)──> ENDED
-               └──failed──> ATTEMPTING, or ENDED with an answer of our own
+               └──failed──> ATTEMPTING, or WAITING, or ENDED with an answer of our own
     open ──> ENDED     where there is no route, no backend, or the request is bad
     open ──> WAITING   where every backend is full; a place or the timeout ends the wait
 
@@ -45,17 +45,21 @@ class Exchange:
     - `response` is what the client gets. An upstream that has the whole response reports it with
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
     - `verdict` says why, where the proxy answers by itself or a response broke off.
+    - `circuit_state` names the state of the backend's circuit breaker where it changed.
     - `owner` is the shell's: whatever it needs to deliver the answer.
     - `abandon`, set by an upstream that has an attempt under way, is called when the exchange
       gives that attempt up.
     """
 
     __slots__ = (
+        "_failure",
         "_proxy",
         "_timer",
         "abandon",
+        "attempt_at",
         "attempts",
         "backend",
+        "circuit_state",
         "opened_at",
         "owner",
         "pool",
@@ -79,9 +83,12 @@ class Exchange:
         self.pool: Pool | None = None
         self.backend: Backend | None = None
         self.attempts = 0
+        self.attempt_at = now
         self.tried: tuple[Backend, ...] = ()
         self.response: HttpResponse | None = None
         self.verdict: Verdict | None = None
+        self.circuit_state: str | None = None
+        self._failure = NO_BACKEND
         self.owner: Any = None
         self.abandon: Callable[[], None] | None = None
 
@@ -97,6 +104,7 @@ class Exchange:
     def responded(self, status: int, now: float) -> bool:
         """A response began. True: pass it on; False: drop it, another attempt takes its place."""
         assert self.pool is not None
+        self._report(now, failed=status >= 500)
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
             return False
         self._forget_timer()
@@ -105,14 +113,13 @@ class Exchange:
 
     def completed(self, now: float) -> None:
         """The response ended as it should."""
-        self._let_go(now)
-        self.state = ENDED
+        self._end(now)
 
     def answered(self, response: HttpResponse, now: float) -> None:
         """A whole response came at once: `responded` and `completed` in one."""
         if self.responded(response.status, now):
             self.response = response
-            self.completed(now)
+            self._end(now)
 
     def failed(self, verdict: Verdict, now: float, *, sent: bool = True) -> None:
         """The attempt, or the response that had begun, broke off.
@@ -120,25 +127,30 @@ class Exchange:
         `sent` is False where no byte of the request reached the backend.
         """
         if self.state is RESPONDING:
-            self._let_go(now)
+            self._end(now)
             self.verdict = verdict
-            self.state = ENDED
-        elif not self._try_again(now, sent=sent):
-            self._let_go(now)
+            return
+        self._report(now, failed=True)
+        self._failure = verdict
+        if not self._try_again(now, sent=sent):
+            self._end(now)
             self.refuse(verdict)
 
     def cancelled(self, now: float) -> None:
         """The client is gone, or nobody waits for the answer any more."""
-        if self.state is not ENDED:
-            self._give_up_attempt()
-            self._let_go(now)
-            self.state = ENDED
+        if self.state is ENDED:
+            return
+        if self.state is ATTEMPTING:
+            assert self.pool is not None and self.backend is not None
+            for watcher in self.pool.watchers:
+                watcher.dropped(self.backend, now)
+        self._give_up_attempt()
+        self._end(now)
 
     # What the core decides.
 
     def refuse(self, verdict: Verdict, headers: Headers | None = None) -> None:
-        """Ends the exchange with an answer of the proxy's own."""
-        self._forget_timer()
+        """Gives an answer of the proxy's own to an exchange that is on no backend."""
         self.verdict = verdict
         self.response = HttpResponse(verdict.status, headers)
         self.state = ENDED
@@ -146,16 +158,11 @@ class Exchange:
     def seek(self, pool: Pool, now: float) -> None:
         """Asks the pool for a backend: starts an attempt, waits for a place, or is refused."""
         self.pool = pool
-        backend = pool.selector.pick(self.request, ())
+        backend = pool.selector.pick(self.request)
         if backend is not None:
-            self._begin(backend)
-        elif pool.may_wait():
-            pool.queue.append(self)
-            self._timer = self._proxy.timers.schedule(
-                pool.patience(self.opened_at, now), self._overdue
-            )
+            self._begin(backend, now)
         else:
-            self.refuse(NO_BACKEND.because(f'pool "{pool.name}"'))
+            self._queue_up(pool, now)
 
     def take_place(self, now: float) -> bool:
         """Whether the exchange is done waiting: it has a backend now, or has ended."""
@@ -166,38 +173,97 @@ class Exchange:
         if backend is None:
             return False
         self._forget_timer()
-        self._begin(backend)
+        self._begin(backend, now)
         self._proxy.ready.append(self)
         return True
 
-    def _begin(self, backend: Backend) -> None:
+    def _queue_up(self, pool: Pool, now: float) -> None:
+        """Waits for a place, if there may be one; else answers what went wrong."""
+        if pool.may_wait():
+            pool.queue.append(self)
+            due = pool.patience(self.opened_at, now)
+            self._timer = self._proxy.timers.schedule(due, self._overdue)
+        else:
+            failure = self._failure
+            self._end(now)
+            self.refuse(failure if self.tried else failure.because(f'pool "{pool.name}"'))
+
+    def _begin(self, backend: Backend, now: float) -> None:
         assert self.pool is not None
-        self.pool.acquire(backend)
         self.backend = backend
         self.attempts += 1
+        self.attempt_at = now
         self.state = ATTEMPTING
+        self.pool.acquire(backend, now)
 
     def _try_again(self, now: float, *, sent: bool) -> bool:
-        """Starts another attempt elsewhere, if the rules and the pool have one to offer."""
+        """Goes on elsewhere, at once or after a wait, if the rules, budget and pool allow it."""
         pool, backend = self.pool, self.backend
         assert pool is not None and backend is not None
-        if not pool.retry.allows(self.request.method, self.attempts, sent=sent):
+        retry = pool.retry
+        if not retry.allows(self.request.method, self.attempts, sent=sent):
             return False
-        another = pool.selector.pick(self.request, (*self.tried, backend))
-        if another is None:
+        if not (self.tried or retry.affords(pool.active)):
             return False
-        self._forget_timer()
-        self._let_go(now)
-        self.tried = (*self.tried, backend)
-        self._begin(another)
+        wait = retry.backoff(self.attempts)
+        tried = (*self.tried, backend)
+        another = None if wait else pool.selector.pick(self.request, tried)
+        if another is None and not wait:
+            return False
+        if not self.tried:
+            retry.in_flight += 1
+        self.tried = tried
+        self._leave_backend(now)
+        if another is not None:
+            self._begin(another, now)
+        else:
+            self.state = WAITING
+            self._timer = self._proxy.timers.schedule(now + wait, self._resume)
         return True
 
-    def _let_go(self, now: float) -> None:
-        """Gives the backend's place back: once for each `_begin`, on every way out."""
+    def _resume(self, now: float) -> None:
+        """The wait before a retry is over. A backend tried before is better than none now."""
+        self._timer = None
+        pool = self.pool
+        assert pool is not None
+        if pool.out_of_time(self.opened_at, now):
+            self._end(now)
+            self.refuse(TIMED_OUT)
+        else:
+            select = pool.selector.pick
+            backend = select(self.request, self.tried) or select(self.request)
+            if backend is not None:
+                self._begin(backend, now)
+            else:
+                self._queue_up(pool, now)
+        self._proxy.ready.append(self)
+
+    def _report(self, now: float, *, failed: bool) -> None:
+        """Tells the pool's policies how the attempt went, and notes if the circuit changed."""
+        pool, backend = self.pool, self.backend
+        assert pool is not None and backend is not None
+        breaker = pool.breaker
+        before = None if breaker is None else breaker.state(backend)
+        pool.observe(backend, now - self.attempt_at, now, failed=failed)
+        if breaker is not None and breaker.state(backend) is not before:
+            self.circuit_state = breaker.state(backend)
+
+    def _end(self, now: float) -> None:
+        """Ends the exchange: what it held is given back, on every way out, exactly once."""
+        pool = self.pool
+        if pool is not None and self.tried and self.state is not ENDED:
+            pool.retry.in_flight -= 1
+        self._leave_backend(now)
+        self.state = ENDED
+
+    def _leave_backend(self, now: float) -> None:
+        """Gives the backend's place back: once for each `_begin`."""
         self._forget_timer()
         self.abandon = None
         if self.state is ATTEMPTING or self.state is RESPONDING:
             assert self.pool is not None and self.backend is not None
+            # The state changes first: what the release sets off must not find this one in it.
+            self.state = WAITING
             self.pool.release(self.backend, now)
 
     def _give_up_attempt(self) -> None:
@@ -213,6 +279,7 @@ class Exchange:
     def _overdue(self, now: float) -> None:
         self._timer = None
         if self.state is WAITING:
+            self._end(now)
             self.refuse(NO_BACKEND.because("waited too long for a free one"))
         else:
             self._give_up_attempt()

@@ -4,24 +4,67 @@ from __future__ import annotations
 
 from collections import deque
 
-from l7proxy.core.backend import FULL, Backend
+from l7proxy.core.backend import (
+    ADMIN_BARS,
+    DOWN,
+    DRAINING,
+    EJECTED,
+    FULL,
+    HEALTH_BARS,
+    MAINTENANCE,
+    REMOVED,
+    Backend,
+)
+from l7proxy.core.exchange import WAITING
 from l7proxy.core.retry import RetryPolicy
 from l7proxy.core.selectors import Selector, find_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
+    from typing import Any
 
-    from l7proxy.core.config import PoolConfig
+    from l7proxy.core.breaker import Breaker
+    from l7proxy.core.config import BackendConfig, PoolConfig
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.health import HealthChecks, Probe
+    from l7proxy.core.slow_start import SlowStart
+    from l7proxy.core.timers import Timers
+    from l7proxy.core.watcher import Watcher
+
+STATES: dict[str, tuple[int, int]] = {
+    "up": (0, DOWN | DRAINING | MAINTENANCE),
+    "down": (DOWN, DRAINING | MAINTENANCE),
+    "drain": (DRAINING, MAINTENANCE),
+    "maint": (MAINTENANCE, DRAINING),
+}
+"""What a person can set a backend to: the bars that go up, and those that come down."""
+
+_EVERY_BAR = ~0
 
 
 class Pool:
-    """Keeps each backend's bars, in-flight count and eligibility, and tells the selector."""
+    """Keeps each backend's bars, in-flight count and eligibility, and tells the selector.
 
-    def __init__(self, name: str, config: PoolConfig, random: Random) -> None:
+    A backend is eligible when it is in the tier in use (the lowest with anyone to use) and no bar
+    is up against it. Below the panic threshold the bars that are opinions about health are not
+    listened to. `watchers` are the policies that hear of every attempt.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: PoolConfig,
+        random: Random,
+        timers: Timers,
+        probes: deque[Probe],
+        log: Callable[[float, str], None],
+    ) -> None:
+        """Raises ValueError where the selector can't be found or refuses its options."""
         self.name = name
         self.config = config
+        self.timers = timers
         self.backends = [
             Backend(index, backend_name, backend)
             for index, (backend_name, backend) in enumerate(
@@ -29,33 +72,104 @@ class Pool:
             )
         ]
         self.by_name = {backend.name: backend for backend in self.backends}
+        self.queue: deque[Exchange] = deque()
+        self.active = 0
+        """Requests that have an attempt in flight."""
+        self.retry = RetryPolicy(config.retries, random)
+        self.breaker: Breaker | None = None
+        self.health: HealthChecks | None = None
+        self._slow_start: SlowStart | None = None
+        self._log = log
+        self._listened_to = _EVERY_BAR
+        self._tier = min(backend.tier for backend in self.backends)
+        self._next_index = len(self.backends)
+        for backend in self.backends:
+            backend.eligible = backend.tier == self._tier
         selector = find_selector(config.algorithm)
         self.selector = selector(self.backends, config.options, random)
-        self.retry = RetryPolicy(config.retries)
-        self.queue: deque[Exchange] = deque()
         self._hears_load = (
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
+        self.watchers = self._policies(random, probes)
 
-    def acquire(self, backend: Backend) -> None:
-        """Counts a request in on the backend."""
+    def _policies(self, random: Random, probes: deque[Probe]) -> tuple[Watcher, ...]:
+        """Builds the policies that are configured; what is not costs nothing."""
+        config = self.config
+        watchers: list[Watcher] = []
+        if config.ejection is not None:
+            from l7proxy.core.ejection import Ejection
+
+            watchers.append(Ejection(self, config.ejection))
+        if config.breaker is not None:
+            from l7proxy.core.breaker import Breaker
+
+            self.breaker = Breaker(self, config.breaker)
+            watchers.append(self.breaker)
+        if config.slow_start:
+            from l7proxy.core.slow_start import SlowStart
+
+            self._slow_start = SlowStart(self, config.slow_start)
+        if config.health is not None:
+            from l7proxy.core.health import HealthChecks
+
+            self.health = HealthChecks(self, config.health, random, probes)
+        return tuple(watchers)
+
+    def start(self, now: float) -> None:
+        """Begins the health checks, if any are configured."""
+        if self.health is not None:
+            for backend in self.backends:
+                self.health.watch(backend, now)
+
+    def stop(self) -> None:
+        """Ends the health checks: the pool only finishes what it has."""
+        if self.health is not None:
+            self.health.stop()
+
+    def log(self, now: float, text: str) -> None:
+        """Notes a change of state: only flips are logged, never single requests."""
+        self._log(now, f"pool {self.name}: {text}")
+
+    # Requests.
+
+    def acquire(self, backend: Backend, now: float) -> None:
+        """Counts an attempt in on the backend."""
+        self.active += 1
         backend.in_flight += 1
         backend.total += 1
         if self._hears_load:
             self.selector.opened(backend)
         if backend.in_flight == backend.config.max_connections:
-            self.raise_bar(backend, FULL)
+            self.raise_bar(backend, FULL, now)
+        for watcher in self.watchers:
+            watcher.began(backend, now)
+
+    def observe(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
+        """Hears how an attempt went, `seconds` after it started."""
+        if failed:
+            backend.failures += 1
+            for watcher in self.watchers:
+                watcher.failed(backend, seconds, now)
+        else:
+            for watcher in self.watchers:
+                watcher.succeeded(backend, seconds, now)
 
     def release(self, backend: Backend, now: float) -> None:
-        """Counts a request out on the backend, and lets the next one that waits have its place."""
+        """Counts an attempt out on the backend, and lets the next one that waits have its place."""
+        self.active -= 1
         backend.in_flight -= 1
         if self._hears_load:
             self.selector.closed(backend)
-        if backend.bars & FULL:
-            self.lower_bar(backend, FULL, now)
+        if backend.bars:
+            if backend.bars & FULL:
+                self.lower_bar(backend, FULL, now)
+            if backend.bars & REMOVED and not backend.in_flight:
+                self._forget(backend)
 
     def may_wait(self) -> bool:
         """Whether a request that found no place may wait for one: some backend is only busy."""
+        while self.queue and self.queue[0].state is not WAITING:
+            self.queue.popleft()
         return len(self.queue) < self.config.queue.size and any(
             backend.bars == FULL for backend in self.backends
         )
@@ -71,34 +185,112 @@ class Pool:
             return None if timeouts.request is None else opened_at + timeouts.request
         return self._no_later_than_request(opened_at, now + timeouts.attempt)
 
-    def raise_bar(self, backend: Backend, bar: int) -> None:
-        """Gives a reason against the backend."""
-        backend.bars |= bar
-        self._reconsider(backend)
-
-    def lower_bar(self, backend: Backend, bar: int, now: float) -> None:
-        """Takes back a reason against the backend."""
-        backend.bars &= ~bar
-        self._reconsider(backend)
-        self.dispatch(now)
+    def out_of_time(self, opened_at: float, now: float) -> bool:
+        """Whether a request has used up all of its time."""
+        limit = self.config.timeouts.request
+        return limit is not None and now >= opened_at + limit
 
     def dispatch(self, now: float) -> None:
         """Starts those who wait, the longest first, as far as there is room."""
         while self.queue and self.queue[0].take_place(now):
             self.queue.popleft()
 
-    def reweight(self, backend: Backend, weight: float) -> None:
-        """Changes a backend's weight; nobody's turn is lost."""
-        backend.weight = weight
-        if backend.eligible:
-            self.selector.reweighted(backend)
-
     def _no_later_than_request(self, opened_at: float, due: float) -> float:
         limit = self.config.timeouts.request
         return due if limit is None else min(due, opened_at + limit)
 
+    # Backends.
+
+    def raise_bar(self, backend: Backend, bar: int, now: float) -> None:
+        """Gives a reason against the backend."""
+        self._set_bars(backend, backend.bars | bar, now)
+
+    def lower_bar(self, backend: Backend, bar: int, now: float) -> None:
+        """Takes back a reason against the backend."""
+        recovers = backend.bars & bar & (DOWN | EJECTED | MAINTENANCE)
+        self._set_bars(backend, backend.bars & ~bar, now)
+        if recovers and not backend.bars and self._slow_start is not None:
+            self._slow_start.begin(backend, now)
+        if self.queue:
+            self.dispatch(now)
+
+    def set_state(self, backend: Backend, state: str, now: float) -> None:
+        """Does what a person asked for: `up`, `down`, `drain` or `maint`."""
+        up, down = STATES[state]
+        if self.health is not None and (up | down) & DOWN:
+            self.health.assume(backend, up=not up & DOWN)
+        self.lower_bar(backend, down & ~up, now)
+        self.raise_bar(backend, up, now)
+
+    def set_weight(self, backend: Backend, weight: float) -> None:
+        """Changes a backend's weight for good; nobody's turn is lost."""
+        backend.full_weight = weight
+        if self._slow_start is not None:
+            self._slow_start.stop(backend)
+        self.weigh(backend, weight)
+
+    def weigh(self, backend: Backend, weight: float) -> None:
+        """Puts another weight in force."""
+        backend.weight = weight
+        if backend.eligible:
+            self.selector.reweighted(backend)
+
+    def add(self, name: str, config: BackendConfig, now: float) -> Backend:
+        """Takes in a new backend; the others' rotation goes on as it was."""
+        backend = Backend(self._next_index, name, config)
+        backend.eligible = False
+        self._next_index += 1
+        self.backends.append(backend)
+        self.by_name[name] = backend
+        self._survey(now)
+        if self.health is not None:
+            self.health.watch(backend, now)
+        self.dispatch(now)
+        return backend
+
+    def remove(self, backend: Backend, now: float) -> None:
+        """Gives the backend nothing new, and forgets it when it has finished what it has."""
+        self.raise_bar(backend, REMOVED, now)
+        if not backend.in_flight:
+            self._forget(backend)
+
+    def _forget(self, backend: Backend) -> None:
+        self.backends.remove(backend)
+        del self.by_name[backend.name]
+        if self.health is not None:
+            self.health.forget(backend)
+        if self._slow_start is not None:
+            self._slow_start.stop(backend)
+        for watcher in self.watchers:
+            watcher.removed(backend)
+
+    def _set_bars(self, backend: Backend, bars: int, now: float) -> None:
+        changed = backend.bars ^ bars
+        backend.bars = bars
+        if changed == FULL:
+            self._reconsider(backend)
+        elif changed:
+            self._survey(now)
+
+    def _survey(self, now: float) -> None:
+        """Finds out whether the pool is in panic and which tier is in use, then who is eligible.
+
+        It looks at everyone, which is right for what happens as seldom as a change of health;
+        a backend that is merely full changes nothing but its own eligibility.
+        """
+        enabled = [backend for backend in self.backends if not backend.bars & ADMIN_BARS]
+        well = sum(not backend.bars & HEALTH_BARS for backend in enabled)
+        panic = well < self.config.panic_threshold * len(enabled)
+        if panic is (self._listened_to == _EVERY_BAR):
+            self._listened_to = ~HEALTH_BARS if panic else _EVERY_BAR
+            self.log(now, "panic: too few are healthy, all are used" if panic else "panic is over")
+        telling = self._listened_to & ~FULL
+        self._tier = min((b.tier for b in enabled if not b.bars & telling), default=0)
+        for backend in self.backends:
+            self._reconsider(backend)
+
     def _reconsider(self, backend: Backend) -> None:
-        eligible = not backend.bars
+        eligible = not backend.bars & self._listened_to and backend.tier == self._tier
         if eligible is backend.eligible:
             return
         backend.eligible = eligible
@@ -106,3 +298,31 @@ class Pool:
             self.selector.joined(backend)
         else:
             self.selector.left(backend)
+
+    # Asking.
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """The state of the pool, as the `status` message shows it; keys in a fixed order."""
+        return {
+            "algorithm": self.config.algorithm,
+            "active": self.active,
+            "waiting": len(self.queue),
+            "retries": self.retry.in_flight,
+            "retries_denied": self.retry.denied,
+            "panic": self._listened_to != _EVERY_BAR,
+            "backends": {b.name: self._snapshot_of(b) for b in self.backends},
+        }
+
+    def _snapshot_of(self, backend: Backend) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "address": backend.address,
+            "state": ",".join(backend.why_not()) or "up",
+            "eligible": backend.eligible,
+            "weight": backend.weight,
+            "in_flight": backend.in_flight,
+            "total": backend.total,
+            "failures": backend.failures,
+        }
+        for watcher in self.watchers:
+            shown.update(watcher.snapshot(backend))
+        return shown

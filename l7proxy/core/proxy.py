@@ -14,9 +14,11 @@ from l7proxy.core.verdict import DRAINING, NO_ROUTE, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from l7proxy.core.config import Config
+    from l7proxy.core.health import Probe
     from l7proxy.core.messages import HttpRequest
 
 
@@ -24,22 +26,35 @@ class Proxy:
     """Routes, pools and the schedule that they share.
 
     A shell opens an exchange for each request, carries out the attempts that it asks for, calls
-    `advance` when time passes, and takes from `ready` the exchanges that changed without it.
+    `advance` when time passes, takes from `ready` the exchanges that changed without it, and
+    carries out the health checks on `probes`.
     Time is in seconds, from whatever clock the shell has; it never runs backwards.
     """
 
-    def __init__(self, config: Config, random: Random, timers: Timers | None = None) -> None:
-        """Raises `ConfigError` where a selector can't be found or refuses its options."""
+    def __init__(
+        self,
+        config: Config,
+        random: Random,
+        timers: Timers | None = None,
+        log: Callable[[float, str], None] | None = None,
+    ) -> None:
+        """Raises `ConfigError` where a selector can't be found or refuses its options.
+
+        `log(now, text)` is told of every change of a backend's or pool's state.
+        """
         self.config = config
         self.timers = Timers() if timers is None else timers
         self.ready: deque[Exchange] = deque()
+        self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes)
         self.pools: dict[str, Pool] = {}
         self.draining = False
         problems = []
         for name, pool in config.backend_pools.items():
             try:
-                self.pools[name] = Pool(name, pool, random)
+                self.pools[name] = Pool(
+                    name, pool, random, self.timers, self.probes, log or _nobody_listens
+                )
             except ValueError as error:
                 problems.append(Problem(f"/backend_pools/{name}/algorithm", str(error)))
         if problems:
@@ -63,6 +78,16 @@ class Proxy:
             exchange.seek(self.pools[route.pool_name], now)
         return exchange
 
+    def start(self, now: float) -> None:
+        """Begins what goes on by itself: health checks."""
+        for pool in self.pools.values():
+            pool.start(now)
+
+    def stop(self) -> None:
+        """Ends what goes on by itself; exchanges that are open go on to their end."""
+        for pool in self.pools.values():
+            pool.stop()
+
     def next_deadline(self) -> float | None:
         """The next instant (seconds) at which `advance` has something to do."""
         return self.timers.next_deadline()
@@ -70,3 +95,7 @@ class Proxy:
     def advance(self, now: float) -> None:
         """Lets everything happen that is due by `now`."""
         self.timers.advance(now)
+
+
+def _nobody_listens(now: float, text: str) -> None:
+    """The log of a proxy that was given none."""

@@ -1,4 +1,4 @@
-"""When a failed attempt may be followed by another."""
+"""When a failed attempt may be followed by another, and how long to wait before it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,46 @@ from l7proxy.core.config.policies import IDEMPOTENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from random import Random
+
     from l7proxy.core.config.policies import RetryConfig
 
 
 class RetryPolicy:
-    """Decides by what was sent, what the method promises and how often it was tried.
+    """Decides by what was sent, what the method promises, and how much retrying goes on.
 
     Where nothing reached a backend, any method may be tried elsewhere; otherwise only methods
-    that may be repeated without harm (RFC 9110, 9.2.2).
+    that may be repeated without harm (RFC 9110, 9.2.2). The budget keeps retries from adding
+    much to the load of a pool that is failing: those in flight are at most a share of the
+    requests in flight (Envoy's retry budgets, Finagle's before them).
     """
 
-    def __init__(self, config: RetryConfig) -> None:
-        self.attempts = config.attempts
+    def __init__(self, config: RetryConfig, random: Random) -> None:
+        self._config = config
+        self._random = random
         self.statuses = frozenset(config.retry_on)
+        self.in_flight = 0
+        """Requests past their first attempt, in flight or waiting to be."""
+        self.denied = 0
+        """Retries that the budget did not allow."""
 
     def allows(self, method: str, attempts: int, *, sent: bool) -> bool:
-        """Whether a request may be tried again after `attempts` attempts."""
-        return attempts < self.attempts and (not sent or method in IDEMPOTENT)
+        """Whether a request may be tried again after `attempts` attempts, budget aside."""
+        return attempts < self._config.attempts and (not sent or method in IDEMPOTENT)
+
+    def affords(self, requests: int) -> bool:
+        """Whether the budget has room for one more retry beside `requests` in flight."""
+        if self.in_flight < max(self._config.budget_min, self._config.budget * requests):
+            return True
+        self.denied += 1
+        return False
+
+    def backoff(self, attempts: int) -> float:
+        """Seconds to wait after `attempts` attempts: a random part of a doubling limit.
+
+        "Full jitter", after M. Brooker, "Exponential Backoff and Jitter" (AWS, 2015).
+        """
+        if not self._config.backoff:
+            return 0.0
+        limit = self._config.backoff * 2.0 ** (attempts - 1)
+        return self._random.random() * min(limit, self._config.backoff_max)

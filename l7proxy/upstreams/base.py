@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.health import Probe
 
 
 class Upstream:
@@ -17,4 +18,8 @@ class Upstream:
         `exchange.under_way(now)`, sets `exchange.abandon`, and later reports the end and hands
         the exchange to its `Carrier` again.
         """
+        raise NotImplementedError
+
+    def probe(self, probe: Probe, now: float) -> None:
+        """Carries out a health check on `probe.backend`, and reports to the probe."""
         raise NotImplementedError

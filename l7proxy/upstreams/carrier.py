@@ -46,10 +46,14 @@ class Carrier:
             self.carry_ready(now)
 
     def carry_ready(self, now: float) -> None:
-        """Takes on the exchanges that changed by themselves: a deadline, a place became free."""
+        """Takes on what came up by itself: a deadline, a place became free, a check is due."""
         ready = self.proxy.ready
         while ready:
             self._take_on(ready.popleft(), now)
+        probes = self.proxy.probes
+        while probes:
+            probe = probes.popleft()
+            self.upstreams[probe.pool.name].probe(probe, now)
 
     def advance(self, now: float) -> None:
         """Lets everything happen that is due by `now` (seconds), in order of time."""

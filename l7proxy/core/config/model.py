@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.policies import QueueConfig, RetryConfig, TimeoutsConfig
+from l7proxy.core.config.policies import (
+    BreakerConfig,
+    EjectionConfig,
+    HealthConfig,
+    QueueConfig,
+    RetryConfig,
+    TimeoutsConfig,
+)
 from l7proxy.core.config.spec import (
     Anything,
     Either,
@@ -17,6 +24,8 @@ from l7proxy.core.config.spec import (
     child,
     count,
     field,
+    seconds,
+    share,
     suggestion,
 )
 
@@ -94,6 +103,9 @@ class BackendConfig(Record):
         Number(above=0, maximum=65535), "its share beside the others' weights", default=1
     )
     max_connections: int | None = field(count(), "requests it is given at once", default=None)
+    tier: int = field(
+        count(0, 1000), "0 is used first; a higher one only when all below are down", default=0
+    )
     simulate: SimulateConfig | None = field(
         Of(SimulateConfig), "how it behaves, simulated", default=None
     )
@@ -130,6 +142,20 @@ class PoolConfig(Record):
     )
     retries: RetryConfig = field(
         Of(RetryConfig), "when another attempt is made", default=RetryConfig()
+    )
+
+    health: HealthConfig | None = field(Of(HealthConfig), "active checks", default=None)
+    ejection: EjectionConfig | None = field(
+        Of(EjectionConfig), "leaving out backends that fail real requests", default=None
+    )
+    breaker: BreakerConfig | None = field(
+        Of(BreakerConfig), "a circuit breaker for each backend", default=None
+    )
+    slow_start: float = field(
+        seconds(), "how long a backend that comes back takes to get its full share", default=0
+    )
+    panic_threshold: float = field(
+        share(), "with a smaller share of healthy backends than this, all are used", default=0
     )
 
     @property

@@ -1,15 +1,30 @@
-"""The part of a pool's configuration that says what happens when backends are slow or fail."""
+"""The part of a pool's configuration that says what happens when backends are slow or fail.
+
+All durations are in seconds. A failure is an attempt that ended without a response, or with a
+status of 500 or more.
+"""
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import ListOf, Number, Record, count, field, seconds
+from l7proxy.core.config.spec import (
+    Flag,
+    ListOf,
+    Number,
+    Of,
+    Record,
+    Text,
+    count,
+    field,
+    seconds,
+    share,
+)
 
-IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent again (RFC 9110, 9.2.2)."""
 
 
 class TimeoutsConfig(Record):
-    """How long things may take, in seconds, until a response begins; after that comes a 504."""
+    """How long things may take until a response begins; after that comes a 504."""
 
     attempt: float | None = field(seconds(zero=False), "one attempt on one backend", default=60)
     request: float | None = field(
@@ -23,7 +38,7 @@ class QueueConfig(Record):
     size: int = field(
         count(0), "requests that may wait; the next one is answered 503", default=1024
     )
-    timeout: float = field(seconds(), "seconds that one may wait; after that, 503", default=10)
+    timeout: float = field(seconds(), "how long one may wait; after that, 503", default=10)
 
 
 class RetryConfig(Record):
@@ -35,7 +50,66 @@ class RetryConfig(Record):
 
     attempts: int = field(count(1, 100), "attempts in all, the first included", default=3)
     retry_on: tuple[int, ...] = field(
-        ListOf(Number(minimum=400, maximum=599, whole=True)),
-        "statuses that count as failures",
-        default=(),
+        ListOf(count(400, 599)), "statuses that are tried again elsewhere", default=()
     )
+    budget: float = field(
+        share(), "retries in flight, as a share of the pool's requests in flight", default=0.2
+    )
+    budget_min: int = field(
+        count(0), "retries that may be in flight however little traffic there is", default=3
+    )
+    backoff: float = field(
+        seconds(), "longest wait before the first retry, doubled for each further one", default=0
+    )
+    backoff_max: float = field(seconds(), "longest wait before any retry", default=10)
+
+
+class HealthConfig(Record):
+    """Active checks: a request of our own, now and then, to see whether a backend is well."""
+
+    path: str = field(Text(pattern="^/", meaning="a path, from /"), "what to ask for", default="/")
+    interval: float = field(seconds(zero=False), "time between two checks", default=5)
+    timeout: float = field(seconds(zero=False), "how long an answer may take", default=2)
+    expect: tuple[int, ...] = field(
+        ListOf(count(100, 599), min_items=1), "statuses of a healthy backend", default=(200,)
+    )
+    rise: int = field(count(), "good checks in a row that bring it up", default=2)
+    fall: int = field(count(), "bad checks in a row that take it down", default=3)
+    jitter: float = field(share(), "part of the interval by which checks are spread", default=0.1)
+    initially_up: bool = field(Flag(), "whether it is used before the first check", default=True)
+
+
+class FailureRateConfig(Record):
+    """A share of failures among the requests of the last while."""
+
+    share: float = field(Number(above=0, maximum=1), "failures that are too many")
+    window: float = field(seconds(zero=False), "the while that is looked at", default=10)
+    min_requests: int = field(count(), "requests in it that make a judgement fair", default=20)
+
+
+class EjectionConfig(Record):
+    """Passive health: who fails real requests too often is left out for a time."""
+
+    consecutive_failures: int | None = field(
+        count(), "failures in a row that eject a backend", default=5
+    )
+    failure_rate: FailureRateConfig | None = field(
+        Of(FailureRateConfig), "failures among many that eject a backend", default=None
+    )
+    time: float = field(
+        seconds(zero=False), "first ejection; the second lasts twice as long, and so on", default=10
+    )
+    max_time: float = field(seconds(zero=False), "the longest ejection", default=300)
+    max_share: float = field(share(), "the part of a pool that may be ejected", default=0.5)
+
+
+class BreakerConfig(Record):
+    """A circuit breaker for each backend: closed, open, then half-open with a few probes."""
+
+    failures: int | None = field(count(), "failures in a row that open it", default=5)
+    failure_rate: FailureRateConfig | None = field(
+        Of(FailureRateConfig), "failures among many that open it", default=None
+    )
+    open_time: float = field(seconds(zero=False), "how long it stays open", default=5)
+    probes: int = field(count(), "requests let through at once while half-open", default=1)
+    successes: int = field(count(), "good probes that close it", default=2)

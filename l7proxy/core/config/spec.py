@@ -396,17 +396,18 @@ class Of(Spec):
 class Field:
     """A record's attribute: its spec, its default and one line about it."""
 
-    __slots__ = ("default", "doc", "spec")
+    __slots__ = ("default", "doc", "key", "spec")
 
-    def __init__(self, spec: Spec, doc: str, default: Any) -> None:
+    def __init__(self, spec: Spec, doc: str, default: Any, key: str) -> None:
         self.spec = spec
         self.default = default
         self.doc = doc
+        self.key = key
 
 
-def field(spec: Spec, doc: str, *, default: Any = REQUIRED) -> Any:
-    """Declares a record's attribute; the key in the JSON is the attribute's name."""
-    return Field(spec, doc, default)
+def field(spec: Spec, doc: str, *, default: Any = REQUIRED, key: str = "") -> Any:
+    """Declares a record's attribute; its key in the JSON is `key`, or the attribute's name."""
+    return Field(spec, doc, default, key)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -414,14 +415,17 @@ class Record:
     """A frozen bundle of validated values, compared and printed by its fields."""
 
     fields: ClassVar[Mapping[str, Field]] = {}
+    keys: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         declared = dict(cls.fields)
         for name, value in list(cls.__dict__.items()):
             if isinstance(value, Field):
+                value.key = value.key or name
                 declared[name] = value
                 delattr(cls, name)
         cls.fields = declared
+        cls.keys = tuple(f.key for f in declared.values())
 
     def __init__(self, **values: Any) -> None:
         unknown = values.keys() - self.fields.keys()
@@ -456,14 +460,15 @@ class Record:
         before = len(problems)
         _refuse_repeated(value, at, problems)
         for key in value:
-            if key not in cls.fields:
-                problems.add(child(at, key), f"unknown key{suggestion(key, cls.fields)}")
+            if key not in cls.keys:
+                problems.add(child(at, key), f"unknown key{suggestion(key, cls.keys)}")
         loaded = {}
         for name, declared in cls.fields.items():
-            if name in value:
-                loaded[name] = declared.spec.load(value[name], child(at, name), problems)
+            key = declared.key
+            if key in value:
+                loaded[name] = declared.spec.load(value[key], child(at, key), problems)
             elif declared.default is REQUIRED:
-                problems.add(at, f'"{name}" is missing')
+                problems.add(at, f'"{key}" is missing')
         if len(problems) > before:
             return BAD
         record = cls(**loaded)
@@ -483,9 +488,9 @@ class Record:
             if cls.__doc__:
                 made["description"] = " ".join(cls.__doc__.split("\n\n")[0].split())
             made["properties"] = {
-                key: _described(declared, definitions) for key, declared in cls.fields.items()
+                declared.key: _described(declared, definitions) for declared in cls.fields.values()
             }
-            required = [key for key, f in cls.fields.items() if f.default is REQUIRED]
+            required = [f.key for f in cls.fields.values() if f.default is REQUIRED]
             if required:
                 made["required"] = required
             made["additionalProperties"] = False

@@ -1,0 +1,127 @@
+"""Circuit breakers: a backend that keeps failing is left alone, then asked again with care.
+
+    CLOSED ──too many failures──> OPEN ──open_time──> HALF_OPEN ──successes──> CLOSED
+                                   ^                      │
+                                   └────── a failure ─────┘
+
+M. Nygard, "Release It!", chapter on stability patterns.
+"""
+
+from __future__ import annotations
+
+from l7proxy.core.backend import BROKEN
+from l7proxy.core.failure_rate import FailureRate
+from l7proxy.core.watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.config.policies import BreakerConfig
+    from l7proxy.core.pool import Pool
+
+CLOSED = "closed"
+OPEN = "open"
+HALF_OPEN = "half-open"
+
+
+class _Circuit:
+    """One backend's breaker."""
+
+    __slots__ = ("good", "in_a_row", "probes", "rate", "state")
+
+    def __init__(self, rate: FailureRate | None) -> None:
+        self.state = CLOSED
+        self.in_a_row = 0
+        self.rate = rate
+        self.probes = 0
+        """Probes under way."""
+        self.good = 0
+        """Probes that ended well."""
+
+
+class Breaker(Watcher):
+    """The circuit breakers of a pool."""
+
+    def __init__(self, pool: Pool, config: BreakerConfig) -> None:
+        self._pool = pool
+        self._config = config
+        self._circuits: dict[Backend, _Circuit] = {}
+
+    def state(self, backend: Backend) -> str:
+        """`closed`, `open` or `half-open`."""
+        return self._circuit(backend).state
+
+    def began(self, backend: Backend, now: float) -> None:
+        circuit = self._circuit(backend)
+        if circuit.state is HALF_OPEN:
+            circuit.probes += 1
+            if circuit.probes == self._config.probes:
+                self._pool.raise_bar(backend, BROKEN, now)
+
+    def succeeded(self, backend: Backend, seconds: float, now: float) -> None:
+        circuit = self._circuit(backend)
+        circuit.in_a_row = 0
+        if circuit.state is CLOSED:
+            if circuit.rate is not None:
+                circuit.rate.add(now, failed=False)
+        elif circuit.state is HALF_OPEN and circuit.probes:
+            circuit.good += 1
+            if circuit.good >= self._config.successes:
+                self._turn(backend, circuit, CLOSED, now)
+            else:
+                self._probe_ended(backend, circuit, now)
+
+    def failed(self, backend: Backend, seconds: float, now: float) -> None:
+        circuit = self._circuit(backend)
+        if circuit.state is CLOSED:
+            circuit.in_a_row += 1
+            limit = self._config.failures
+            too_often = circuit.rate is not None and circuit.rate.add(now, failed=True)
+            if too_often or (limit is not None and circuit.in_a_row >= limit):
+                self._open(backend, circuit, now)
+        elif circuit.state is HALF_OPEN and circuit.probes:
+            self._open(backend, circuit, now)
+
+    def dropped(self, backend: Backend, now: float) -> None:
+        circuit = self._circuit(backend)
+        if circuit.state is HALF_OPEN and circuit.probes:
+            self._probe_ended(backend, circuit, now)
+
+    def removed(self, backend: Backend) -> None:
+        self._circuits.pop(backend, None)
+
+    def snapshot(self, backend: Backend) -> Mapping[str, Any]:
+        return {"circuit_state": self.state(backend)}
+
+    def _open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        self._turn(backend, circuit, OPEN, now)
+        self._pool.timers.schedule(
+            now + self._config.open_time,
+            lambda due: self._turn(backend, circuit, HALF_OPEN, due),
+        )
+
+    def _probe_ended(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        circuit.probes -= 1
+        self._pool.lower_bar(backend, BROKEN, now)
+
+    def _turn(self, backend: Backend, circuit: _Circuit, state: str, now: float) -> None:
+        circuit.state = state
+        circuit.in_a_row = circuit.probes = circuit.good = 0
+        if circuit.rate is not None:
+            circuit.rate.clear()
+        self._pool.log(now, f"{backend.name}: the circuit is {state}")
+        if state is OPEN:
+            self._pool.raise_bar(backend, BROKEN, now)
+        else:
+            self._pool.lower_bar(backend, BROKEN, now)
+
+    def _circuit(self, backend: Backend) -> _Circuit:
+        circuit = self._circuits.get(backend)
+        if circuit is None:
+            rate = self._config.failure_rate
+            circuit = _Circuit(None if rate is None else FailureRate(rate))
+            self._circuits[backend] = circuit
+        return circuit
