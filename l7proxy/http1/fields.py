@@ -187,7 +187,7 @@ class RequestFields(Fields):
     """A request's fields.
 
     `host`: the Host field's value, checked; None where there is none.
-    `expect_continue`: whether the client waits for 100 (Continue) (RFC 9110 10.1.1).
+    `expect_continue`: whether Expect asks for 100 (Continue) (RFC 9110 10.1.1).
     `accepts_trailers`: whether TE lists `trailers`.
     `forwarded_for`, `forwarded_proto`, `forwarded_host`, `forwarded`, `via`: the values of
         X-Forwarded-For/-Proto/-Host, Forwarded and Via, several lines joined by ", ", or None.

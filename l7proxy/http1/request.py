@@ -39,11 +39,15 @@ class RequestHead:
     `line`: the request line to send on, origin form and HTTP/1.1, with its CRLF.
     `length`: the body's bytes, or CHUNKED.
     `keep_alive`: whether the client lets the connection live on after this request.
+    `upgrade`: the protocol the client wants to change to, or None. An HTTP/1.0 client has no say
+        in this (RFC 9110 7.8), nor can it wait for an interim response:
+    `expect_continue`: whether the client waits for 100 (Continue) before it sends the body.
     `derived`: for the caller: whatever follows from this head alone and is worth keeping with it.
     """
 
     __slots__ = (
         "derived",
+        "expect_continue",
         "fields",
         "forwardable",
         "host",
@@ -54,6 +58,7 @@ class RequestHead:
         "minor",
         "path",
         "target",
+        "upgrade",
     )
 
     method: str
@@ -66,6 +71,8 @@ class RequestHead:
     line: bytes
     length: int
     keep_alive: bool
+    upgrade: bytes | None
+    expect_continue: bool
     derived: object
 
     def without(self, names: frozenset[bytes]) -> bytes:
@@ -84,12 +91,11 @@ class RequestParser:
 
     __slots__ = ("_fields", "_heads", "_limits")
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 256) -> None:
-        """`remember`: how many heads a generation of the memory holds; 0 to parse each anew."""
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
+        """`remember`: how many heads, and how many field blocks, are remembered at most."""
         self._limits = limits
-        key_size = min(2048, limits.line) if remember else -1
-        self._heads: Memo[RequestHead] = Memo(remember, key_size)
-        self._fields: Memo[RequestFields] = Memo(remember, key_size)
+        self._heads: Memo[RequestHead] = Memo(remember)
+        self._fields: Memo[RequestFields] = Memo(remember)
 
     def parse(
         self, data: bytes, start: int = 0, scanned: int = 0
@@ -110,7 +116,7 @@ class RequestParser:
         raw = data[start:end]
         head = self._heads.get(raw)
         if head is None:
-            head = self._heads.recall(raw) or self._parse_new(raw)
+            head = self._parse_new(raw)
         return head, end
 
     def _parse_new(self, raw: bytes) -> RequestHead:
@@ -120,11 +126,24 @@ class RequestParser:
                 raise BadRequest("more than one empty line before the request line; send none")
         limits = self._limits
         try:
-            if len(raw) > limits.line and raw.find(b"\r\n", 0, limits.line + 2) < 0:
-                raise _line_too_long(limits)
-            if len(raw) > limits.head:
-                raise _head_too_large(limits)
-            head = self._parse_valid(raw)
+            if len(raw) > limits.line:
+                if raw.find(b"\r\n", 0, limits.line + 2) < 0:
+                    raise _line_too_long(limits)
+                if len(raw) > limits.head:
+                    raise _head_too_large(limits)
+            match = _match_line(raw)
+            if match is None:
+                raise _bad_line(raw)
+            block = raw[match.end() : -2]
+            fields = self._fields.get(block)
+            if fields is None:
+                fields = parse_request_fields(block)
+                if fields.count > limits.fields:
+                    raise BadRequest(
+                        f"{fields.count} header fields; at most {limits.fields} are taken", 431
+                    )
+                self._fields.remember(block, fields)
+            head = _join(match, fields)
         except BadRequest:
             # Whoever reads byte by byte meets the first fault of the head first, and so it has
             # to be the one that counts.
@@ -132,21 +151,6 @@ class RequestParser:
             raise
         self._heads.remember(raw, head)
         return head
-
-    def _parse_valid(self, raw: bytes) -> RequestHead:
-        match = _match_line(raw)
-        if match is None:
-            raise _bad_line(raw)
-        block = raw[match.end() : -2]
-        fields = self._fields.get(block) or self._fields.recall(block)
-        if fields is None:
-            fields = parse_request_fields(block)
-            if fields.count > self._limits.fields:
-                raise BadRequest(
-                    f"{fields.count} header fields; at most {self._limits.fields} are taken", 431
-                )
-            self._fields.remember(block, fields)
-        return _join(match, fields)
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
         """Raise for what has come of a head if it cannot become valid, first fault first."""
@@ -198,12 +202,16 @@ def _join(match: re.Match[bytes], fields: RequestFields) -> RequestHead:
     head.path = path.decode("ascii")
     if minor == b"1":
         head.minor = 1
+        head.upgrade = fields.upgrade
+        head.expect_continue = fields.expect_continue
         head.keep_alive = b"close" not in fields.connection
         head.line = match[0] if path is target else b"%b %b HTTP/1.1\r\n" % (method, path)
         if fields.host is None:
             raise BadRequest("no Host field; an HTTP/1.1 request must have one")
     else:
         head.minor = 0
+        head.upgrade = None
+        head.expect_continue = False
         head.keep_alive = b"keep-alive" in fields.connection and b"close" not in fields.connection
         head.line = b"%b %b HTTP/1.1\r\n" % (method, path)
         if fields.length == CHUNKED:

@@ -88,12 +88,12 @@ class ResponseParser:
     One parser serves any number of connections of one thread, as `RequestParser` does.
     """
 
-    __slots__ = ("_fields", "_heads", "_limits")
+    __slots__ = ("_heads", "_limits")
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 256) -> None:
-        """`remember`: how many heads a generation of the memory holds; 0 to parse each anew."""
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
+        """`remember`: how many heads are remembered at most."""
         self._limits = limits
-        self._heads: Memo[ResponseHead] = Memo(remember, min(2048, limits.line) if remember else -1)
+        self._heads: Memo[ResponseHead] = Memo(remember)
 
     def parse(
         self, data: bytes, start: int = 0, scanned: int = 0
@@ -111,7 +111,7 @@ class ResponseParser:
         raw = data[start:end]
         head = self._heads.get(raw)
         if head is None:
-            head = self._heads.recall(raw) or self._parse_new(raw)
+            head = self._parse_new(raw)
         return head, end
 
     def _parse_new(self, raw: bytes) -> ResponseHead:
