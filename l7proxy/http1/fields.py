@@ -119,7 +119,6 @@ class Fields:
     `forwardable`: the block without hop-by-hop fields, fields named in Connection, and fields
         the proxy writes itself (Expect, Via, Forwarded, X-Forwarded-For/-Proto/-Host in requests).
         Host and Content-Length stay.
-    `count`: number of fields in the block.
     `length`: the Content-Length, or CHUNKED, or UNSTATED.
     `connection`: the options of Connection, in lower case.
     `upgrade`: the value of Upgrade where Connection lists it (RFC 9110 7.8), else None.
@@ -131,7 +130,6 @@ class Fields:
         "_items",
         "block",
         "connection",
-        "count",
         "forwardable",
         "length",
         "upgrade",
@@ -139,7 +137,6 @@ class Fields:
 
     block: bytes
     forwardable: bytes
-    count: int
     length: int
     connection: frozenset[bytes]
     upgrade: bytes | None
@@ -344,7 +341,6 @@ def _take(
 
     fields.block = block
     fields.forwardable = forwardable
-    fields.count = block.count(b"\n")
     fields._items = fields._index = fields._cuts = None
     return found
 

@@ -137,11 +137,9 @@ class RequestParser:
             block = raw[match.end() : -2]
             fields = self._fields.get(block)
             if fields is None:
+                if (count := block.count(b"\n")) > limits.fields:
+                    raise BadRequest(f"{count} fields; at most {limits.fields} are taken", 431)
                 fields = parse_request_fields(block)
-                if fields.count > limits.fields:
-                    raise BadRequest(
-                        f"{fields.count} header fields; at most {limits.fields} are taken", 431
-                    )
                 self._fields.remember(block, fields)
             head = _join(match, fields)
         except BadRequest:

@@ -125,12 +125,10 @@ class ResponseParser:
             )
         if match.end() > self._limits.line + 2:
             raise BadResponse(f"the status line is longer than {self._limits.line} bytes")
-        fields = parse_response_fields(raw[match.end() : -2])
-        if fields.count > self._limits.fields:
-            raise BadResponse(
-                f"{fields.count} header fields; at most {self._limits.fields} are taken"
-            )
-        head = _join(match, fields)
+        block = raw[match.end() : -2]
+        if (count := block.count(b"\n")) > self._limits.fields:
+            raise BadResponse(f"{count} fields; at most {self._limits.fields} are taken")
+        head = _join(match, parse_response_fields(block))
         self._heads.remember(raw, head)
         return head
 
