@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from l7proxy.core.config import ConfigError, Problem
+from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.pool import Pool
 from l7proxy.core.router import Router
@@ -38,7 +39,7 @@ class Proxy:
         timers: Timers | None = None,
         log: Callable[[float, str], None] | None = None,
     ) -> None:
-        """Raises `ConfigError` where a selector can't be found or refuses its options.
+        """Raises `ConfigError` where a selector refuses its options.
 
         `log(now, text)` is told of every change of a backend's or pool's state.
         """
@@ -56,7 +57,8 @@ class Proxy:
                     name, pool, random, self.timers, self.probes, log or _nobody_listens
                 )
             except ValueError as error:
-                problems.append(Problem(f"/backend_pools/{name}/algorithm", str(error)))
+                at = child("/backend_pools", name)
+                problems.append(Problem(child(at, "options"), str(error)))
         if problems:
             raise ConfigError(problems)
 

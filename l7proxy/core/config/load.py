@@ -31,6 +31,7 @@ def config_from(value: Any) -> Config:
     if not isinstance(value, dict):
         raise ConfigError([Problem("", "the configuration must be a JSON object")])
     config = Config.load(_spelled_out(value), "", problems)
+    problems.resolve()
     if problems.found or config is BAD:
         raise ConfigError(problems.found)
     loaded: Config = config

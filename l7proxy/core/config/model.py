@@ -20,14 +20,15 @@ from l7proxy.core.config.spec import (
     Of,
     Problems,
     Record,
+    Reference,
     Text,
     child,
     count,
     field,
     seconds,
     share,
-    suggestion,
 )
+from l7proxy.core.selectors.registry import find_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def split_address(address: str) -> tuple[str, int | None]:
     if not host:
         raise ValueError(f'"{address}" has no host')
     return host.strip("[]"), int(port)
+
+
+def _checked_selector(name: str) -> str:
+    find_selector(name)
+    return name
 
 
 def _checked_address(address: str) -> str:
@@ -123,7 +129,7 @@ class PoolConfig(Record):
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        Text(min_length=1),
+        Mapped(Text(min_length=1), _checked_selector),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )
@@ -187,7 +193,7 @@ class RouteConfig(Record):
         "/api/* matches /api, /api/ and all below; without * the exact path",
         default=None,
     )
-    backend_pool: str = field(Text(min_length=1), "the pool that answers")
+    backend_pool: str = field(Reference("pool"), "the pool that answers")
 
     def check(self, at: str, problems: Problems) -> None:
         if self.path is not None and self.path_pattern is not None:
@@ -201,19 +207,12 @@ class RouteConfig(Record):
 class Config(Record):
     """The whole configuration."""
 
-    backend_pools: Mapping[str, PoolConfig] = field(MapOf(Of(PoolConfig)), "the pools, by name")
+    backend_pools: Mapping[str, PoolConfig] = field(
+        MapOf(Of(PoolConfig), defines="pool"), "the pools, by name"
+    )
     routes: tuple[RouteConfig, ...] | None = field(
         ListOf(Of(RouteConfig)), "without routes, pool P gets the route /P/*", default=None
     )
-
-    def check(self, at: str, problems: Problems) -> None:
-        for index, route in enumerate(self.routes or ()):
-            if route.backend_pool not in self.backend_pools:
-                name = route.backend_pool
-                problems.conflict(
-                    child(child(child(at, "routes"), index), "backend_pool"),
-                    f'no pool named "{name}"{suggestion(name, self.backend_pools)}',
-                )
 
     @property
     def effective_routes(self) -> tuple[RouteConfig, ...]:

@@ -47,6 +47,8 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
+        self._defined: dict[str, list[str]] = {}
+        self._references: list[tuple[str, str, str]] = []
 
     def add(self, pointer: str, message: str, *, structural: bool = True) -> None:
         self.found.append(Problem(pointer, message, structural=structural))
@@ -54,6 +56,21 @@ class Problems:
     def conflict(self, pointer: str, message: str) -> None:
         """Adds a contradiction between values that are each well formed."""
         self.add(pointer, message, structural=False)
+
+    def define(self, kind: str, name: str) -> None:
+        """Notes that there is a thing of that kind, so that others may refer to it."""
+        self._defined.setdefault(kind, []).append(name)
+
+    def refer(self, pointer: str, kind: str, name: str) -> None:
+        """Notes a reference; whether it leads anywhere is known when all is loaded."""
+        self._references.append((pointer, kind, name))
+
+    def resolve(self) -> None:
+        """Adds every reference to something that nothing defines."""
+        for pointer, kind, name in self._references:
+            known = self._defined.get(kind, ())
+            if name not in known:
+                self.conflict(pointer, f'no {kind} named "{name}"{suggestion(name, known)}')
 
     def __len__(self) -> int:
         return len(self.found)
@@ -168,6 +185,20 @@ class Text(Spec):
         if self.min_length:
             made["minLength"] = self.min_length
         return made
+
+
+class Reference(Text):
+    """The name of a thing of some kind (a "pool"), which a `MapOf(defines=kind)` must define."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(min_length=1)
+        self.kind = kind
+
+    def load(self, value: Any, at: str, problems: Problems) -> Any:
+        loaded = super().load(value, at, problems)
+        if loaded is not BAD:
+            problems.refer(at, self.kind, loaded)
+        return loaded
 
 
 class Number(Spec):
@@ -295,13 +326,18 @@ class ListOf(Spec):
 
 
 class MapOf(Spec):
-    """An object whose keys are names of the user's choice."""
+    """An object whose keys are names of the user's choice.
+
+    With `defines`, the keys are the names of things of that kind, broken or not: a reference to
+    a thing that is itself wrong is not a second mistake.
+    """
 
     expected = "an object"
 
-    def __init__(self, item: Spec, *, keys: Text | None = None) -> None:
+    def __init__(self, item: Spec, *, keys: Text | None = None, defines: str | None = None) -> None:
         self.item = item
         self.keys = keys or Text(min_length=1)
+        self.defines = defines
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, dict)
@@ -314,6 +350,8 @@ class MapOf(Spec):
         loaded = {}
         for key, item in value.items():
             self.keys.load(key, child(at, key), problems)
+            if self.defines is not None:
+                problems.define(self.defines, key)
             loaded[key] = self.item.load(item, child(at, key), problems)
         return loaded if len(problems) == before else BAD
 
@@ -410,6 +448,10 @@ def field(spec: Spec, doc: str, *, default: Any = REQUIRED, key: str = "") -> An
     return Field(spec, doc, default, key)
 
 
+class _Unknown(Exception):
+    """Raised by a record that is being checked, for a field whose value was refused."""
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Record:
     """A frozen bundle of validated values, compared and printed by its fields."""
@@ -462,21 +504,36 @@ class Record:
         for key in value:
             if key not in cls.keys:
                 problems.add(child(at, key), f"unknown key{suggestion(key, cls.keys)}")
-        loaded = {}
+        record = cls.__new__(cls)
+        own = record.__dict__
         for name, declared in cls.fields.items():
             key = declared.key
             if key in value:
-                loaded[name] = declared.spec.load(value[key], child(at, key), problems)
+                loaded = declared.spec.load(value[key], child(at, key), problems)
+                if loaded is not BAD:
+                    own[name] = loaded
             elif declared.default is REQUIRED:
                 problems.add(at, f'"{key}" is missing')
-        if len(problems) > before:
-            return BAD
-        record = cls(**loaded)
-        record.check(at, problems)
-        return record
+            else:
+                own[name] = declared.default
+        try:
+            record.check(at, problems)
+        except _Unknown:
+            pass
+        return record if len(problems) == before else BAD
 
     def check(self, at: str, problems: Problems) -> None:
-        """Adds what no single field can know: contradictions between this record's fields."""
+        """Adds what no single field can know: contradictions between this record's fields.
+
+        Where a field was refused, looking at it ends the check: nothing can be said of it.
+        """
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name in self.fields:
+                raise _Unknown(name)
+            raise AttributeError(f"{type(self).__name__} has no {name}")
 
     @classmethod
     def schema(cls, definitions: Schema) -> Schema:
