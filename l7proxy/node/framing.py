@@ -95,7 +95,7 @@ class Framer:
             try:
                 value = self._decode(line)
             except NotJson:
-                start = line.lstrip(b" \t\r")
+                start = line.removeprefix(_BOM).lstrip(b" \t\r")
                 if start.startswith(b"{"):
                     # It may go on in the next line, or have another message behind it.
                     done = number - self._line

@@ -1,0 +1,185 @@
+"""The node as a process, as a Unix user meets it: pipes, signals, exit statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import MAIN, PATIENCE, ROOT, run, start
+
+GET = '{"src": "c", "dest": "p", "body": {"type": "http_request", "msg_id": 1, "path": "/api"}}\n'
+REPLY = (
+    '{"src": "p", "dest": "c", "body": {"type": "http_response", "in_reply_to": 1, '
+    '"status": 200, "backend": "api-%d"}}\n'
+)
+SAMPLE = (ROOT / "examples" / "sample.json").read_text()
+ANSWER = REPLY.replace('"p"', '"l7_proxy"').replace('"c"', '"client"') % 1
+
+
+def test_no_input_is_no_output_and_fine() -> None:
+    assert run(said=b"") == (0, "", "")
+
+
+def test_the_sample_is_answered_from_any_directory(tmp_path: Path) -> None:
+    assert run(said=SAMPLE, cwd=tmp_path) == (0, ANSWER, "")
+
+
+def test_python_m_runs_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "l7proxy"],
+        input=SAMPLE,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, ANSWER, "")
+
+
+def test_a_last_line_without_newline_is_answered() -> None:
+    assert run(said=GET + GET.rstrip()) == (0, REPLY % 1 + REPLY % 2, "")
+
+
+def test_each_message_is_answered_before_more_is_said() -> None:
+    with start() as process:
+        assert process.stdin is not None and process.stdout is not None
+        for turn in (1, 2, 3, 1):
+            process.stdin.write(GET.encode())
+            process.stdin.flush()
+            assert process.stdout.readline().decode() == REPLY % turn
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_it_ends_quietly_when_nobody_reads_on() -> None:
+    lines = (GET * 50_000).encode()
+    command = f'"{sys.executable}" "{MAIN}" | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", command], input=lines, capture_output=True, timeout=PATIENCE
+    )
+    assert done.stdout.decode() == REPLY % 1 + "0\n"
+    assert done.stderr == b""
+
+
+def test_it_ends_quietly_when_stdout_is_closed_from_the_start() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, str(MAIN)],
+        input=GET.encode(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_mid_stream_lets_it_finish_what_it_has_and_exit_with_0(number: int) -> None:
+    with start() as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write((GET * 3 + '{"src": "c", "bo').encode())
+        process.stdin.flush()
+        heard = [process.stdout.readline().decode() for _ in range(3)]
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+        assert heard == [REPLY % turn for turn in (1, 2, 3)]
+        assert process.stdout.read() == b""
+        assert process.stderr.read() == b""
+
+
+def test_garbage_is_a_line_on_stderr_and_silent_makes_it_none() -> None:
+    said = "hello\n" + GET
+    assert run(said=said) == (0, REPLY % 1, "line 1: not a JSON object: 'hello'\n")
+    assert run("--log-level", "silent", said=said) == (0, REPLY % 1, "")
+
+
+def test_a_message_over_the_limit_is_dropped_and_said_so() -> None:
+    large = GET.replace("/api", "/" + "x" * 500)
+    outcome = run("--max-message", "300", said=large + GET)
+    assert outcome.out == REPLY % 1
+    assert outcome.err.startswith("line 1: larger than 300 bytes")
+
+
+def test_a_configuration_that_is_not_there_is_status_2_and_one_line(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.json"
+    err = f"l7proxy: {missing}: No such file or directory\n"
+    assert run("--config", missing, said=GET) == (2, "", err)
+    assert run("--config", tmp_path, said=GET) == (2, "", f"l7proxy: {tmp_path}: Is a directory\n")
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("{", "/: not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"),
+    ("[]", "/: the configuration must be a JSON object"),
+    ("{}", '/: "backend_pools" is missing'),
+    ('{"backend_pools": {"a": {"backends": []}}}',
+     "/backend_pools/a/backends: needs at least 1 element(s)"),
+    ('{"backends": ["a:1"], "options": {"x": 1}}',
+     '/backend_pools/default/options: no option "x"; the options are: none'),
+])  # fmt: skip
+def test_a_wrong_configuration_is_status_2_with_its_problems_and_nothing_on_stdout(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text(text)
+    status, out, err = run("--config", file, said=GET)
+    assert (status, out) == (2, "")
+    assert err == f"{file}: {problem}\n"
+
+
+def test_every_problem_of_a_configuration_is_named_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text(
+        '{"backend_pools": {"users": {"backends": ["a", "a:70000"], "algoritm": "x"}},'
+        ' "routes": [{"path": "/", "backend_pool": "user"}, {"path": 5, "backend_pool": "users"}]}'
+    )
+    status, out, err = run("check", file)
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [
+        f"{file}: {problem}"
+        for problem in (
+            '/backend_pools/users/algoritm: unknown key; did you mean "algorithm"?',
+            '/backend_pools/users/backends/1: "a:70000": the port must be a number from 1 to 65535',
+            "/routes/1/path: must be a string, not a number",
+            '/routes/0/backend_pool: no pool named "user"; did you mean "users"?',
+        )
+    ]
+
+
+def test_check_says_that_a_good_configuration_is_fine() -> None:
+    file = ROOT / "config" / "backends.json"
+    assert run("check", file) == (0, f"{file}: fine (2 pools, 2 routes)\n", "")
+
+
+def test_a_dash_reads_the_configuration_from_stdin() -> None:
+    assert run("check", "-", said='{"backends": ["a"]}').out == "<stdin>: fine (1 pool, 1 route)\n"
+    assert run("--config", "-", said='{"backends": ["a"]}') == (0, "", "")
+
+
+def test_unknown_arguments_are_status_2_and_a_usage_line() -> None:
+    status, out, err = run("--colour")
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: l7proxy") and "--colour" in err
+    status, out, err = run("--max-message", "0")
+    assert (status, out) == (2, "")
+    assert "--max-message" in err
+
+
+def test_help_names_every_command_and_version_is_one_line() -> None:
+    status, out, err = run("--help")
+    assert (status, err) == (0, "")
+    assert "check" in out and "--config FILE" in out
+    assert run("--version") == (0, "l7proxy 1.0.0\n", "")
+
+
+def test_printing_to_a_closed_pipe_is_no_traceback() -> None:
+    command = f'"{sys.executable}" "{MAIN}" --help | true; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=PATIENCE)
+    assert (done.stdout, done.stderr) == (b"0\n", b"")

@@ -1,0 +1,328 @@
+"""The conversation: what goes in (>>), what comes out (<<), and what is only logged (!!)."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l7proxy.core.config import ConfigError, config_from, parse_config
+from l7proxy.node import Node
+from l7proxy.node import node as node_module
+from l7proxy.upstreams.base import Upstream
+from tests.golden.replay import ROOT
+
+DEFAULT = (ROOT / "config" / "backends.json").read_bytes()
+
+
+class Talk:
+    """A node to talk to; `say` gives the reply to one message, None where there is none."""
+
+    def __init__(self, config: dict[str, Any] | None = None) -> None:
+        self.log: list[str] = []
+        made = parse_config(DEFAULT) if config is None else config_from(config)
+        self.node = Node(made, Random(0), self.log.append)
+
+    def say_raw(self, text: str | bytes) -> str:
+        data = text.encode() if isinstance(text, str) else text
+        return self.node.feed(data + b"\n", 0.0).decode()
+
+    def say(self, envelope: Any) -> Any:
+        out = self.say_raw(json.dumps(envelope))
+        return json.loads(out) if out else None
+
+    def body(self, **body: Any) -> Any:
+        reply = self.say({"src": "c1", "dest": "n1", "body": body})
+        return reply and reply["body"]
+
+    def get(self, path: str, **body: Any) -> Any:
+        return self.body(type="http_request", msg_id=1, path=path, **body)
+
+
+@pytest.fixture
+def talk() -> Talk:
+    return Talk()
+
+
+def test_a_request_is_answered_by_the_pool_of_its_path(talk: Talk) -> None:
+    reply = talk.say_raw(
+        '{"src": "c", "dest": "p", "body": {"type": "http_request", "msg_id": 7, "path": "/api"}}'
+    )
+    assert reply == (
+        '{"src": "p", "dest": "c", "body": {"type": "http_response", "in_reply_to": 7, '
+        '"status": 200, "backend": "api-1"}}\n'
+    )
+
+
+def test_without_a_msg_id_the_reply_says_nothing_of_one(talk: Talk) -> None:
+    reply = talk.body(type="http_request", path="/api")
+    assert reply == {"type": "http_response", "status": 200, "backend": "api-1"}
+
+
+def test_without_a_dest_the_node_answers_under_its_own_name(talk: Talk) -> None:
+    reply = talk.say({"src": "c", "body": {"type": "http_request", "path": "/api"}})
+    assert reply["src"] == "l7_proxy"
+
+
+@pytest.mark.parametrize(("path", "status", "error"), [
+    ("/nowhere", 404, "no route matches: /nowhere"),
+    ("/apix", 404, "no route matches: /apix"),
+    ("api", 400, "bad request: the path must start with /"),
+    ("/a b", 400, "bad request: the path has a space, a control character or a #"),
+])  # fmt: skip
+def test_what_the_proxy_answers_itself_has_an_error_and_no_backend(
+    talk: Talk, path: str, status: int, error: str
+) -> None:
+    assert talk.get(path) == {
+        "type": "http_response", "in_reply_to": 1, "status": status, "error": error,
+    }  # fmt: skip
+
+
+def test_a_bad_method_is_the_requests_fault(talk: Talk) -> None:
+    assert talk.get("/api", method="G E T")["status"] == 400
+
+
+@pytest.mark.parametrize(("body", "text"), [
+    (None, "/body: must be an object"),
+    (5, "/body: must be an object"),
+    ({}, "/body/type: must be a string"),
+    ({"type": 5}, "/body/type: must be a string"),
+    ({"type": "http_request"}, '/body: "path" is missing'),
+    ({"type": "http_request", "path": 5}, "/body/path: must be a string, not a number"),
+    ({"type": "http_request", "path": "/", "method": []},
+     "/body/method: must be a string, not an array"),
+    ({"type": "http_request", "path": "/", "client_ip": {}},
+     "/body/client_ip: must be a string, not an object"),
+    ({"type": "http_request", "path": "/", "headers": 1},
+     "/body/headers: must be an object, not a number"),
+    ({"type": "http_request", "path": "/", "headers": {"Host": True}},
+     "/body/headers/Host: must be a string, not a boolean"),
+    ({"type": "http_request", "path": "/", "headers": {"Host": ["a", None]}},
+     "/body/headers/Host: must be a string, not null"),
+    ({"type": "http_request", "path": "/", "cookies": "a=b"},
+     "/body/cookies: must be an object, not a string"),
+    ({"type": "http_request", "path": "/", "cookies": {"a": 1}},
+     "/body/cookies/a: must be a string, not a number"),
+    ({"type": "http_request", "path": "/", "body": 1},
+     "/body/body: must be a string, not a number"),
+    ({"type": "http_request", "path": "/", "body_encoding": "gzip"},
+     '/body/body_encoding: must be "base64", not "gzip"'),
+    ({"type": "http_request", "path": "/", "msg_id": "1"}, "/body/msg_id: must be an integer"),
+    ({"type": "http_request", "path": "/", "msg_id": True}, "/body/msg_id: must be an integer"),
+    ({"type": "http_request", "path": "/", "msg_id": 1.5}, "/body/msg_id: must be an integer"),
+    ({"type": "init", "node_id": 5}, "/body/node_id: must be a string"),
+])  # fmt: skip
+def test_what_is_no_valid_message_gets_error_12(talk: Talk, body: Any, text: str) -> None:
+    reply = talk.say({"src": "c1", "dest": "n1", "body": body})
+    assert reply == {"src": "n1", "dest": "c1", "body": {"type": "error", "code": 12, "text": text}}
+    assert talk.get("/api")["backend"] == "api-1"
+
+
+def test_a_body_that_is_not_base64_gets_error_12(talk: Talk) -> None:
+    reply = talk.get("/api", body="%%%", body_encoding="base64")
+    assert (reply["code"], reply["in_reply_to"]) == (12, 1)
+    assert reply["text"].startswith("/body/body: not base64: ")
+
+
+@pytest.mark.parametrize("text", [
+    '{"src": "c", "src": "c", "body": {"type": "http_request", "path": "/api"}}',
+    '{"src": "c", "body": {"type": "http_request", "path": "/api", "path": "/static"}}',
+    '{"src": "c", "body": {"type": "http_request", "path": "/api", "headers": {"a": "", "a": ""}}}',
+])  # fmt: skip
+def test_a_key_written_twice_gets_error_12(talk: Talk, text: str) -> None:
+    reply = json.loads(talk.say_raw(text))["body"]
+    assert reply["code"] == 12
+    assert "is written more than once" in reply["text"]
+
+
+def test_an_unknown_type_gets_error_10(talk: Talk) -> None:
+    assert talk.body(type="gossip", msg_id=3) == {
+        "type": "error", "in_reply_to": 3, "code": 10, "text": 'no message type "gossip"',
+    }  # fmt: skip
+
+
+def test_a_reply_that_nobody_waits_for_is_only_logged(talk: Talk) -> None:
+    assert talk.body(type="gossip_ok", in_reply_to=3) is None
+    assert talk.log == ['line 1: an unexpected reply of type "gossip_ok" was dropped']
+
+
+def test_a_bug_gets_error_13_and_a_traceback_in_the_log_and_the_node_lives_on(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def buggy(node: Node, envelope: object, now: float) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setitem(node_module.HANDLERS, "buggy", buggy)
+    assert talk.body(type="buggy", msg_id=4) == {
+        "type": "error", "in_reply_to": 4, "code": 13, "text": "internal error: ZeroDivisionError",
+    }  # fmt: skip
+    assert talk.log[0].startswith("Traceback") and "a bug" in talk.log[0]
+    assert talk.get("/api")["backend"] == "api-1"
+
+
+@pytest.mark.parametrize("text", [
+    "{}",
+    '{"body": {"type": "http_request", "path": "/api"}}',
+    '{"src": 5, "body": {"type": "http_request", "path": "/api"}}',
+])  # fmt: skip
+def test_without_a_usable_src_there_is_a_line_in_the_log_and_no_reply(
+    talk: Talk, text: str
+) -> None:
+    assert talk.say_raw(text) == ""
+    assert talk.log == ["line 1: no usable src: it must be a string"]
+
+
+def test_a_huge_but_convertible_msg_id_comes_back_as_it_was(talk: Talk) -> None:
+    number = 10**4000
+    reply = talk.body(type="http_request", path="/api", msg_id=number)
+    assert reply["in_reply_to"] == number
+
+
+def test_init_is_acknowledged_and_sets_the_name(talk: Talk) -> None:
+    reply = talk.body(type="init", msg_id=1, node_id="lb-9", node_ids=["lb-9"])
+    assert reply == {"type": "init_ok", "in_reply_to": 1}
+    assert talk.say({"src": "c", "dest": "n1", "body": {"type": "gossip"}})["src"] == "lb-9"
+    assert talk.body(type="init") == {"type": "init_ok"}
+
+
+def test_init_may_bring_pools_and_routes(talk: Talk) -> None:
+    pools = {"users": {"backends": ["u1:1", "u2:1"]}}
+    routes = [{"path_pattern": "/v1/users/*", "backend_pool": "users"}]
+    assert talk.body(type="init", msg_id=1, backend_pools=pools, routes=routes)["type"] == "init_ok"
+    assert talk.get("/v1/users/7")["backend"] == "u1"
+    assert talk.get("/api")["status"] == 404
+
+
+def test_init_may_bring_a_single_pool_that_takes_every_path(talk: Talk) -> None:
+    talk.body(type="init", backends=["a:1", "b:1"], algorithm="round-robin")
+    assert [talk.get(path)["backend"] for path in ("/", "/x/y", "/z")] == ["a", "b", "a"]
+
+
+def test_an_init_with_a_wrong_configuration_names_every_problem_and_changes_nothing(
+    talk: Talk,
+) -> None:
+    reply = talk.body(
+        type="init",
+        msg_id=1,
+        backend_pools={"a": {"backends": ["x:1"], "colour": 1}},
+        routes=[{"path": "/x", "backend_pool": "b"}],
+    )
+    assert reply == {
+        "type": "error",
+        "in_reply_to": 1,
+        "code": 12,
+        "text": '/backend_pools/a/colour: unknown key; /routes/0/backend_pool: no pool named "b"',
+    }
+    assert talk.get("/api")["backend"] == "api-1"
+
+
+def test_a_configuration_that_no_selector_takes_is_refused_at_the_start() -> None:
+    config = config_from({"backends": ["a:1"], "options": {"speed": 9}})
+    with pytest.raises(ConfigError) as caught:
+        Node(config, Random(0), print)
+    assert str(caught.value) == (
+        '/backend_pools/default/options: no option "speed"; the options are: none'
+    )
+
+
+def test_canned_headers_and_bodies_come_back_in_the_protocols_order() -> None:
+    canned = {
+        "status": 201,
+        "headers": {"X-One": "1", "x-one": "2", "Set-Cookie": ["a=1", "b=2"]},
+        "body": "héllo",
+    }
+    talk = Talk({"backends": [{"address": "a:1", "simulate": canned}]})
+    reply = talk.get("/")
+    assert list(reply.items()) == [
+        ("type", "http_response"),
+        ("in_reply_to", 1),
+        ("status", 201),
+        ("headers", {"X-One": ["1", "2"], "Set-Cookie": ["a=1", "b=2"]}),
+        ("body", "héllo"),
+        ("backend", "a"),
+    ]
+
+
+def test_a_body_that_is_not_text_comes_back_in_base64() -> None:
+    talk = Talk({"backends": [{"address": "a:1", "simulate": {"body": "\ud800"}}]})
+    reply = talk.get("/")
+    assert (reply["body"], reply["body_encoding"]) == ("7aCA", "base64")
+
+
+class Late(Upstream):
+    """Takes every attempt and ends none by itself."""
+
+    def start(self, exchange: Any, now: float) -> None:
+        exchange.under_way(now)
+
+
+def late_talk() -> Talk:
+    talk = Talk({"backends": ["a:1"]})
+    talk.node._carriers[-1].upstreams = {"default": Late()}
+    return talk
+
+
+def test_what_takes_too_long_is_answered_504_when_its_time_has_come() -> None:
+    talk = late_talk()
+    assert talk.get("/") is None
+    assert talk.node.next_deadline() == 60.0
+    assert talk.node.advance(59.0) == b""
+    assert not talk.node.idle
+    reply = json.loads(talk.node.advance(60.0))["body"]
+    assert (reply["status"], reply["in_reply_to"]) == (504, 1)
+    assert talk.node.idle
+    assert talk.node.next_deadline() is None
+
+
+def test_what_is_in_flight_keeps_its_configuration_when_an_init_brings_another() -> None:
+    talk = late_talk()
+    talk.get("/")
+    talk.body(type="init", backends=["b:1"])
+    assert talk.get("/")["backend"] == "b"
+    assert json.loads(talk.node.advance(60.0))["body"]["status"] == 504
+    talk.body(type="init", backends=["c:1"])
+    assert len(talk.node._carriers) == 1
+
+
+def test_what_is_still_in_flight_at_the_end_is_answered_503() -> None:
+    talk = late_talk()
+    talk.get("/")
+    assert talk.node.finish(1.0) == b""
+    reply = json.loads(talk.node.abort(2.0))["body"]
+    assert (reply["status"], reply["error"]) == (503, "the proxy is shutting down")
+    assert talk.node.idle
+    assert talk.node.abort(3.0) == b""
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+parts = ("type", "msg_id", "method", "path", "headers", "cookies", "client_ip", "body",
+         "body_encoding", "node_id", "backend_pools", "routes", "backends")  # fmt: skip
+wild_bodies = st.dictionaries(st.sampled_from(parts), anything, max_size=6)
+types = st.sampled_from(["http_request", "init", "gossip"])
+
+
+@given(wild_bodies, types)
+def test_whatever_a_message_holds_it_gets_exactly_one_reply(
+    body: dict[str, Any], kind: str
+) -> None:
+    talk = Talk()
+    out = talk.say_raw(json.dumps({"src": "c", "body": {"msg_id": 1, **body, "type": kind}}))
+    assert out.count("\n") == 1
+    assert json.loads(out)["body"].get("code") != 13, talk.log
+
+
+@given(st.text())
+def test_whatever_the_path_the_answer_is_an_http_response(path: str) -> None:
+    assert Talk().get(path)["type"] == "http_response"
