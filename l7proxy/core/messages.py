@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from l7proxy.core.config.simulate import SimulateConfig
+
 
 class Headers:
     """Header fields in order, looked up without regard to case."""
@@ -55,10 +57,11 @@ class HttpRequest:
 
     `target` is in origin-form or absolute-form (RFC 9112, 3.2), `body` is bytes, `client_ip` is
     the address or name that the request came from. `cookies` are those given beside the Cookie
-    header, as the envelope protocol allows.
+    header, as the envelope protocol allows. `simulate` is the request's own word on how a simulated
+    backend is to behave.
     """
 
-    __slots__ = ("body", "client_ip", "cookies", "headers", "method", "target")
+    __slots__ = ("body", "client_ip", "cookies", "headers", "method", "simulate", "target")
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class HttpRequest:
         client_ip: str = "",
         cookies: dict[str, str] | None = None,
         body: bytes = b"",
+        simulate: SimulateConfig | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -76,6 +80,7 @@ class HttpRequest:
         self.client_ip = client_ip
         self.cookies = cookies
         self.body = body
+        self.simulate = simulate
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.target})"

@@ -31,6 +31,8 @@ DRAINING = Verdict("draining", 503, "the proxy is shutting down")
 CONNECT_FAILED = Verdict("connect_failed", 502, "the backend refused the connection")
 RESET = Verdict("reset", 502, "the backend closed the connection without a response")
 GARBAGE = Verdict("garbage", 502, "the backend sent something that is not a response")
+UPSTREAM_ERROR = Verdict("upstream_error", 502, "the backend answered with an error")
+UNAVAILABLE = Verdict("unavailable", 503, "the backend can't take the request now")
 TIMED_OUT = Verdict("timed_out", 504, "the backend took too long")
 
 

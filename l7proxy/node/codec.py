@@ -8,16 +8,13 @@ from l7proxy.core.strict_json import decode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 MALFORMED = 12
 NOT_SUPPORTED = 10
 CRASH = 13
 """Maelstrom's error codes."""
-
-
-class Malformed(Exception):
-    """The envelope is JSON and not a valid message; the text says where and why."""
 
 
 def decode_envelope(text: bytes) -> Any:
@@ -31,7 +28,10 @@ def decode_envelope(text: bytes) -> Any:
     return value
 
 
-def encode_envelope(src: str, dest: str, body: dict[str, Any]) -> bytes:
-    """The line for a message, with its newline."""
-    line = json.dumps({"src": src, "dest": dest, "body": body})
-    return line.encode() + b"\n"
+def encode_envelope(src: str, dest: str, at: float | None, body: Mapping[str, Any]) -> bytes:
+    """The line for a message, with its newline; `at` only where time is virtual."""
+    envelope: dict[str, Any] = {"src": src, "dest": dest}
+    if at is not None:
+        envelope["at"] = at
+    envelope["body"] = body
+    return json.dumps(envelope).encode() + b"\n"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from l7proxy.core.config import ConfigError, config_from
+from l7proxy.core.config.spec import kind_of
+from l7proxy.core.json_messages import BadMember
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.timers import Timers
 from l7proxy.core.verdict import DRAINING
+from l7proxy.node.clock import Clock
 from l7proxy.node.codec import (
     CRASH,
     MALFORMED,
     NOT_SUPPORTED,
-    Malformed,
     decode_envelope,
     encode_envelope,
 )
@@ -17,18 +22,20 @@ from l7proxy.node.framing import DEFAULT_LIMIT, Framer
 from l7proxy.node.replies import response_body
 from l7proxy.node.requests import request_from
 from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.envelope import EnvelopeUpstream
 from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
     from typing import Any
 
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.pool import Pool
+    from l7proxy.upstreams.base import Upstream
 
-    Handler = Callable[["Node", "Envelope", float], None]
+    Handler = Callable[["Node", "Envelope"], None]
 
 DEFAULT_NAME = "l7_proxy"
 CONFIG_KEYS = ("backend_pools", "routes", "backends", "algorithm", "options")
@@ -38,20 +45,31 @@ CONFIG_KEYS = ("backend_pools", "routes", "backends", "algorithm", "options")
 class Envelope:
     """A message that came in: who sent it, what we were called, its body and its id."""
 
-    __slots__ = ("body", "dest", "msg_id", "src")
+    __slots__ = ("body", "called", "kind", "line", "msg_id", "src")
 
-    def __init__(self, src: str, dest: str, body: Mapping[str, Any], msg_id: int | None) -> None:
+    def __init__(
+        self,
+        src: str,
+        called: str,
+        kind: str,
+        msg_id: int | None,
+        body: Mapping[str, Any],
+        line: int,
+    ) -> None:
         self.src = src
-        self.dest = dest
-        self.body = body
+        self.called = called
+        self.kind = kind
         self.msg_id = msg_id
+        self.body = body
+        self.line = line
 
 
 class Node:
     """Answers envelopes.
 
-    `feed`, `advance` and `finish` return the bytes to write. `log(line)` gets one line of text
-    for each thing that can't be answered.
+    `feed`, `advance` and `finish` return the bytes to write; their `now` is the wall clock's
+    (seconds), which counts until an envelope carries `at`. `log(line)` gets one line of text for
+    each thing that can't be answered and for each change of a backend's state.
     """
 
     def __init__(
@@ -61,50 +79,65 @@ class Node:
         log: Callable[[str], None],
         *,
         limit: int = DEFAULT_LIMIT,
+        virtual_time: bool = False,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work."""
         self._random = random
         self._log = log
         self._name: str | None = None
-        self._now = 0.0
+        self._clock = Clock(virtual=virtual_time)
+        self._timers = Timers()
         self._out: list[bytes] = []
         self._in_flight: dict[Exchange, None] = {}
         self._framer = Framer(decode_envelope, self._handle, self._broken, limit)
+        self._nodes = EnvelopeUpstream(self._ask)
         self._carriers: list[Carrier] = []
+        """The present configuration's is the last; those before it only finish what they have."""
         self._configure(config)
 
     # Bytes and time.
 
     def feed(self, data: bytes, now: float) -> bytes:
         """Takes input as it comes and returns every answer that it brings about."""
-        self._now = now
+        self._clock.follow_wall(now)
         self._framer.feed(data)
         return self._flush()
 
     def advance(self, now: float) -> bytes:
-        """Lets everything happen that is due by `now` (seconds)."""
-        self._now = now
-        for carrier in self._carriers:
-            carrier.advance(now)
+        """Lets everything happen that is due by `now`."""
+        self._clock.follow_wall(now)
+        self._let_happen(self._clock.now)
         return self._flush()
 
     def next_deadline(self) -> float | None:
-        """The next instant (seconds) at which `advance` has something to do."""
-        dues = (carrier.proxy.next_deadline() for carrier in self._carriers)
-        return min((due for due in dues if due is not None), default=None)
+        """The next instant at which `advance` has something to do; virtual time needs none."""
+        due = None if self._clock.virtual else self._timers.next_deadline()
+        return None if due is None else self._clock.on_wall(due)
 
     def finish(self, now: float) -> bytes:
-        """The input has ended; answers to what is in flight still come from `advance`."""
-        self._now = now
+        """The input has ended.
+
+        In virtual time everything that is pending runs out; on the wall clock answers to what is
+        in flight still come from `advance`, until the node is `idle`.
+        """
+        self._clock.follow_wall(now)
         self._framer.close()
+        return self.drain(now)
+
+    def drain(self, now: float) -> bytes:
+        """No more input is wanted: as `finish`, whether or not it stopped inside a message."""
+        if self._clock.virtual:
+            while self._in_flight and (due := self._timers.next_deadline()) is not None:
+                self._let_happen(due)
+            self.abort(now)
         return self._flush()
 
     def abort(self, now: float) -> bytes:
         """Answers everything that is still in flight with a 503."""
         for exchange in list(self._in_flight):
-            exchange.cancelled(now)
+            exchange.cancelled(self._clock.now)
             exchange.refuse(DRAINING)
-            self._deliver(exchange, now)
+            self._deliver(exchange, self._clock.now)
         return self._flush()
 
     @property
@@ -112,109 +145,172 @@ class Node:
         """Whether every request has its answer."""
         return not self._in_flight
 
+    def _let_happen(self, until: float) -> None:
+        """Everything that is due by `until`, in order of time."""
+        while (due := self._timers.next_deadline()) is not None and due <= until:
+            self._clock.now = max(self._clock.now, due)
+            self._timers.advance(due)
+            for carrier in self._carriers:
+                carrier.carry_ready(due)
+        self._clock.now = max(self._clock.now, until)
+
     def _flush(self) -> bytes:
         out = b"".join(self._out)
         self._out.clear()
         return out
 
-    # Messages.
+    # Messages in.
 
-    def _broken(self, text: str, line: int) -> None:
-        self._log(f"line {line}: {text}")
-
-    def _handle(self, value: dict[str, Any], line: int) -> None:
+    def _handle(self, value: Mapping[str, Any], line: int) -> None:
         """Handles one message; whatever is wrong with it, the next one is not affected."""
         src = value.get("src")
         if type(src) is not str:
             self._broken("no usable src: it must be a string", line)
             return
-        body = value.get("body")
-        msg_id = body.get("msg_id") if isinstance(body, dict) else None
-        known_id = msg_id if type(msg_id) is int else None
         dest = value.get("dest")
         called = dest if type(dest) is str else DEFAULT_NAME
+        body = value.get("body")
+        given_id = body.get("msg_id") if isinstance(body, dict) else None
+        msg_id = given_id if type(given_id) is int else None
         try:
-            envelope = Envelope(src, called, _checked_body(value), known_id)
-            if known_id is None and msg_id is not None:
-                raise Malformed("/body/msg_id: must be an integer")
-            kind = envelope.body["type"]
-            handler = HANDLERS.get(kind)
-            if handler is not None:
-                handler(self, envelope, self._now)
-            elif "in_reply_to" in envelope.body:
-                # An answer to an answer could go on for ever.
-                self._broken(f'an unexpected reply of type "{kind}" was dropped', line)
-            else:
-                self._error(src, called, known_id, NOT_SUPPORTED, f'no message type "{kind}"')
-        except Malformed as error:
-            self._error(src, called, known_id, MALFORMED, str(error))
+            self._check(value)
+            if "at" in value:
+                self._keep_time(value["at"])
+            assert isinstance(body, dict)
+            envelope = Envelope(src, called, body["type"], msg_id, body, line)
+            HANDLERS.get(envelope.kind, Node._operation)(self, envelope)
+        except BadMember as error:
+            self._error(src, called, msg_id, MALFORMED, str(error))
         except Exception as error:
             import traceback
 
             self._log(traceback.format_exc().rstrip())
-            self._error(src, called, known_id, CRASH, f"internal error: {type(error).__name__}")
+            self._error(src, called, msg_id, CRASH, f"internal error: {type(error).__name__}")
 
-    def _error(self, src: str, called: str, msg_id: int | None, code: int, text: str) -> None:
-        body: dict[str, Any] = {"type": "error"}
-        if msg_id is not None:
-            body["in_reply_to"] = msg_id
-        body.update(code=code, text=text)
-        self._send(src, called, body)
+    def _check(self, value: Mapping[str, Any]) -> None:
+        """Raises `BadMember` where the envelope is not a message."""
+        repeated = getattr(value, "repeated", ())
+        if repeated:
+            raise BadMember(f'the key "{repeated[0]}" is written more than once')
+        body = value.get("body")
+        if not isinstance(body, dict):
+            raise BadMember(f"/body: must be an object, not {kind_of(body)}")
+        if type(body.get("type")) is not str:
+            raise BadMember("/body/type: must be a string")
+        if body.get("msg_id") is not None and type(body["msg_id"]) is not int:
+            raise BadMember("/body/msg_id: must be a whole number")
 
-    def _send(self, to: str, called: str, body: dict[str, Any]) -> None:
-        self._out.append(encode_envelope(self._name or called, to, body))
+    def _keep_time(self, at: Any) -> None:
+        try:
+            instant = self._clock.read(at)
+        except ValueError as error:
+            raise BadMember(f"/at: {error}") from None
+        self._let_happen(instant)
 
-    def _http_request(self, envelope: Envelope, now: float) -> None:
+    def _broken(self, text: str, line: int) -> None:
+        self._log(f"line {line}: {text}")
+
+    # What is done with them.
+
+    def _http_request(self, envelope: Envelope) -> None:
         request = request_from(envelope.body, envelope.src)
-        exchange = self._carriers[-1].open(request, envelope, now)
+        exchange = self._carriers[-1].open(request, envelope, self._clock.now)
         if exchange.response is None:
             self._in_flight[exchange] = None
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
         envelope: Envelope = exchange.owner
         self._in_flight.pop(exchange, None)
-        self._send(envelope.src, envelope.dest, response_body(exchange, envelope.msg_id))
+        reply = response_body(exchange, envelope.msg_id)
+        self._send(envelope.src, envelope.called, reply)
 
-    def _init(self, envelope: Envelope, now: float) -> None:
-        given = {key: envelope.body[key] for key in CONFIG_KEYS if key in envelope.body}
+    def _reply_of_another(self, envelope: Envelope) -> None:
+        """An answer to something that we asked, or else nothing that we could answer in turn."""
+        self._nodes.receive(envelope.src, envelope.body, self._clock.now)
+
+    def _init(self, envelope: Envelope) -> None:
+        body = envelope.body
+        node_id = body.get("node_id")
+        if node_id is not None and type(node_id) is not str:
+            raise BadMember(f"/body/node_id: must be a string, not {kind_of(node_id)}")
+        given = {key: body[key] for key in CONFIG_KEYS if key in body}
         if given:
             try:
                 self._configure(config_from(given))
             except ConfigError as error:
-                raise Malformed("; ".join(map(str, error.problems))) from None
-        node_id = envelope.body.get("node_id")
+                problems = (f"/body{problem}" for problem in error.problems)
+                raise BadMember("; ".join(problems)) from None
         if node_id is not None:
-            if type(node_id) is not str:
-                raise Malformed("/body/node_id: must be a string")
             self._name = node_id
-        reply: dict[str, Any] = {"type": "init_ok"}
+        self._answer(envelope, "init_ok", {})
+
+    def _operation(self, envelope: Envelope) -> None:
+        """Looks at the pools or changes them; any other type of message is not supported."""
+        # Imported here because most conversations need none of it.
+        from l7proxy.node.administration import OPERATIONS
+
+        operation = OPERATIONS.get(envelope.kind)
+        if operation is not None:
+            carrier = self._carriers[-1]
+            reply = operation(carrier.proxy, envelope.body, self._clock.now)
+            if envelope.kind == "status":
+                reply["replies_dropped"] = self._nodes.dropped
+            self._answer(envelope, f"{envelope.kind}_ok", reply)
+            carrier.carry_ready(self._clock.now)
+        elif "in_reply_to" in envelope.body:
+            # An answer to an answer could go on for ever.
+            self._broken(f'a reply of type "{envelope.kind}" was dropped', envelope.line)
+        else:
+            text = f'no message type "{envelope.kind}"'
+            self._error(envelope.src, envelope.called, envelope.msg_id, NOT_SUPPORTED, text)
+
+    # Messages out.
+
+    def _answer(self, envelope: Envelope, kind: str, members: Mapping[str, Any]) -> None:
+        body: dict[str, Any] = {"type": kind}
         if envelope.msg_id is not None:
-            reply["in_reply_to"] = envelope.msg_id
-        self._send(envelope.src, envelope.dest, reply)
+            body["in_reply_to"] = envelope.msg_id
+        self._send(envelope.src, envelope.called, {**body, **members})
+
+    def _error(self, src: str, called: str, msg_id: int | None, code: int, text: str) -> None:
+        body: dict[str, Any] = {"type": "error"}
+        if msg_id is not None:
+            body["in_reply_to"] = msg_id
+        self._send(src, called, {**body, "code": code, "text": text})
+
+    def _ask(self, dest: str, body: Mapping[str, Any]) -> None:
+        self._send(dest, DEFAULT_NAME, body)
+
+    def _send(self, to: str, called: str, body: Mapping[str, Any]) -> None:
+        at = self._clock.shown() if self._clock.virtual else None
+        self._out.append(encode_envelope(self._name or called, to, at, body))
+
+    # Configuration.
 
     def _configure(self, config: Config) -> None:
         """Puts a configuration to work; what is in flight ends under the one it began with."""
-        proxy = Proxy(config, self._random)
-        upstreams = {name: Simulated(pool) for name, pool in proxy.pools.items()}
-        self._carriers = [c for c in self._carriers if len(c.proxy.timers)]
+        proxy = Proxy(config, self._random, self._timers, self._note)
+        upstreams = {name: self._upstream(pool) for name, pool in proxy.pools.items()}
+        for carrier in self._carriers:
+            carrier.proxy.stop()
+        if self.idle:
+            self._carriers.clear()
         self._carriers.append(Carrier(proxy, upstreams, self._deliver))
+        proxy.start(self._clock.now)
 
+    def _upstream(self, pool: Pool) -> Upstream:
+        if pool.config.upstream == "envelope":
+            return self._nodes
+        return Simulated(pool, self._random)
 
-def _checked_body(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The envelope's body; raises `Malformed` where it is not that of a message."""
-    repeated = getattr(value, "repeated", ())
-    if repeated:
-        raise Malformed(f'the key "{repeated[0]}" is written more than once')
-    body = value.get("body")
-    if not isinstance(body, dict):
-        raise Malformed("/body: must be an object")
-    if type(body.get("type")) is not str:
-        raise Malformed("/body/type: must be a string")
-    return body
+    def _note(self, now: float, text: str) -> None:
+        self._log(f"{now:.3f} s: {text}")
 
 
 HANDLERS: dict[str, Handler] = {
     "http_request": Node._http_request,
+    "http_response": Node._reply_of_another,
+    "error": Node._reply_of_another,
     "init": Node._init,
 }
 """What is done with a message, by its type."""

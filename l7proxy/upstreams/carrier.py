@@ -31,6 +31,8 @@ class Carrier:
         self.proxy = proxy
         self.upstreams = upstreams
         self.deliver = deliver
+        for upstream in upstreams.values():
+            upstream.carry = self.carry
 
     def open(self, request: HttpRequest, owner: Any, now: float) -> Exchange:
         """Opens an exchange for the request and takes it as far as it gets at once."""

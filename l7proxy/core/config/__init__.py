@@ -7,12 +7,11 @@
 from l7proxy.core.config.load import config_from, parse_config
 from l7proxy.core.config.model import (
     BackendConfig,
-    CannedResponse,
     Config,
     PoolConfig,
     RouteConfig,
-    SimulateConfig,
 )
+from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
 from l7proxy.core.config.spec import ConfigError, Problem
 
 __all__ = [

@@ -10,6 +10,7 @@ from l7proxy.core.config.policies import (
     RetryConfig,
     TimeoutsConfig,
 )
+from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import (
     Anything,
     Either,
@@ -74,28 +75,6 @@ _ADDRESS = Mapped(
     ),
     _checked_address,
 )
-
-_HEADERS = MapOf(Either(Text(), ListOf(Text())))
-
-
-class CannedResponse(Record):
-    """What a simulated backend answers."""
-
-    status: int = field(count(200, 599), "HTTP status", default=200)
-    headers: Mapping[str, str | tuple[str, ...]] | None = field(
-        _HEADERS, "response headers", default=None
-    )
-    body: str | None = field(Text(), "response body", default=None)
-
-
-class SimulateConfig(CannedResponse):
-    """How simulated backends behave; a backend's own settings win over its pool's."""
-
-    paths: Mapping[str, CannedResponse] = field(
-        MapOf(Of(CannedResponse), keys=Text(pattern="^/", meaning="a path prefix such as /users")),
-        "answers by path prefix, whole segments; the longest prefix wins",
-        default={},
-    )
 
 
 class BackendConfig(Record):

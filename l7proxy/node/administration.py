@@ -1,0 +1,102 @@
+"""Messages that look at pools and change them: `status`, `backend`, `add_backend`, ..."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.model import BackendConfig, split_address
+from l7proxy.core.config.spec import Number, Of, Text, kind_of, suggestion
+from l7proxy.core.json_messages import BadMember, load_member, text_member
+from l7proxy.core.pool import STATES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.config.spec import Spec
+    from l7proxy.core.pool import Pool
+    from l7proxy.core.proxy import Proxy
+
+    Message = Mapping[str, Any]
+
+
+def status(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
+    """The state of every pool, or of the one that `pool` names."""
+    if body.get("pool") is not None:
+        pool = _pool(proxy, body)
+        return {"pools": {pool.name: pool.snapshot()}}
+    return {"pools": {name: pool.snapshot() for name, pool in proxy.pools.items()}}
+
+
+def set_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
+    """Sets the `state` or `weight`, or both, of one backend, as `set` says."""
+    pool = _pool(proxy, body)
+    backend = _backend(pool, body)
+    changes = body.get("set")
+    if not isinstance(changes, dict):
+        raise BadMember(f"/body/set: must be an object, not {kind_of(changes)}")
+    unknown = [key for key in changes if key not in _CHANGES]
+    if unknown or not changes:
+        raise BadMember(f"/body/set: takes {' and '.join(_CHANGES)}")
+    loaded = {
+        key: load_member(_CHANGES[key], value, f"/body/set/{key}") for key, value in changes.items()
+    }
+    if "weight" in loaded:
+        pool.set_weight(backend, loaded["weight"])
+    if "state" in loaded:
+        pool.set_state(backend, loaded["state"], now)
+    return {}
+
+
+def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
+    """Adds a backend, written as in a configuration; the reply has the name it got."""
+    pool = _pool(proxy, body)
+    given = body.get("backend")
+    if isinstance(given, str):
+        given = {"address": given}
+    config: BackendConfig = load_member(Of(BackendConfig), given, "/body/backend")
+    name = config.name or split_address(config.address)[0]
+    if name in pool.by_name and config.name is None:
+        name = config.address
+    if name in pool.by_name:
+        raise BadMember(f'/body/backend: a backend named "{name}" is in this pool already')
+    pool.add(name, config, now)
+    return {"backend": name}
+
+
+def remove_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
+    """Removes a backend: nothing new for it from now on, and it goes when it is idle."""
+    pool = _pool(proxy, body)
+    pool.remove(_backend(pool, body), now)
+    return {}
+
+
+OPERATIONS: dict[str, Callable[[Proxy, Message, float], dict[str, Any]]] = {
+    "status": status,
+    "backend": set_backend,
+    "add_backend": add_backend,
+    "remove_backend": remove_backend,
+}
+"""What is done with a message, by its type; the reply's type has `_ok` behind it."""
+
+_CHANGES: dict[str, Spec] = {
+    "state": Text(choices=STATES),
+    "weight": Number(above=0, maximum=65535),
+}
+
+
+def _pool(proxy: Proxy, body: Message) -> Pool:
+    name = text_member(body, "pool") or ""
+    pool = proxy.pools.get(name)
+    if pool is None:
+        raise BadMember(f'/body/pool: no pool named "{name}"{suggestion(name, proxy.pools)}')
+    return pool
+
+
+def _backend(pool: Pool, body: Message) -> Backend:
+    name = text_member(body, "backend") or ""
+    backend = pool.by_name.get(name)
+    if backend is None:
+        near = suggestion(name, pool.by_name)
+        raise BadMember(f'/body/backend: no backend named "{name}" in pool "{pool.name}"{near}')
+    return backend

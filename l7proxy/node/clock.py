@@ -1,0 +1,55 @@
+"""The node's time: the wall's, or the one that the envelopes tell."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Clock:
+    """Seconds since the node's first input, or, once an envelope carries `at`, virtual seconds.
+
+    Virtual time stands still between envelopes. Where the wall clock had run before the first
+    `at`, virtual time goes on from there, so that nothing in the core ever sees time run
+    backwards; a conversation whose first message carries `at` depends on no clock at all.
+    """
+
+    def __init__(self, *, virtual: bool = False) -> None:
+        self.virtual = virtual
+        self.now = 0.0
+        """The core's time (seconds)."""
+        self._origin: float | None = None
+        self._shift = 0.0
+
+    def follow_wall(self, wall: float) -> None:
+        """Goes on to the wall clock's `wall` (seconds), unless time is virtual."""
+        if self.virtual:
+            return
+        if self._origin is None:
+            self._origin = wall
+        self.now = max(self.now, wall - self._origin)
+
+    def on_wall(self, instant: float) -> float:
+        """The wall clock's time for an instant of the core's."""
+        return instant + (self._origin or 0.0)
+
+    def read(self, at: Any) -> float:
+        """The core's time for an envelope's `at`; time is virtual from here on.
+
+        Raises ValueError, with a text for people, where `at` can't be used.
+        """
+        if type(at) not in (int, float) or not 0 <= at < 1e15:
+            raise ValueError("must be a number of seconds, 0 or more")
+        if not self.virtual:
+            self.virtual = True
+            self._shift = max(0.0, self.now - at)
+        instant = float(at) + self._shift
+        if instant < self.now:
+            raise ValueError(f"time can't run backwards: {at} comes after {self.shown()}")
+        return instant
+
+    def shown(self) -> float | int:
+        """The present virtual time as replies carry it: to the nanosecond, whole where it is."""
+        shown = round(self.now - self._shift, 9)
+        return int(shown) if shown.is_integer() else shown
