@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.health import Probe
     from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.rate_limit import RateLimits
 
 
 class Proxy:
@@ -49,6 +50,7 @@ class Proxy:
         self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes)
         self.pools: dict[str, Pool] = {}
+        self.limits = _rate_limits(config, self.router)
         self.draining = False
         problems = []
         for name, pool in config.backend_pools.items():
@@ -77,7 +79,9 @@ class Proxy:
             exchange.refuse(DRAINING)
         else:
             exchange.route = route
-            exchange.seek(self.pools[route.pool_name], now)
+            limits = self.limits
+            if limits is None or limits.admits(exchange, route, route.pool_name, now):
+                exchange.seek(self.pools[route.pool_name], now)
         return exchange
 
     def start(self, now: float) -> None:
@@ -101,3 +105,12 @@ class Proxy:
 
 def _nobody_listens(now: float, text: str) -> None:
     """The log of a proxy that was given none."""
+
+
+def _rate_limits(config: Config, router: Router) -> RateLimits | None:
+    """The limits in force; None where there are none, so that nothing is spent on them."""
+    if not config.limits_rates:
+        return None
+    from l7proxy.core.rate_limit import RateLimits
+
+    return RateLimits(config, router.routes)

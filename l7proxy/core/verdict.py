@@ -26,6 +26,7 @@ class Verdict:
 
 BAD_REQUEST = Verdict("bad_request", 400, "bad request")
 NO_ROUTE = Verdict("no_route", 404, "no route matches")
+RATE_LIMITED = Verdict("rate_limited", 429, "too many requests")
 NO_BACKEND = Verdict("no_backend", 503, "no backend is available")
 DRAINING = Verdict("draining", 503, "the proxy is shutting down")
 CONNECT_FAILED = Verdict("connect_failed", 502, "the backend refused the connection")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from l7proxy.core.config import ConfigError, config_from
+from l7proxy.core.config import ConfigError, amended
 from l7proxy.core.config.spec import kind_of
 from l7proxy.core.json_messages import BadMember
 from l7proxy.core.proxy import Proxy
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Handler = Callable[["Node", "Envelope"], None]
 
 DEFAULT_NAME = "l7_proxy"
-CONFIG_KEYS = ("backend_pools", "routes", "backends", "algorithm", "options")
+CONFIG_KEYS = ("backend_pools", "routes", "rate_limits", "backends", "algorithm", "options")
 """The members of an `init` that make it carry configuration."""
 
 
@@ -236,7 +236,7 @@ class Node:
         given = {key: body[key] for key in CONFIG_KEYS if key in body}
         if given:
             try:
-                self._configure(config_from(given))
+                self._configure(amended(self._carriers[-1].proxy.config, given))
             except ConfigError as error:
                 problems = (f"/body{problem}" for problem in error.problems)
                 raise BadMember("; ".join(problems)) from None

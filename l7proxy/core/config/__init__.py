@@ -4,7 +4,7 @@
 `load` turns JSON text into a `Config`, or into every problem found in it.
 """
 
-from l7proxy.core.config.load import config_from, parse_config
+from l7proxy.core.config.load import amended, config_from, parse_config
 from l7proxy.core.config.model import (
     BackendConfig,
     Config,
@@ -23,6 +23,7 @@ __all__ = [
     "Problem",
     "RouteConfig",
     "SimulateConfig",
+    "amended",
     "config_from",
     "parse_config",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config.model import Config
-from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems
+from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child
 from l7proxy.core.strict_json import NotJson, decode_json
 
 TYPE_CHECKING = False
@@ -36,6 +36,32 @@ def config_from(value: Any) -> Config:
         raise ConfigError(problems.found)
     loaded: Config = config
     return loaded
+
+
+def amended(config: Config, value: Mapping[str, Any]) -> Config:
+    """The configuration with the members of a decoded JSON object in place of its own.
+
+    Raises `ConfigError` with every problem.
+    """
+    if "backend_pools" in value or "backends" in value:
+        return config_from(value)
+    problems = Problems()
+    for name in config.backend_pools:
+        problems.define("pool", name)
+    loaded = {}
+    for key, item in value.items():
+        declared = Config.fields.get(key)
+        if declared is None:
+            problems.add(child("", key), "needs backends beside it")
+        else:
+            loaded[key] = declared.spec.load(item, child("", key), problems)
+    problems.resolve()
+    if not problems.found:
+        made = config.but(**loaded)
+        made.check("", problems)
+    if problems.found:
+        raise ConfigError(problems.found)
+    return made
 
 
 def _spelled_out(value: Mapping[str, Any]) -> Mapping[str, Any]:

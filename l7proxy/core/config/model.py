@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
 from l7proxy.core.config.policies import (
     BreakerConfig,
     EjectionConfig,
@@ -142,6 +143,9 @@ class PoolConfig(Record):
     panic_threshold: float = field(
         share(), "with a smaller share of healthy backends than this, all are used", default=0
     )
+    rate_limit: ScopedLimitConfig | None = field(
+        Of(ScopedLimitConfig), "how many requests it is given", default=None
+    )
 
     @property
     def backend_names(self) -> tuple[str, ...]:
@@ -173,6 +177,9 @@ class RouteConfig(Record):
         default=None,
     )
     backend_pool: str = field(Reference("pool"), "the pool that answers")
+    rate_limit: ScopedLimitConfig | None = field(
+        Of(ScopedLimitConfig), "how many requests may take it", default=None
+    )
 
     def check(self, at: str, problems: Problems) -> None:
         if self.path is not None and self.path_pattern is not None:
@@ -192,6 +199,18 @@ class Config(Record):
     routes: tuple[RouteConfig, ...] | None = field(
         ListOf(Of(RouteConfig)), "without routes, pool P gets the route /P/*", default=None
     )
+    rate_limits: RateLimitsConfig | None = field(
+        Of(RateLimitsConfig), "how many requests a client or API key may send", default=None
+    )
+
+    @property
+    def limits_rates(self) -> bool:
+        """Whether there is any rate limit in it."""
+        return (
+            self.rate_limits is not None
+            or any(route.rate_limit is not None for route in self.effective_routes)
+            or any(pool.rate_limit is not None for pool in self.backend_pools.values())
+        )
 
     @property
     def effective_routes(self) -> tuple[RouteConfig, ...]:
