@@ -1,0 +1,70 @@
+"""From a name in the configuration to a selector: built in, somebody else's, or a clear no."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from l7proxy.core.config import ConfigError
+from l7proxy.core.selectors import UnknownSelector, find_selector
+from tests.core.selectors.support import bring_back, picks, pool_of, take_out
+from tests.core.selectors.third_party import Newest
+
+OURS = "tests.core.selectors.third_party:Newest"
+
+
+def test_a_selector_outside_the_package_is_used_by_naming_it() -> None:
+    pool = pool_of(OURS, 1, 1, 1)
+    assert picks(pool, 2) == "cc"
+    assert picks(pool, 1, avoid="c") == "b"
+    take_out(pool, "c")
+    assert picks(pool, 1) == "b"
+    bring_back(pool, "c")
+    assert picks(pool, 1) == "c"
+    assert pool.selector.explain() == {}
+
+
+def test_it_gets_the_options_that_it_declares_and_no_others() -> None:
+    assert picks(pool_of(OURS, 1, 1, 1, options={"skip": 2}), 1) == "a"
+    with pytest.raises(ConfigError, match='no option "leap"; the options are: skip'):
+        pool_of(OURS, 1, options={"leap": 2})
+
+
+def test_it_is_used_by_a_whole_node_that_is_told_its_name(tmp_path: Path) -> None:
+    from tests.node.test_node import Talk
+
+    talk = Talk({"backends": ["a:1", "b:1"], "algorithm": OURS})
+    assert [talk.get("/")["backend"] for _ in range(3)] == ["b", "b", "b"]
+
+
+def test_an_entry_point_gives_a_selector_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "their_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[l7proxy.selectors]\nnewest = {OURS}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    importlib.invalidate_caches()
+    assert find_selector("newest") is Newest
+
+
+@pytest.mark.parametrize(("name", "complaint"), [
+    ("rund-robin", 'no selector named "rund-robin"; did you mean "round-robin"?'),
+    ("no_such_module:X", "can't import selector \"no_such_module:X\": No module named"),
+    (":X", "can't import selector \":X\""),
+    ("tests.core.selectors.third_party:Oldest", 'third_party has no "Oldest"'),
+    ("tests.core.selectors.third_party:NotASelector", "is not a subclass of l7proxy.core.Selector"),
+    ("tests.core.selectors.third_party:OURS.x", "has no"),
+])  # fmt: skip
+def test_a_name_that_leads_to_no_selector_is_refused(name: str, complaint: str) -> None:
+    with pytest.raises(UnknownSelector) as caught:
+        find_selector(name)
+    assert complaint in str(caught.value)
+    with pytest.raises(ConfigError) as refused:
+        pool_of(name, 1)
+    (problem,) = refused.value.problems
+    assert problem.pointer == "/backend_pools/default/algorithm"

@@ -1,0 +1,26 @@
+"""A selector as somebody else would write it, outside the package."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from l7proxy.core import HttpRequest, Selector
+from l7proxy.core.backend import Backend
+
+
+class Newest(Selector):
+    """Always the last in order, or as many before it as the option says."""
+
+    options = {"skip": 0}  # noqa: RUF012
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        skip: Any = self.settings["skip"]
+        there = [backend for backend in self.eligible if backend not in avoid]
+        return there[-1 - skip] if len(there) > skip else None
+
+
+class NotASelector:
+    """A class that a configuration can name by mistake."""

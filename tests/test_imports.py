@@ -1,0 +1,108 @@
+"""Who may import whom: `cli -> {node, server, tools} -> {upstreams, http1} -> core`.
+
+And the core is pure: it reads no clock, opens nothing, and rolls no dice that it was not handed.
+"""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "l7proxy"
+
+HEIGHT = {"core": 0, "upstreams": 1, "http1": 1, "node": 2, "server": 2, "tools": 2, "cli": 3}
+TOP = HEIGHT["cli"]
+
+IMPURE = {
+    "asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib",
+    "secrets", "select", "selectors", "signal", "socket", "ssl", "subprocess", "sys", "tempfile",
+    "threading", "time", "urllib",
+}  # fmt: skip
+OPTIONAL = {"msgspec", "uvloop"}
+"""What may be there to be faster, and is imported only where it may be missing."""
+
+
+def violations(package: Path) -> list[str]:
+    """Every import in the package that breaks the rule, functions' own imports included."""
+    found = []
+    for file in sorted(package.rglob("*.py")):
+        room = file.relative_to(package).parts[0].removesuffix(".py")
+        for line, name in imports(file, package):
+            problem = wrong(room, name)
+            if problem:
+                found.append(f"{file.relative_to(package)}:{line}: {problem}")
+    return found
+
+
+def wrong(room: str, name: str) -> str | None:
+    """Why this room must not import that; None where it may."""
+    parts = name.split(".")
+    if parts[0] == "l7proxy":
+        other = parts[1] if len(parts) > 1 else ""
+        if other and room != other and HEIGHT.get(room, TOP) <= HEIGHT.get(other, TOP + 1):
+            return None if room.startswith("__") else f"{room} imports {other}"
+        return None
+    if room == "core" and (parts[0] in IMPURE or parts[0] in OPTIONAL):
+        return f"core imports {parts[0]}"
+    if room == "core" and parts[0] == "random" and parts[1:] != ["Random"]:
+        return "core imports the module random: take a Random as an argument"
+    if parts[0] not in sys.stdlib_module_names and parts[0] not in OPTIONAL:
+        return f"{parts[0]} is not in the standard library"
+    return None
+
+
+def imports(file: Path, package: Path) -> Iterator[tuple[int, str]]:
+    """The absolute names that the file imports, with their lines; `from a import b` is `a.b`."""
+    here = ("l7proxy", *file.relative_to(package).with_suffix("").parts)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(here[: len(here) - node.level]) + "." if node.level else ""
+            for alias in node.names:
+                yield node.lineno, f"{base}{node.module or ''}.{alias.name}".replace("..", ".")
+        elif isinstance(node, ast.Call) and is_import_call(node):
+            yield node.lineno, ast.literal_eval(node.args[0])
+
+
+def is_import_call(call: ast.Call) -> bool:
+    """Whether this is `import_module("...")` or `__import__("...")`, with the name written out."""
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    return name in ("import_module", "__import__") and isinstance(call.args[0], ast.Constant)
+
+
+def test_every_import_goes_downhill_and_the_core_is_pure() -> None:
+    assert violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(("file", "line", "complaint"), [
+    ("core/pool.py", "import time", "core imports time"),
+    ("core/pool.py", "from random import random", "core imports the module random"),
+    ("core/pool.py", "import random", "core imports the module random"),
+    ("core/pool.py", "def f():\n    import os.path", "core imports os"),
+    ("core/pool.py", "from l7proxy.node import Node", "core imports node"),
+    ("core/selectors/base.py", "from ...node import node", "core imports node"),
+    ("core/pool.py", "from l7proxy import upstreams", "core imports upstreams"),
+    ("core/pool.py", "__import__('socket')", "core imports socket"),
+    ("upstreams/base.py", "from l7proxy.http1 import errors", "upstreams imports http1"),
+    ("upstreams/base.py", "from l7proxy.node.codec import Malformed", "upstreams imports node"),
+    ("node/codec.py", "import l7proxy.tools.check", "node imports tools"),
+    ("tools/check.py", "def f():\n    from l7proxy.cli import main", "tools imports cli"),
+    ("node/codec.py", "import requests", "requests is not in the standard library"),
+])  # fmt: skip
+def test_a_copy_in_which_the_rule_is_broken_is_found_out(
+    tmp_path: Path, file: str, line: str, complaint: str
+) -> None:
+    copy = tmp_path / "l7proxy"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / file).write_text((copy / file).read_text() + f"\n{line}\n")
+    (found,) = violations(copy)
+    assert found.startswith(f"{file}:")
+    assert complaint in found
