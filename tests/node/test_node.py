@@ -215,7 +215,8 @@ def test_an_init_with_a_wrong_configuration_names_every_problem_and_changes_noth
         "type": "error",
         "in_reply_to": 1,
         "code": 12,
-        "text": '/body/backend_pools/a/colour: unknown key; /body/routes/0/backend_pool: no pool named "b"',
+        "text": "/body/backend_pools/a/colour: unknown key; "
+        '/body/routes/0/backend_pool: no pool named "b"',
     }
     assert talk.get("/api")["backend"] == "api-1"
 
