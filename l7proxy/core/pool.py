@@ -90,6 +90,7 @@ class Pool:
         self._hears_load = (
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
+        self._hears_times = selector.observed is not Selector.observed
         self.watchers = self._policies(random, probes)
 
     def _policies(self, random: Random, probes: deque[Probe]) -> tuple[Watcher, ...]:
@@ -146,6 +147,8 @@ class Pool:
 
     def observe(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
         """Hears how an attempt went, `seconds` after it started."""
+        if self._hears_times:
+            self.selector.observed(backend, seconds, now, failed=failed)
         if failed:
             backend.failures += 1
             for watcher in self.watchers:
@@ -257,6 +260,7 @@ class Pool:
     def _forget(self, backend: Backend) -> None:
         self.backends.remove(backend)
         del self.by_name[backend.name]
+        self.selector.forgotten(backend)
         if self.health is not None:
             self.health.forget(backend)
         if self._slow_start is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from l7proxy.core.config import ConfigError, parse_config
+from l7proxy.core.config.algorithms import algorithm_name
+from l7proxy.core.config.spec import child
 from l7proxy.core.proxy import Proxy
 
 TYPE_CHECKING = False
@@ -23,6 +25,11 @@ def check(
         for problem in error.problems:
             complain(f"{name}: {problem}")
         return 2
+    for pool_name, pool in config.backend_pools.items():
+        algorithm = algorithm_name(pool.algorithm)
+        if algorithm != pool.algorithm:
+            at = child(child("/backend_pools", pool_name), "algorithm")
+            say(f'{name}: {at}: note: "{pool.algorithm}" is another name for {algorithm}\n')
     pools, routes = len(config.backend_pools), len(config.effective_routes)
     say(f"{name}: fine ({pools} pool{'s' * (pools != 1)}, {routes} route{'s' * (routes != 1)})\n")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.algorithms import OPTIONS, spellings
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
 from l7proxy.core.config.policies import (
     BreakerConfig,
@@ -36,6 +37,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from l7proxy.core.config.spec import Schema
 
 UPSTREAMS = ("simulated", "envelope", "http")
 
@@ -157,12 +160,31 @@ class PoolConfig(Record):
         )
 
     def check(self, at: str, problems: Problems) -> None:
+        find_selector(self.algorithm).options.load(self.options, child(at, "options"), problems)
         seen: set[str] = set()
         for index, name in enumerate(self.backend_names):
             if name in seen:
                 where = child(child(at, "backends"), index)
                 problems.conflict(where, f'a backend named "{name}" is in this pool already')
             seen.add(name)
+
+    @classmethod
+    def schema(cls, definitions: Schema) -> Schema:
+        known = cls.__name__ in definitions
+        reference = super().schema(definitions)
+        if not known:
+            definitions[cls.__name__]["allOf"] = [
+                _options_schema(options, definitions) for options in dict.fromkeys(OPTIONS.values())
+            ]
+        return reference
+
+
+def _options_schema(options: type[Record], definitions: Schema) -> Schema:
+    """That a built-in algorithm is given its own options; without a name, it is the default."""
+    named: Schema = {"properties": {"algorithm": {"enum": spellings(options)}}}
+    if PoolConfig.fields["algorithm"].default not in spellings(options):
+        named["required"] = ["algorithm"]
+    return {"if": named, "then": {"properties": {"options": options.schema(definitions)}}}
 
 
 class RouteConfig(Record):

@@ -9,7 +9,10 @@ class Newest(Selector):
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
+
+from l7proxy.core.config.algorithms import NoOptions
+from l7proxy.core.config.spec import ConfigError, Problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,36 +21,49 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from l7proxy.core.backend import Backend
+    from l7proxy.core.config.spec import Record
     from l7proxy.core.messages import HttpRequest
 
 
 class Selector:
     """Picks one of a pool's eligible backends.
 
-    `backends` are all of the pool, in the order of the configuration; `eligible` are those that
-    may be picked now, in the same order. The pool calls `joined` and `left` as backends become
-    eligible or stop being so, `opened` and `closed` as requests start and end on them,
-    `reweighted` when a weight changes. Overriding one of them is all it takes to hear of it;
-    a subclass that overrides `joined`, `left` or `reweighted` calls `super()` first.
+    `backends` are all of the pool, in the order of the configuration: the pool's own list, which
+    changes as backends are added and removed. `eligible` are those that may be picked now, in
+    the same order. The pool calls `joined` and `left` as backends become eligible or stop being
+    so, `opened` and `closed` as requests start and end on them, `observed` when a backend has
+    answered, `reweighted` when a weight changes, `forgotten` when a backend is gone for good.
+    Overriding one of them is all it takes to hear of it. `joined` and `left` keep `eligible`; a
+    subclass that needs it calls `super()` first.
+
+    What a selector decides follows from its options, the order of the calls and the `random` it
+    was given: no clock, no hash that differs from one process to the next.
     """
 
-    options: ClassVar[Mapping[str, Any]] = {}
-    """The options it understands in the configuration, each with its default."""
+    options: ClassVar[type[Record]] = NoOptions
+    """The options it understands in the configuration."""
+
+    settings: Any
+    """The options in force, an instance of `options`."""
 
     def __init__(
         self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
     ) -> None:
-        """Raises ValueError, with a text for people, where an option can't be used."""
-        unknown = sorted(options.keys() - self.options.keys())
-        if unknown:
-            known = ", ".join(self.options) or "none"
-            raise ValueError(f'no option "{unknown[0]}"; the options are: {known}')
-        self.settings = {**self.options, **options}
+        """Raises `ConfigError`, with pointers from the pool's options, where they can't be used."""
+        problems = Problems()
+        self.settings = self.options.load(options, "/options", problems)
+        if problems:
+            raise ConfigError(problems.found)
+        self.backends = backends
         self.random = random
         self.eligible: list[Backend] = []
+        self.prepare()
         for backend in backends:
             if backend.eligible:
                 self.joined(backend)
+
+    def prepare(self) -> None:
+        """Makes what the other methods need; called once, before any backend joins."""
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
@@ -60,11 +76,11 @@ class Selector:
 
     def joined(self, backend: Backend) -> None:
         """A backend became eligible."""
-        insort(self.eligible, backend, key=_place)
+        insort(self.eligible, backend, key=place)
 
     def left(self, backend: Backend) -> None:
         """A backend stopped being eligible."""
-        self.eligible.remove(backend)
+        del self.eligible[bisect_left(self.eligible, backend.index, key=place)]
 
     def reweighted(self, backend: Backend) -> None:
         """An eligible backend's weight is another now."""
@@ -75,10 +91,29 @@ class Selector:
     def closed(self, backend: Backend) -> None:
         """A request ended on the backend: its in-flight count is one lower now."""
 
+    def observed(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
+        """The backend began its response, or `failed`, `seconds` after the attempt started."""
+
+    def forgotten(self, backend: Backend) -> None:
+        """A backend that had left was removed from the pool for good."""
+
     def explain(self) -> Mapping[str, Any]:
         """The state that the next pick goes by, in the algorithm's own terms."""
         return {}
 
+    def pick_without(
+        self, request: HttpRequest | None, avoid: Collection[Backend]
+    ) -> Backend | None:
+        """Picks as if those in `avoid` had left: for a `pick` that has no better way."""
+        resting = [backend for backend in dict.fromkeys(avoid) if backend.eligible]
+        for backend in resting:
+            self.left(backend)
+        picked = self.pick(request)
+        for backend in resting:
+            self.joined(backend)
+        return picked
 
-def _place(backend: Backend) -> int:
+
+def place(backend: Backend) -> int:
+    """A backend's place in the order of the configuration."""
     return backend.index

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.base import Selector, place
 from l7proxy.core.selectors.smooth import SmoothRotation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from random import Random
+    from collections.abc import Collection, Mapping
     from typing import Any
 
     from l7proxy.core.backend import Backend
@@ -25,15 +24,12 @@ class LeastConnections(Selector):
     fractions are equal, so loads can be compared as floats.
     """
 
-    def __init__(
-        self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
-    ) -> None:
+    def prepare(self) -> None:
         self._currents: dict[Backend, float] = {}
         self._rotations: dict[float, SmoothRotation] = {}
         self._loads: list[float] = []
         """A heap of the loads that have a rotation; the least is on top."""
         self._load_of: dict[Backend, float] = {}
-        super().__init__(backends, options, random)
 
     def pick(
         self,
@@ -41,7 +37,7 @@ class LeastConnections(Selector):
         avoid: Collection[Backend] = (),
     ) -> Backend | None:
         if avoid:
-            return self._pick_without(avoid)
+            return self.pick_without(request, avoid)
         if not self._loads:
             return None
         return self._rotations[self._loads[0]].step()
@@ -73,23 +69,13 @@ class LeastConnections(Selector):
 
     closed = opened
 
+    def forgotten(self, backend: Backend) -> None:
+        self._currents.pop(backend, None)
+
     def explain(self) -> Mapping[str, Any]:
-        ordered = sorted(self._load_of, key=_place)
+        ordered = sorted(self._load_of, key=place)
         weights = {b: w for r in self._rotations.values() for b, w in r.current_weights().items()}
         return {
             "in_flight_per_weight": {b.name: self._load_of[b] for b in ordered},
             "current_weights": {b.name: weights[b] for b in ordered},
         }
-
-    def _pick_without(self, avoid: Collection[Backend]) -> Backend | None:
-        resting = [backend for backend in avoid if backend in self._load_of]
-        for backend in resting:
-            self.left(backend)
-        picked = self.pick()
-        for backend in resting:
-            self.joined(backend)
-        return picked
-
-
-def _place(backend: Backend) -> int:
-    return backend.index

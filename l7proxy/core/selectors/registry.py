@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from l7proxy.core.config.algorithms import ALIASES, algorithm_name
 from l7proxy.core.config.spec import suggestion
 from l7proxy.core.selectors.base import Selector
 
 ENTRY_POINTS = "l7proxy.selectors"
 """The entry-point group in which an installed package offers selectors by name."""
 
+_HERE = "l7proxy.core.selectors."
+
 BUILT_IN = {
-    "least-connections": "l7proxy.core.selectors.least_connections:LeastConnections",
-    "round-robin": "l7proxy.core.selectors.round_robin:RoundRobin",
+    "bounded-load": _HERE + "bounded_load:BoundedLoad",
+    "first": _HERE + "first:First",
+    "ip-hash": _HERE + "ip_hash:IpHash",
+    "least-connections": _HERE + "least_connections:LeastConnections",
+    "least-time": _HERE + "least_time:LeastTime",
+    "maglev": _HERE + "maglev:Maglev",
+    "power-of-two-choices": _HERE + "power_of_two:PowerOfTwoChoices",
+    "random": _HERE + "weighted_random:WeightedRandom",
+    "rendezvous": _HERE + "rendezvous:Rendezvous",
+    "ring-hash": _HERE + "ring_hash:RingHash",
+    "round-robin": _HERE + "round_robin:RoundRobin",
 }
 
 
@@ -21,12 +33,13 @@ class UnknownSelector(ValueError):
 
 
 def find_selector(name: str) -> type[Selector]:
-    """The class for a built-in name, a `module:Class`, or the name of an entry point.
+    """The class for a built-in name or alias, a `module:Class`, or the name of an entry point.
 
     Raises `UnknownSelector` where there is none, or where what is named is not a `Selector`.
     """
-    if name in BUILT_IN:
-        return _load(BUILT_IN[name])
+    built_in = BUILT_IN.get(algorithm_name(name))
+    if built_in is not None:
+        return _load(built_in)
     if ":" in name:
         return _load(name)
     from importlib.metadata import entry_points
@@ -35,9 +48,8 @@ def find_selector(name: str) -> type[Selector]:
     if name in offered.names:
         return _load(offered[name].value)
     known = sorted({*BUILT_IN, *offered.names})
-    raise UnknownSelector(
-        f'no selector named "{name}"{suggestion(name, known)} (known: {", ".join(known)})'
-    )
+    near = suggestion(name, [*known, *ALIASES])
+    raise UnknownSelector(f'no selector named "{name}"{near} (known: {", ".join(known)})')
 
 
 def _load(reference: str) -> type[Selector]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.base import Selector, place
 from l7proxy.core.selectors.smooth import SmoothRotation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from random import Random
+    from collections.abc import Collection, Mapping
     from typing import Any
 
     from l7proxy.core.backend import Backend
@@ -22,11 +21,8 @@ class RoundRobin(Selector):
     been left alone for a round.
     """
 
-    def __init__(
-        self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
-    ) -> None:
+    def prepare(self) -> None:
         self.rotation = SmoothRotation()
-        super().__init__(backends, options, random)
 
     def pick(
         self,
@@ -45,10 +41,9 @@ class RoundRobin(Selector):
         self.rotation.leave(backend)
         self.rotation.join(backend)
 
+    def forgotten(self, backend: Backend) -> None:
+        self.rotation.forget(backend)
+
     def explain(self) -> Mapping[str, Any]:
         weights = self.rotation.current_weights()
-        return {"current_weights": {b.name: weights[b] for b in sorted(weights, key=_place)}}
-
-
-def _place(backend: Backend) -> int:
-    return backend.index
+        return {"current_weights": {b.name: weights[b] for b in sorted(weights, key=place)}}

@@ -67,6 +67,10 @@ class SmoothRotation:
         self._sum -= weight
         self._drop_stale(weight)
 
+    def forget(self, backend: Backend) -> None:
+        """Lets go of what a backend that left had grown to: it will not return."""
+        self._currents.pop(backend, None)
+
     def step(self, avoid: Collection[Backend] = ()) -> Backend | None:
         """Picks whose turn it is; members in `avoid` sit this one out, as if they had left."""
         if avoid:
@@ -84,7 +88,7 @@ class SmoothRotation:
         return {backend: base + weight * steps for backend, (weight, base) in self._members.items()}
 
     def _step_without(self, avoid: Collection[Backend]) -> Backend | None:
-        resting = [backend for backend in avoid if backend in self._members]
+        resting = [backend for backend in dict.fromkeys(avoid) if backend in self._members]
         for backend in resting:
             self.leave(backend)
         picked = self.step()

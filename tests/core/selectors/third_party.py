@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from l7proxy.core import HttpRequest, Selector
 from l7proxy.core.backend import Backend
+from l7proxy.core.config.spec import Record, count, field
+
+
+class NewestOptions(Record):
+    """What may be said about it."""
+
+    skip: int = field(count(0), "how many of the newest are left alone", default=0)
 
 
 class Newest(Selector):
     """Always the last in order, or as many before it as the option says."""
 
-    options = {"skip": 0}  # noqa: RUF012
+    options = NewestOptions
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:
-        skip: Any = self.settings["skip"]
+        skip: int = self.settings.skip
         there = [backend for backend in self.eligible if backend not in avoid]
         return there[-1 - skip] if len(there) > skip else None
 

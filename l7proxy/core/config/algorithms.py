@@ -1,0 +1,165 @@
+"""The algorithms that are built in: their names, what else people call them, their options."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.spec import (
+    Either,
+    Mapped,
+    Number,
+    Of,
+    Problems,
+    Record,
+    Text,
+    count,
+    field,
+    seconds,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REQUEST_PARTS = ("client_ip", "path", "host")
+"""What a hash key can be without a name to look up."""
+
+LARGEST_TABLE = 5_000_011
+
+
+class HashKeyConfig(Record):
+    """The part of a request by which it always goes to the same backend."""
+
+    query: str | None = field(Text(min_length=1), "a query parameter", default=None)
+    header: str | None = field(Text(min_length=1), "a header field", default=None)
+    cookie: str | None = field(Text(min_length=1), "a cookie", default=None)
+    fallback: str = field(
+        Text(choices=REQUEST_PARTS), "what is used where that is absent", default="client_ip"
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        given = [name for name in (self.query, self.header, self.cookie) if name is not None]
+        if len(given) != 1:
+            problems.conflict(at, "give one of query, header and cookie")
+
+
+def _is_prime(size: int) -> int:
+    """A table's size, checked: only in a prime one does every step reach every place."""
+    if size < 2 or any(size % divisor == 0 for divisor in range(2, int(size**0.5) + 1)):
+        raise ValueError(f"must be a prime number, which {size} is not")
+    return size
+
+
+class NoOptions(Record):
+    """An algorithm with nothing to choose."""
+
+
+class HashOptions(Record):
+    """What every algorithm that goes by a hash of the request understands."""
+
+    hash_key: str | HashKeyConfig = field(
+        Either(Text(choices=REQUEST_PARTS), Of(HashKeyConfig)),
+        "what of a request is hashed",
+        default="client_ip",
+    )
+
+
+class RingOptions(HashOptions):
+    """A ring of points."""
+
+    points: int = field(count(1, 10_000), "points on the ring per unit of weight", default=160)
+
+
+class BoundedLoadOptions(RingOptions):
+    """A ring on which nobody is given much more than the average."""
+
+    factor: float = field(
+        Number(above=1, maximum=100), "in-flight requests at most, times the average", default=1.25
+    )
+
+
+class MaglevOptions(HashOptions):
+    """A table of places."""
+
+    table_size: int = field(
+        Mapped(count(2, LARGEST_TABLE), _is_prime), "places in the table, a prime", default=65_537
+    )
+
+
+class LeastTimeOptions(Record):
+    """How response times are remembered."""
+
+    decay: float = field(
+        seconds(zero=False), "time in which a response time loses most of its say", default=10
+    )
+
+
+OPTIONS: Mapping[str, type[Record]] = {
+    "bounded-load": BoundedLoadOptions,
+    "first": NoOptions,
+    "ip-hash": NoOptions,
+    "least-connections": NoOptions,
+    "least-time": LeastTimeOptions,
+    "maglev": MaglevOptions,
+    "power-of-two-choices": NoOptions,
+    "random": NoOptions,
+    "rendezvous": HashOptions,
+    "ring-hash": RingOptions,
+    "round-robin": NoOptions,
+}
+"""The options of each built-in algorithm, by its name."""
+
+_ALSO_CALLED = {
+    "bounded-load": ("bounded-load-hash", "consistent-hash-bounded-load"),
+    "first": ("first-available", "fill-first"),
+    "ip-hash": ("iphash", "source", "source-ip"),
+    "least-connections": (
+        "least-conn",
+        "least-connection",
+        "leastconn",
+        "least-request",
+        "least-requests",
+        "weighted-least-connections",
+        "weighted-least-conn",
+        "wlc",
+    ),
+    "least-time": ("peak-ewma", "ewma", "least-response-time", "fastest"),
+    "maglev": ("maglev-hash",),
+    "power-of-two-choices": (
+        "power-of-two",
+        "p2c",
+        "two-choices",
+        "random-two",
+        "random-two-least-conn",
+    ),
+    "random": ("weighted-random", "rand"),
+    "rendezvous": ("rendezvous-hash", "hrw", "highest-random-weight"),
+    "ring-hash": ("consistent-hash", "consistent-hashing", "consistent", "ketama", "hash-ring"),
+    "round-robin": (
+        "roundrobin",
+        "rr",
+        "weighted-round-robin",
+        "weighted-roundrobin",
+        "smooth-weighted-round-robin",
+        "wrr",
+        "swrr",
+    ),
+}
+
+ALIASES: Mapping[str, str] = {
+    spelling: name
+    for name, others in _ALSO_CALLED.items()
+    for other in (name, *others)
+    for spelling in (other, other.replace("-", "_"))
+    if spelling != name
+}
+"""The name for each alias; hyphens may be written as underscores."""
+
+
+def algorithm_name(written: str) -> str:
+    """The one name of an algorithm, whichever of its names was written."""
+    return ALIASES.get(written, written)
+
+
+def spellings(options: type[Record]) -> list[str]:
+    """Every name and alias of the algorithms that have these options."""
+    names = [name for name, record in OPTIONS.items() if record is options]
+    return names + [alias for alias, name in ALIASES.items() if name in names]

@@ -1,0 +1,89 @@
+"""`bounded-load`: a ring on which nobody is given much more than the average.
+
+V. Mirrokni, M. Thorup and M. Zadimoghaddam, "Consistent hashing with bounded loads" (2016): a
+key whose backend has its fill goes on to the next on the ring.
+"""
+
+from __future__ import annotations
+
+from l7proxy.core.config.algorithms import BoundedLoadOptions
+from l7proxy.core.selectors.ring_hash import RingHash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
+
+
+class BoundedLoad(RingHash):
+    """No backend gets a request beyond `factor` times the average in flight, rounded up.
+
+    The average is over the eligible backends, by weight, with the new request counted in. How
+    far a key goes on depends on the factor and not on n: O(log n) for a pick.
+    """
+
+    options = BoundedLoadOptions
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._in_flight = 0
+        """On the eligible backends together."""
+        self._weights: dict[Backend, float] = {}
+        self._weight = 0.0
+        """Of the eligible backends together."""
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        if avoid:
+            return self.pick_without(request, avoid)
+        full = _Full(self.settings.factor * (self._in_flight + 1), self._weight)
+        return self.find(self._key(request), full)
+
+    def joined(self, backend: Backend) -> None:
+        super().joined(backend)
+        self._in_flight += backend.in_flight
+        self._weigh(backend, backend.weight)
+
+    def left(self, backend: Backend) -> None:
+        super().left(backend)
+        self._in_flight -= backend.in_flight
+        self._weigh(backend, 0)
+
+    def reweighted(self, backend: Backend) -> None:
+        super().reweighted(backend)
+        self._weigh(backend, backend.weight)
+
+    def opened(self, backend: Backend) -> None:
+        if backend.eligible:
+            self._in_flight += 1
+
+    def closed(self, backend: Backend) -> None:
+        if backend.eligible:
+            self._in_flight -= 1
+
+    def explain(self) -> Mapping[str, Any]:
+        return {**super().explain(), "in_flight": self._in_flight}
+
+    def _weigh(self, backend: Backend, weight: float) -> None:
+        self._weight += weight - self._weights.pop(backend, 0)
+        if weight:
+            self._weights[backend] = weight
+
+
+class _Full:
+    """The backends with no room: those that have their share by weight of `room`, or more."""
+
+    __slots__ = ("_room", "_weight")
+
+    def __init__(self, room: float, weight: float) -> None:
+        self._room = room
+        self._weight = weight
+
+    def __contains__(self, backend: object) -> bool:
+        if TYPE_CHECKING:
+            assert isinstance(backend, Backend)
+        return backend.in_flight * self._weight >= self._room * backend.weight

@@ -1,0 +1,90 @@
+"""`ip-hash`: by the client's network, pick for pick as nginx's `ip_hash` does it.
+
+The first three bytes of an IPv4 address, or all of an IPv6 address, are hashed to a place in the
+list of backends, drawn out by weight. A backend that is not eligible keeps its places, so that
+only its own clients go elsewhere: to the place that hashing once more gives.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from ipaddress import IPv6Address
+from itertools import accumulate
+
+from l7proxy.core.backend import REMOVED
+from l7proxy.core.selectors.round_robin import RoundRobin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
+
+_MODULUS = 6271
+_TRIES = 21
+
+
+class IpHash(RoundRobin):
+    """O(log n) for a pick; after 21 places in vain, whose turn it is in the round robin.
+
+    The places are for all backends of the pool by weight, so that another weight or another
+    backend moves most clients; `ring-hash` with the key `client_ip` moves few.
+    """
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._owners: list[Backend] = []
+        self._weights: dict[Backend, float] = {}
+        self._outdated = True
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        if not self.rotation:
+            return None
+        if self._outdated:
+            self._rebuild()
+        octets = network(request.client_ip if request is not None else "")
+        hashed = 89
+        for _ in range(_TRIES):
+            for octet in octets:
+                hashed = (hashed * 113 + octet) % _MODULUS
+            drawn = hashed % self._total if self._whole else hashed / _MODULUS * self._total
+            backend = self._owners[bisect_right(self._ends, drawn)]
+            if backend.eligible and backend not in avoid:
+                return backend
+        return super().pick(request, avoid)
+
+    def joined(self, backend: Backend) -> None:
+        super().joined(backend)
+        self._outdated = self._outdated or self._weights.get(backend) != backend.weight
+
+    def reweighted(self, backend: Backend) -> None:
+        super().reweighted(backend)
+        self._outdated = True
+
+    def forgotten(self, backend: Backend) -> None:
+        super().forgotten(backend)
+        self._outdated = True
+
+    def _rebuild(self) -> None:
+        self._owners = [backend for backend in self.backends if not backend.bars & REMOVED]
+        self._weights = {backend: backend.weight for backend in self._owners}
+        self._ends = list(accumulate(self._weights.values()))
+        self._total = self._ends[-1] if self._ends else 0
+        self._whole = self._total == int(self._total)
+        self._outdated = False
+
+
+def network(client: str) -> bytes:
+    """What of a client's address is hashed; of a client that has a name instead, all of it."""
+    if ":" in client:
+        try:
+            return IPv6Address(client).packed
+        except ValueError:
+            return client.encode("utf-8", "surrogatepass")
+    parts = client.split(".")
+    if len(parts) == 4 and all(p.isascii() and p.isdigit() and int(p) < 256 for p in parts):
+        return bytes(map(int, parts[:3]))
+    return client.encode("utf-8", "surrogatepass")

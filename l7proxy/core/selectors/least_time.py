@@ -1,0 +1,85 @@
+"""`least-time`: the backend expected to answer soonest, by peak EWMA.
+
+As in Finagle ("Peak EWMA"): a backend's response time is remembered as an average in which the
+past fades, except that a rise counts at once and in full. Expected is that time for each request
+it would then have in flight.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+from l7proxy.core.config.algorithms import LeastTimeOptions
+from l7proxy.core.selectors.weighted_random import Drawing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
+
+_UNHEARD = 1e6
+"""Seconds expected of a backend that has requests and has not answered one: worse than any."""
+
+
+class LeastTime(Drawing):
+    """Of two backends drawn by weight, the one with less time x (in-flight + 1) / weight.
+
+    Comparing two rather than all keeps everyone from running to the same backend, and is O(1)
+    (O(log n) with unequal weights). What is remembered fades towards zero while a backend is not
+    heard of, so that a slow one is tried again; time is what the latest observation said. A
+    backend never heard of is tried at once, by one request. A failure never makes a backend look
+    faster: failing is quick.
+    """
+
+    options = LeastTimeOptions
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._remembered: dict[Backend, tuple[float, float]] = {}
+        """For each backend heard of its response time (seconds), and as of when."""
+        self._now = 0.0
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        if avoid:
+            return self.pick_without(request, avoid)
+        drawn = self.draw.two()
+        if drawn is None:
+            return self.draw.one()
+        first, second = drawn
+        return second if self._expected(second) < self._expected(first) else first
+
+    def observed(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
+        self._now = now
+        known = self._remembered.get(backend)
+        if known is not None:
+            kept = exp((known[1] - now) / self.settings.decay)
+            aged = known[0] * kept
+            if seconds < aged:
+                seconds = aged if failed else aged + seconds * (1 - kept)
+        self._remembered[backend] = (seconds, now)
+
+    def forgotten(self, backend: Backend) -> None:
+        self._remembered.pop(backend, None)
+
+    def explain(self) -> Mapping[str, Any]:
+        return {
+            "response_time": {
+                backend.name: self._response_time(backend)
+                for backend in self.backends
+                if backend in self._remembered
+            }
+        }
+
+    def _expected(self, backend: Backend) -> float:
+        if backend not in self._remembered:
+            return _UNHEARD * backend.in_flight / backend.weight
+        return self._response_time(backend) * (backend.in_flight + 1) / backend.weight
+
+    def _response_time(self, backend: Backend) -> float:
+        seconds, at = self._remembered[backend]
+        return seconds * exp((at - self._now) / self.settings.decay)

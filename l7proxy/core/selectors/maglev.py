@@ -1,0 +1,88 @@
+"""`maglev`: a table of equally many places for each unit of weight, one look for a pick.
+
+D. Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI 2016).
+"""
+
+from __future__ import annotations
+
+from array import array
+from itertools import count, cycle, islice
+
+from l7proxy.core.config.algorithms import MaglevOptions
+from l7proxy.core.selectors.hashing import hash64, identities
+from l7proxy.core.selectors.places import Places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+
+
+class Maglev(Places):
+    """More even than a ring, and O(1) for a pick while a fair share of the pool is eligible.
+
+    A key whose backend is not eligible tries other places in an order of its own, so that what a
+    backend leaves behind is spread over all others and nothing else moves. With a new backend
+    the table is built anew, and a few keys move that need not: that is Maglev's bargain.
+    """
+
+    options = MaglevOptions
+
+    def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
+        size = self.settings.table_size
+        hashes = {
+            backend: hash64(name.encode("utf-8", "surrogatepass"))
+            for backend, name in identities(weights).items()
+        }
+        # In an order of their own, so that their order in the configuration does not matter.
+        backends = sorted(hashes, key=hashes.__getitem__)
+        wanted = [hashes[backend] % size for backend in backends]
+        skips = [(hashes[backend] >> 32) % (size - 1) + 1 for backend in backends]
+        counts = [0] * len(backends)
+        taken = bytearray(size)
+        owners: list[Any] = [None] * size
+        numbers = array("L", bytes(array("L").itemsize * size))
+        turns = _turns([weights[backend] for backend in backends])
+        for turn in islice(turns, size):
+            at, skip = wanted[turn], skips[turn]
+            while taken[at]:
+                at += skip
+                if at >= size:
+                    at -= size
+            taken[at] = 1
+            owners[at] = backends[turn]
+            numbers[at] = counts[turn]
+            counts[turn] += 1
+            wanted[turn] = at
+        self._counts = dict(zip(backends, counts, strict=True))
+        return owners, numbers
+
+    def first_place(self, key: bytes) -> int:
+        return hash64(key) % len(self._owners)
+
+    def further_places(self, key: bytes, first: int) -> Iterable[int]:
+        # A step below a prime reaches every place.
+        size = len(self._owners)
+        step = (hash64(key) >> 32) % (size - 1) + 1
+        return ((first + step * count) % size for count in range(1, size))
+
+    def places_of(self, backend: Backend) -> int:
+        return max(1, round(self._counts[backend] * backend.weight / self._built_for[backend]))
+
+    def explain(self) -> Mapping[str, Any]:
+        return {"places": {backend.name: self.places_of(backend) for backend in self.eligible}}
+
+
+def _turns(weights: Sequence[float]) -> Iterator[int]:
+    """Whose turn it is to take a place, for ever: all in every round, or less often by weight."""
+    if len(set(weights)) <= 1:
+        yield from cycle(range(len(weights)))
+    most = max(weights, default=0)
+    due = [0.0] * len(weights)
+    for rounds in count(1):
+        for turn, weight in enumerate(weights):
+            if rounds * weight >= due[turn]:
+                due[turn] += most
+                yield turn

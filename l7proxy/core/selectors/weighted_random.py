@@ -1,0 +1,38 @@
+"""`random`: anyone, in proportion to the weights."""
+
+from __future__ import annotations
+
+from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.draw import WeightedDraw
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
+
+
+class Drawing(Selector):
+    """A selector that draws from the eligible backends by weight."""
+
+    def prepare(self) -> None:
+        self.draw = WeightedDraw(self.random)
+
+    def joined(self, backend: Backend) -> None:
+        self.draw.add(backend)
+
+    def left(self, backend: Backend) -> None:
+        self.draw.remove(backend)
+
+    def reweighted(self, backend: Backend) -> None:
+        self.draw.change(backend)
+
+
+class WeightedRandom(Drawing):
+    """O(1) for a pick while the weights are equal, else O(log n)."""
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        return self.pick_without(request, avoid) if avoid else self.draw.one()
