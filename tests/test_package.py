@@ -1,0 +1,63 @@
+"""What is installed is what is in the checkout: an installed wheel answers the sample, anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.processes import PATIENCE, ROOT, run
+
+SAMPLE = (ROOT / "examples" / "sample.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(made)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
+    (file,) = made.glob("*.whl")
+    return file
+
+
+def test_an_installed_wheel_answers_the_sample_from_any_directory(
+    wheel: Path, tmp_path: Path
+) -> None:
+    environment = tmp_path / "environment"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120
+    )
+    install = ["install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), *install],
+        check=True,
+        timeout=120,
+    )
+    done = subprocess.run(
+        [str(environment / "bin" / "l7proxy")],
+        input=SAMPLE,
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == run(said=SAMPLE).out
+
+
+def test_the_wheel_carries_the_default_configuration_of_the_checkout(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = archive.read("l7proxy/default_config.json")
+        assert "l7proxy/py.typed" in archive.namelist()
+    assert packed == (ROOT / "config" / "backends.json").read_bytes()
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    import tomllib
+
+    from l7proxy.cli import VERSION
+
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        assert tomllib.load(file)["project"]["version"] == VERSION
