@@ -222,12 +222,12 @@ def test_an_init_with_a_wrong_configuration_names_every_problem_and_changes_noth
 
 
 def test_a_configuration_that_no_selector_takes_is_refused_at_the_start() -> None:
-    config = config_from({"backends": ["a:1"], "options": {"speed": 9}})
+    config = config_from(
+        {"backends": ["a:1"], "algorithm": "tests.core.selectors.third_party:Particular"}
+    )
     with pytest.raises(ConfigError) as caught:
         Node(config, Random(0), print)
-    assert str(caught.value) == (
-        '/backend_pools/default/options: no option "speed"; the options are: none'
-    )
+    assert str(caught.value) == "/backend_pools/default/options: not with these backends"
 
 
 def test_canned_headers_and_bodies_come_back_in_the_protocols_order() -> None:

@@ -28,5 +28,12 @@ class Newest(Selector):
         return there[-1 - skip] if len(there) > skip else None
 
 
+class Particular(Newest):
+    """Finds out only when it sees the backends that it can't work with them."""
+
+    def prepare(self) -> None:
+        raise ValueError("not with these backends")
+
+
 class NotASelector:
     """A class that a configuration can name by mistake."""
