@@ -55,7 +55,7 @@ def _node(words: Sequence[str]) -> int:
     log = complain if options is None or options.log_level == "warning" else _say_nothing
     limit = options.max_message if options else DEFAULT_LIMIT
     try:
-        node = Node(config, Random(0), log, limit=limit)
+        node = Node(config, Random(0), log, limit=limit, secrets=read_secret)
     except ConfigError as error:
         return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
     driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
@@ -72,7 +72,7 @@ def _check(words: Sequence[str]) -> int:
     text = read_file(options.file)
     if text is None:
         return USAGE_ERROR
-    return check(_shown(options.file), text, sys.stdout.write, complain)
+    return check(_shown(options.file), text, sys.stdout.write, complain, read_secret)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"check": _check}
@@ -142,6 +142,23 @@ def read_file(name: str) -> bytes | None:
     except OSError as error:
         complain(f"l7proxy: {name}: {error.strerror}")
         return None
+
+
+def read_secret(kind: str, name: str) -> bytes:
+    """The bytes of the file ("file") or environment variable ("env") of that name.
+
+    Raises ValueError, with a text for people, where there are none.
+    """
+    if kind == "env":
+        value = os.environb.get(os.fsencode(name))
+        if value is None:
+            raise ValueError(f'the environment variable "{name}" is not set')
+        return value
+    try:
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ValueError(f"can't read it: {error.strerror}") from None
 
 
 def load_config_file(name: str | None) -> Config | None:

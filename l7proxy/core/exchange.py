@@ -45,6 +45,7 @@ class Exchange:
     - `response` is what the client gets. An upstream that has the whole response reports it with
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
     - `verdict` says why, where the proxy answers by itself or a response broke off.
+    - `set_cookie` is what the client is told about its session; see `core.affinity`.
     - `circuit_state` names the state of the backend's circuit breaker where it changed.
     - `owner` is the shell's: whatever it needs to deliver the answer.
     - `abandon`, set by an upstream that has an attempt under way, is called when the exchange
@@ -66,6 +67,7 @@ class Exchange:
         "request",
         "response",
         "route",
+        "set_cookie",
         "state",
         "target",
         "tried",
@@ -87,10 +89,19 @@ class Exchange:
         self.tried: tuple[Backend, ...] = ()
         self.response: HttpResponse | None = None
         self.verdict: Verdict | None = None
+        self.set_cookie: str | None = None
         self.circuit_state: str | None = None
         self._failure = NO_BACKEND
         self.owner: Any = None
         self.abandon: Callable[[], None] | None = None
+
+    @property
+    def set_cookie_header(self) -> str | None:
+        """What an HTTP client is told of `set_cookie`: the value of a Set-Cookie field, or None."""
+        if self.set_cookie is None:
+            return None
+        assert self.pool is not None and self.pool.affinity is not None
+        return self.pool.affinity.header(self)
 
     # What the shell or the upstream reports.
 
@@ -101,14 +112,20 @@ class Exchange:
         if due is not None:
             self._timer = self._proxy.timers.schedule(due, self._overdue)
 
-    def responded(self, status: int, now: float) -> bool:
-        """A response began. True: pass it on; False: drop it, another attempt takes its place."""
+    def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
+        """A response began. True: pass it on; False: drop it, another attempt takes its place.
+
+        A pool that learns sessions (`pool.affinity`) needs the response's `headers`.
+        """
         assert self.pool is not None
         self._report(now, failed=status >= 500)
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
             return False
         self._forget_timer()
         self.state = RESPONDING
+        affinity = self.pool.affinity
+        if affinity is not None:
+            self.set_cookie = affinity.settle(self, headers, now)
         return True
 
     def completed(self, now: float) -> None:
@@ -117,7 +134,7 @@ class Exchange:
 
     def answered(self, response: HttpResponse, now: float) -> None:
         """A whole response came at once: `responded` and `completed` in one."""
-        if self.responded(response.status, now):
+        if self.responded(response.status, now, response.headers):
             self.response = response
             self._end(now)
 
@@ -158,7 +175,10 @@ class Exchange:
     def seek(self, pool: Pool, now: float) -> None:
         """Asks the pool for a backend: starts an attempt, waits for a place, or is refused."""
         self.pool = pool
-        backend = pool.selector.pick(self.request)
+        if pool.affinity is None:
+            backend = pool.selector.pick(self.request)
+        else:
+            backend = self._pinned(now) or pool.selector.pick(self.request)
         if backend is not None:
             self._begin(backend, now)
         else:
@@ -169,13 +189,22 @@ class Exchange:
         if self.state is not WAITING:
             return True
         assert self.pool is not None
-        backend = self.pool.selector.pick(self.request, self.tried)
+        backend = self._pinned(now) or self.pool.selector.pick(self.request, self.tried)
         if backend is None:
             return False
         self._forget_timer()
         self._begin(backend, now)
         self._proxy.ready.append(self)
         return True
+
+    def _pinned(self, now: float) -> Backend | None:
+        """The backend that the client had before, if it may be had again."""
+        assert self.pool is not None
+        affinity = self.pool.affinity
+        backend = None if affinity is None else affinity.find(self.request, now)
+        if backend is None or not backend.eligible or backend in self.tried:
+            return None
+        return backend
 
     def _queue_up(self, pool: Pool, now: float) -> None:
         """Waits for a place, if there may be one; else answers what went wrong."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
+    from l7proxy.core.affinity import Affinity
     from l7proxy.core.breaker import Breaker
     from l7proxy.core.config import BackendConfig, PoolConfig
     from l7proxy.core.exchange import Exchange
@@ -76,6 +77,8 @@ class Pool:
         self.active = 0
         """Requests that have an attempt in flight."""
         self.retry = RetryPolicy(config.retries, random)
+        self.affinity: Affinity | None = None
+        """Who comes back to which backend, if anyone does; its proxy sets it."""
         self.breaker: Breaker | None = None
         self.health: HealthChecks | None = None
         self._slow_start: SlowStart | None = None
@@ -245,6 +248,8 @@ class Pool:
         self._next_index += 1
         self.backends.append(backend)
         self.by_name[name] = backend
+        if self.affinity is not None:
+            self.affinity.added(backend)
         self._survey(now)
         if self.health is not None:
             self.health.watch(backend, now)
@@ -314,6 +319,7 @@ class Pool:
             "retries": self.retry.in_flight,
             "retries_denied": self.retry.denied,
             "panic": self._listened_to != _EVERY_BAR,
+            **({} if self.affinity is None else {"sticky": self.affinity.snapshot()}),
             "backends": {b.name: self._snapshot_of(b) for b in self.backends},
         }
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
+    from l7proxy.core.config.affinity import StickyConfig
     from l7proxy.core.health import Probe
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import RateLimits
@@ -39,10 +41,12 @@ class Proxy:
         random: Random,
         timers: Timers | None = None,
         log: Callable[[float, str], None] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
-        """Raises `ConfigError` where a selector refuses its options.
+        """Raises `ConfigError` where a selector refuses its options, or a key can't be had.
 
-        `log(now, text)` is told of every change of a backend's or pool's state.
+        `log(now, text)` is told of every change of a backend's or pool's state. `secrets` reads
+        the keys that the configuration names, for pools with a sticky cookie.
         """
         self.config = config
         self.timers = Timers() if timers is None else timers
@@ -61,6 +65,9 @@ class Proxy:
             except ValueError as error:
                 at = child("/backend_pools", name)
                 problems.append(Problem(child(at, "options"), str(error)))
+        for made in self.pools.values():
+            if made.config.sticky is not None:
+                _make_sticky(made, made.config.sticky, random, secrets, problems)
         if problems:
             raise ConfigError(problems)
 
@@ -105,6 +112,23 @@ class Proxy:
 
 def _nobody_listens(now: float, text: str) -> None:
     """The log of a proxy that was given none."""
+
+
+def _make_sticky(
+    pool: Pool,
+    config: StickyConfig,
+    random: Random,
+    secrets: Secrets | None,
+    problems: list[Problem],
+) -> None:
+    """Has the pool's clients come back to their backends, or adds why they can't to `problems`."""
+    from l7proxy.core.affinity import BadKey, affinity_for
+
+    try:
+        pool.affinity = affinity_for(pool, config, random, secrets)
+    except BadKey as error:
+        at = child(child("/backend_pools", pool.name), "sticky")
+        problems.append(Problem(child(child(at, "cookie"), error.field), str(error)))
 
 
 def _rate_limits(config: Config, router: Router) -> RateLimits | None:

@@ -25,7 +25,10 @@ def status(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
     if body.get("pool") is not None:
         pool = _pool(proxy, body)
         return {"pools": {pool.name: pool.snapshot()}}
-    return {"pools": {name: pool.snapshot() for name, pool in proxy.pools.items()}}
+    shown: dict[str, Any] = {"pools": {name: pool.snapshot() for name, pool in proxy.pools.items()}}
+    if proxy.limits is not None:
+        shown["rate_limits"] = proxy.limits.snapshot()
+    return shown
 
 
 def set_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool import Pool
@@ -38,7 +39,15 @@ if TYPE_CHECKING:
     Handler = Callable[["Node", "Envelope"], None]
 
 DEFAULT_NAME = "l7_proxy"
-CONFIG_KEYS = ("backend_pools", "routes", "rate_limits", "backends", "algorithm", "options")
+CONFIG_KEYS = (
+    "backend_pools",
+    "routes",
+    "rate_limits",
+    "backends",
+    "algorithm",
+    "options",
+    "sticky",
+)
 """The members of an `init` that make it carry configuration."""
 
 
@@ -80,10 +89,15 @@ class Node:
         *,
         limit: int = DEFAULT_LIMIT,
         virtual_time: bool = False,
+        secrets: Secrets | None = None,
     ) -> None:
-        """Raises `ConfigError` where the configuration can't be put to work."""
+        """Raises `ConfigError` where the configuration can't be put to work.
+
+        `secrets` reads the keys that a configuration names; see `core.affinity.Secrets`.
+        """
         self._random = random
         self._log = log
+        self._secrets = secrets
         self._name: str | None = None
         self._clock = Clock(virtual=virtual_time)
         self._timers = Timers()
@@ -289,7 +303,7 @@ class Node:
 
     def _configure(self, config: Config) -> None:
         """Puts a configuration to work; what is in flight ends under the one it began with."""
-        proxy = Proxy(config, self._random, self._timers, self._note)
+        proxy = Proxy(config, self._random, self._timers, self._note, self._secrets)
         upstreams = {name: self._upstream(pool) for name, pool in proxy.pools.items()}
         for carrier in self._carriers:
             carrier.proxy.stop()

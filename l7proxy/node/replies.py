@@ -25,6 +25,8 @@ def response_body(exchange: Exchange, msg_id: int | None) -> dict[str, Any]:
         put_body(reply, response.body)
     if exchange.backend is not None:
         reply["backend"] = exchange.backend.name
+    if exchange.set_cookie is not None:
+        reply["set_cookie"] = exchange.set_cookie
     if exchange.circuit_state is not None:
         reply["circuit_state"] = exchange.circuit_state
     if exchange.verdict is not None:

@@ -13,14 +13,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from l7proxy.core.affinity import Secrets
+
 
 def check(
-    name: str, text: bytes, say: Callable[[str], object], complain: Callable[[str], object]
+    name: str,
+    text: bytes,
+    say: Callable[[str], object],
+    complain: Callable[[str], object],
+    secrets: Secrets | None = None,
 ) -> int:
-    """Says that the configuration is fine (0), or complains of every problem in it (2)."""
+    """Says that the configuration is fine (0), or complains of every problem in it (2).
+
+    The keys that it names are read, as they are at a start.
+    """
     try:
         config = parse_config(text)
-        Proxy(config, Random(0))
+        Proxy(config, Random(0), secrets=secrets)
     except ConfigError as error:
         for problem in error.problems:
             complain(f"{name}: {problem}")

@@ -46,12 +46,18 @@ class Conversation:
 
     def in_process(self, chunk: int | None = None) -> tuple[bytes, bytes]:
         """What the node answers and logs, fed `chunk` bytes at a time (None: all at once)."""
+        from l7proxy.cli import read_secret
         from l7proxy.core.config import parse_config
         from l7proxy.node import Node
 
         log: list[str] = []
         config = self.config or ROOT / "config" / "backends.json"
-        node = Node(parse_config(config.read_bytes()), Random(0), log.append)
+        node = Node(
+            parse_config(config.read_bytes()),
+            Random(0),
+            log.append,
+            secrets=lambda kind, name: read_secret(kind, str(ROOT / name)),
+        )
         out: list[bytes] = []
         now = 0.0
 
@@ -77,7 +83,11 @@ class Conversation:
         """What `main.py` answers and logs, run by the interpreter with these arguments."""
         options = ("--config", str(self.config)) if self.config else ()
         done = subprocess.run(
-            [*python, str(MAIN), *options], input=self.said, capture_output=True, timeout=60
+            [*python, str(MAIN), *options],
+            input=self.said,
+            capture_output=True,
+            timeout=60,
+            cwd=ROOT,
         )
         return done.stdout, done.stderr
 

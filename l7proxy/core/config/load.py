@@ -68,7 +68,9 @@ def _spelled_out(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """`backends` and `algorithm` at the top stand for a single pool that takes every request."""
     if "backends" not in value or "backend_pools" in value or "routes" in value:
         return value
-    pool = {key: value[key] for key in ("backends", "algorithm", "options") if key in value}
+    pool = {
+        key: value[key] for key in ("backends", "algorithm", "options", "sticky") if key in value
+    }
     rest = {key: item for key, item in value.items() if key not in pool}
     route = {"path_pattern": "/*", "backend_pool": "default"}
     return {**rest, "backend_pools": {"default": pool}, "routes": [route]}

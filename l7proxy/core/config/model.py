@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.affinity import StickyConfig
 from l7proxy.core.config.algorithms import OPTIONS, spellings
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
 from l7proxy.core.config.policies import (
@@ -145,6 +146,9 @@ class PoolConfig(Record):
     )
     panic_threshold: float = field(
         share(), "with a smaller share of healthy backends than this, all are used", default=0
+    )
+    sticky: StickyConfig | None = field(
+        Of(StickyConfig), "how a client comes back to the backend it had", default=None
     )
     rate_limit: ScopedLimitConfig | None = field(
         Of(ScopedLimitConfig), "how many requests it is given", default=None

@@ -1,0 +1,102 @@
+"""What an affinity is: it finds the backend a client had, and settles which it has now."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from random import Random
+    from typing import Any
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.config.affinity import StickyConfig
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.messages import Headers, HttpRequest
+    from l7proxy.core.pool import Pool
+
+    Secrets = Callable[[str, str], bytes]
+    """Reads a key: `secrets("file", path)` or `secrets("env", variable)`.
+
+    Raises ValueError, with a text for people that does not contain the key, where it can't.
+    """
+else:
+    Secrets = object
+
+
+class BadKey(ValueError):
+    """A key can't be had or used; `field` is the member of the configuration that names it."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+class Affinity:
+    """Pins clients to the backends of one pool, whose `by_name` is those there are now."""
+
+    kind = ""
+
+    def __init__(self, cookie: str, by_name: Mapping[str, Backend]) -> None:
+        self.cookie = cookie
+        self._by_name = by_name
+        self._honoured = 0
+        self._assigned = 0
+        self._replaced = 0
+
+    def find(self, request: HttpRequest, now: float) -> Backend | None:
+        """The backend that the client had, eligible or not; None where it had none."""
+        raise NotImplementedError
+
+    def settle(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
+        """The exchange's backend begins to answer, with `headers` where the upstream has them.
+
+        Returns what the client is to be told, as a Set-Cookie value; None where it knows.
+        """
+        before = self.find(exchange.request, now)
+        if before is exchange.backend:
+            self._honoured += 1
+        elif before is None:
+            self._assigned += 1
+        else:
+            self._replaced += 1
+        return self._pin(exchange, before, headers, now)
+
+    def header(self, exchange: Exchange) -> str | None:
+        """What `exchange.set_cookie` says, as an HTTP client is to be told it, if it is at all."""
+        return exchange.set_cookie
+
+    def added(self, backend: Backend) -> None:
+        """A backend joined the pool."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Its state, for people and for the `status` message."""
+        return {
+            "kind": self.kind,
+            "cookie": self.cookie,
+            "honoured": self._honoured,
+            "assigned": self._assigned,
+            "replaced": self._replaced,
+        }
+
+    def _pin(
+        self, exchange: Exchange, before: Backend | None, headers: Headers | None, now: float
+    ) -> str | None:
+        """Pins the client to the exchange's backend; returns what to tell it."""
+        raise NotImplementedError
+
+
+def affinity_for(
+    pool: Pool, config: StickyConfig, random: Random, secrets: Secrets | None
+) -> Affinity:
+    """The affinity that a pool's configuration asks for.
+
+    Raises `BadKey` where it needs a key and does not get a good one.
+    """
+    if config.learn is not None:
+        from l7proxy.core.affinity.learn import Learned
+
+        return Learned(config.learn, pool.by_name, random)
+    from l7proxy.core.affinity.cookie import SealedCookie, read_key
+
+    assert config.cookie is not None
+    return SealedCookie(config.cookie, pool.name, pool.by_name, read_key(config.cookie, secrets))

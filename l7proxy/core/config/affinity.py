@@ -1,0 +1,86 @@
+"""The part of a pool's configuration that says which clients come back to the same backend."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.spec import (
+    Flag,
+    Number,
+    Of,
+    Problems,
+    Record,
+    Text,
+    child,
+    count,
+    field,
+    seconds,
+)
+
+_COOKIE_NAME = Text(
+    pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", meaning="a cookie's name (RFC 6265, 4.1.1)"
+)
+
+
+class StickyCookieConfig(Record):
+    """A cookie of the proxy's own that names the backend, sealed with a key.
+
+    The key is not in the configuration but in a file or an environment variable. Replicas with
+    the same key honour each other's cookies.
+    """
+
+    name: str = field(_COOKIE_NAME, "the cookie's name", default="l7proxy")
+    key_file: str | None = field(
+        Text(min_length=1), "the file that holds the key, at least 16 bytes", default=None
+    )
+    key_env: str | None = field(
+        Text(min_length=1), "the environment variable that holds the key", default=None
+    )
+    path: str = field(
+        Text(pattern=r"^/[!-:<-~]*$", meaning="a path, from /"),
+        "the Path attribute: below which path the cookie is sent",
+        default="/",
+    )
+    max_age: int | None = field(
+        Number(minimum=1, maximum=2**31 - 1, whole=True),
+        "the Max-Age attribute, seconds; without it the cookie ends with the browser's session",
+        default=None,
+    )
+    secure: bool = field(Flag(), "the Secure attribute: only over TLS", default=False)
+    http_only: bool = field(Flag(), "the HttpOnly attribute: out of scripts' reach", default=True)
+    same_site: str | None = field(
+        Text(choices=("Strict", "Lax", "None")), "the SameSite attribute", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        if (self.key_file is None) == (self.key_env is None):
+            problems.conflict(at, "give the key's place: either key_file or key_env")
+        if self.same_site == "None" and not self.secure:
+            problems.conflict(
+                child(at, "same_site"), "browsers drop a cookie with SameSite=None but not Secure"
+            )
+
+
+class LearnConfig(Record):
+    """An application's own session cookie, remembered with the backend that answered it."""
+
+    cookie: str = field(_COOKIE_NAME, "the session cookie's name", default="session_id")
+    max_sessions: int = field(
+        count(), "sessions remembered; the longest unused is forgotten first", default=100_000
+    )
+    ttl: float = field(
+        seconds(zero=False), "seconds without a request after which one is forgotten", default=3600
+    )
+
+
+class StickyConfig(Record):
+    """How a client comes back to the backend that it had: by a `cookie`, or what was `learn`ed."""
+
+    cookie: StickyCookieConfig | None = field(
+        Of(StickyCookieConfig), "by a sealed cookie, on any replica", default=None
+    )
+    learn: LearnConfig | None = field(
+        Of(LearnConfig), "by the application's session cookie, in this process", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        if (self.cookie is None) == (self.learn is None):
+            problems.conflict(at, "give either cookie or learn")
