@@ -75,7 +75,53 @@ def _check(words: Sequence[str]) -> int:
     return check(_shown(options.file), text, sys.stdout.write, complain, read_secret)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"check": _check}
+def _serve(words: Sequence[str]) -> int:
+    """`l7proxy serve --config FILE --listen ADDRESS`: an HTTP proxy in front of HTTP backends."""
+    parser = _parser("serve", "Take HTTP/1.1 requests and give them to the configured backends.")
+    parser.add_argument("--config", metavar="FILE", help="the configuration; read anew on SIGHUP")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        action="append",
+        help="host:port, [v6]:port or unix:/path; may be given several times",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="processes that share the port; limits, health and counts are each worker's own",
+    )
+    parser.add_argument(
+        "--no-uvloop", action="store_true", help="use asyncio's own event loop in any case"
+    )
+    options = parser.parse_args(words)
+    config = load_config_file(options.config)
+    if config is None:
+        return USAGE_ERROR
+    listens = options.listen or config.server.listen
+    if not listens:
+        parser.error("give --listen, or server.listen in the configuration")
+    from l7proxy.core.config import ConfigError
+    from l7proxy.server.workers import serve
+
+    try:
+        return serve(
+            config,
+            listens,
+            workers=options.workers,
+            fast=not options.no_uvloop,
+            log=complain,
+            reread=lambda: load_config_file(options.config),
+        )
+    except ConfigError as error:
+        return refuse_config(options.config or DEFAULT_CONFIGS[0], error)
+    except (OSError, ValueError) as error:
+        complain(f"l7proxy: {error}")
+        return USAGE_ERROR
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"serve": _serve, "check": _check}
 
 
 def _parser(command: str, description: str) -> ArgumentParser:

@@ -47,6 +47,8 @@ class Exchange:
     - `verdict` says why, where the proxy answers by itself or a response broke off.
     - `set_cookie` is what the client is told about its session; see `core.affinity`.
     - `circuit_state` names the state of the backend's circuit breaker where it changed.
+    - `repeatable` is made False by an upstream when the request can't be sent once more, because
+      its body has passed and was not kept.
     - `owner` is the shell's: whatever it needs to deliver the answer.
     - `abandon`, set by an upstream that has an attempt under way, is called when the exchange
       gives that attempt up.
@@ -64,6 +66,7 @@ class Exchange:
         "opened_at",
         "owner",
         "pool",
+        "repeatable",
         "request",
         "response",
         "route",
@@ -92,6 +95,7 @@ class Exchange:
         self.set_cookie: str | None = None
         self.circuit_state: str | None = None
         self._failure = NO_BACKEND
+        self.repeatable = True
         self.owner: Any = None
         self.abandon: Callable[[], None] | None = None
 
@@ -230,7 +234,7 @@ class Exchange:
         pool, backend = self.pool, self.backend
         assert pool is not None and backend is not None
         retry = pool.retry
-        if not retry.allows(self.request.method, self.attempts, sent=sent):
+        if not self.repeatable or not retry.allows(self.request.method, self.attempts, sent=sent):
             return False
         if not (self.tried or retry.affords(pool.active)):
             return False

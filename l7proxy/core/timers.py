@@ -34,6 +34,8 @@ class Timers:
         self._heap: list[tuple[float, int, Timer]] = []
         self._scheduled = 0
         self._cancelled = 0
+        self.on_sooner: Callable[[float], None] | None = None
+        """Told of an action that is scheduled to be the next one, and when it is due."""
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
@@ -42,7 +44,10 @@ class Timers:
         """Has `action(when)` called by the first `advance(now)` with `now >= when`."""
         timer = Timer(when, action)
         self._scheduled += 1
-        heappush(self._heap, (when, self._scheduled, timer))
+        heap = self._heap
+        heappush(heap, (when, self._scheduled, timer))
+        if heap[0][2] is timer and self.on_sooner is not None:
+            self.on_sooner(when)
         return timer
 
     def cancel(self, timer: Timer) -> None:

@@ -25,6 +25,8 @@ class Verdict:
 
 
 BAD_REQUEST = Verdict("bad_request", 400, "bad request")
+CLIENT_TIMED_OUT = Verdict("client_timed_out", 408, "the request took too long to arrive")
+CONTENT_TOO_LARGE = Verdict("content_too_large", 413, "the request's body is too large")
 NO_ROUTE = Verdict("no_route", 404, "no route matches")
 RATE_LIMITED = Verdict("rate_limited", 429, "too many requests")
 NO_BACKEND = Verdict("no_backend", 503, "no backend is available")

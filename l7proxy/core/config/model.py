@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.affinity import StickyConfig
 from l7proxy.core.config.algorithms import OPTIONS, spellings
+from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
 from l7proxy.core.config.policies import (
     BreakerConfig,
@@ -13,6 +14,7 @@ from l7proxy.core.config.policies import (
     RetryConfig,
     TimeoutsConfig,
 )
+from l7proxy.core.config.server import ServerConfig
 from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import (
     Anything,
@@ -124,6 +126,9 @@ class PoolConfig(Record):
     simulate: SimulateConfig | None = field(
         Of(SimulateConfig), "how its backends behave", default=None
     )
+    http: HttpConfig = field(
+        Of(HttpConfig), "connections to backends that are spoken to over HTTP", default=HttpConfig()
+    )
     timeouts: TimeoutsConfig = field(
         Of(TimeoutsConfig), "how long things take", default=TimeoutsConfig()
     )
@@ -227,6 +232,9 @@ class Config(Record):
     )
     rate_limits: RateLimitsConfig | None = field(
         Of(RateLimitsConfig), "how many requests a client or API key may send", default=None
+    )
+    server: ServerConfig = field(
+        Of(ServerConfig), "the HTTP listener of `l7proxy serve`", default=ServerConfig()
     )
 
     @property

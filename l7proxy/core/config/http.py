@@ -1,0 +1,32 @@
+"""The part of a pool's configuration that says how its backends are spoken to over HTTP."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.spec import Flag, Record, count, field, seconds
+
+
+class HttpConfig(Record):
+    """Connections to the backends of a pool with `"upstream": "http"`.
+
+    How long the first byte of a response may take is `timeouts.attempt`.
+    """
+
+    keep_alive: bool = field(Flag(), "whether connections are used again", default=True)
+    max_idle: int = field(
+        count(0), "idle connections kept for each backend, in each worker", default=128
+    )
+    idle_timeout: float = field(
+        seconds(zero=False), "how long an idle connection is kept; below the backend's", default=30
+    )
+    connect_timeout: float = field(
+        seconds(zero=False), "how long connecting may take, names included", default=5
+    )
+    between_bytes_timeout: float = field(
+        seconds(zero=False), "how long a body may stand still, in either direction", default=60
+    )
+    resolve_interval: float = field(
+        seconds(), "how long the addresses of a name are believed", default=30
+    )
+    replay_limit: int = field(
+        count(0), "bytes of a request's body that are kept for another attempt", default=64 * 1024
+    )

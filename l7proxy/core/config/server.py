@@ -1,0 +1,117 @@
+"""The part of the configuration that only the HTTP listener reads."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.spec import (
+    Flag,
+    ListOf,
+    Mapped,
+    Of,
+    Problems,
+    Record,
+    Text,
+    child,
+    count,
+    field,
+    seconds,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    Network = IPv4Network | IPv6Network
+
+
+def _network(text: str) -> Network:
+    from ipaddress import ip_network
+
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f'"{text}" must be a network such as 10.0.0.0/8, or an address') from None
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """The host and port of `127.0.0.1:8080` or `[::1]:8080`; `unix:/path` has the port -1.
+
+    Raises ValueError, with a text for people, for anything else.
+    """
+    if text.startswith("unix:/"):
+        return text.removeprefix("unix:"), -1
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f'"{text}" must be host:port, [v6]:port or unix:/path')
+    return host.strip("[]"), int(port)
+
+
+def _listen(text: str) -> str:
+    split_listen(text)
+    return text
+
+
+class ServerLimitsConfig(Record):
+    """How much a client may send, in bytes unless said otherwise."""
+
+    line: int = field(count(64), "the request line; beyond it, 414", default=8 * 1024)
+    head: int = field(count(128), "the whole head; beyond it, 431", default=32 * 1024)
+    field_count: int = field(
+        count(), "number of header fields; beyond it, 431", default=128, key="fields"
+    )
+    body: int | None = field(count(0), "the body; beyond it, 413", default=None)
+
+    def check(self, at: str, problems: Problems) -> None:
+        if self.line + 4 > self.head:
+            problems.conflict(child(at, "line"), "must leave room within the head's limit")
+
+
+class ServerTimeoutsConfig(Record):
+    """How long a client may take, in seconds."""
+
+    head: float = field(seconds(zero=False), "from a head's first byte to its last", default=10)
+    body: float = field(seconds(zero=False), "between two pieces of a body", default=60)
+    write: float = field(seconds(zero=False), "without taking any of the response", default=60)
+    idle: float = field(seconds(zero=False), "between two requests", default=75)
+    tunnel: float = field(seconds(zero=False), "without a byte in a tunnel", default=3600)
+    drain: float = field(seconds(), "for what is in flight at the end", default=30)
+
+
+class AccessLogConfig(Record):
+    """Where requests are written down, and how."""
+
+    path: str = field(Text(min_length=1), "a file to append to; - is stderr", default="-")
+    format: str = field(
+        Text(choices=("envelope", "combined")),
+        "envelope: http_request messages that can be replayed; combined: as Apache writes it",
+        default="combined",
+    )
+
+
+class ServerConfig(Record):
+    """The HTTP listener: where it listens, what it takes, and what it tells backends."""
+
+    listen: tuple[str, ...] = field(
+        ListOf(Mapped(Text(min_length=1), _listen)),
+        "host:port, [v6]:port or unix:/path; --listen on the command line wins",
+        default=(),
+    )
+    trusted_proxies: tuple[Network, ...] = field(
+        ListOf(Mapped(Text(min_length=1), _network)),
+        "networks whose X-Forwarded-* and Forwarded are believed; others' are overwritten",
+        default=(),
+    )
+    via: str | None = field(
+        Text(pattern=r"^[0-9A-Za-z._-]+$", meaning="a name such as edge-1"),
+        "the name under which Via is added",
+        default=None,
+    )
+    forwarded: bool = field(Flag(), "whether Forwarded (RFC 7239) is added", default=False)
+    limits: ServerLimitsConfig = field(
+        Of(ServerLimitsConfig), "how much clients may send", default=ServerLimitsConfig()
+    )
+    timeouts: ServerTimeoutsConfig = field(
+        Of(ServerTimeoutsConfig), "how long clients may take", default=ServerTimeoutsConfig()
+    )
+    access_log: AccessLogConfig | None = field(
+        Of(AccessLogConfig), "where requests are written down", default=None
+    )

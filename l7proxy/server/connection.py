@@ -1,0 +1,568 @@
+"""One client's connection: requests in, one after the other, responses out in the same order.
+
+    READY ──head──> BUSY ──delivered──> READY, or LINGERING, or CLOSED
+                      └──101──> TUNNEL ──> CLOSED
+
+The next request is not begun before the present one has ended: what a client pipelines waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from l7proxy.core.exchange import ENDED
+from l7proxy.core.messages import HttpRequest, HttpResponse
+from l7proxy.core.verdict import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
+from l7proxy.http1 import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    BadRequest,
+    body_reader,
+    encode_chunk,
+    last_chunk,
+)
+from l7proxy.http1.serialise import CONTINUE
+from l7proxy.server.answers import DATES, answer
+from l7proxy.server.request import prepared
+from l7proxy.upstreams.http import RequestBody
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.http1 import RequestHead, ResponseHead
+    from l7proxy.http1.body import Body
+    from l7proxy.server.listener import Listener
+    from l7proxy.server.service import Service
+    from l7proxy.upstreams.http.downstream import Flow, Piece, Tunnel
+
+READY = "ready"
+BUSY = "busy"
+TUNNEL = "tunnel"
+LINGERING = "lingering"
+CLOSED = "closed"
+
+NEVER = float("inf")
+LINGER = 2.0
+"""Seconds for which a client may go on sending after the last response: a connection closed with
+unread bytes would be reset, and the response lost with it."""
+MAX_PENDING = 64 * 1024
+"""Bytes of pipelined requests that are read ahead."""
+_JOINED = 32 * 1024
+"""Below this, joining pieces costs less than writing them one by one."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's connection, and the `Downstream` of the exchange it is busy with.
+
+    `deadline` is when the client has been too slow (seconds), `NEVER` while it is not its turn.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_eof",
+        "_exchange",
+        "_fault",
+        "_flow",
+        "_framing",
+        "_listener",
+        "_out",
+        "_paused",
+        "_peer",
+        "_pending",
+        "_plain",
+        "_prepared",
+        "_reader",
+        "_responding",
+        "_scanned",
+        "_sent",
+        "_service",
+        "_state",
+        "_taking",
+        "_time",
+        "_transport",
+        "_tunnel",
+        "_write",
+        "body",
+        "deadline",
+        "head",
+        "method",
+        "status",
+        "upgrade",
+    )
+
+    _transport: asyncio.Transport
+    _service: Service
+    head: RequestHead
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._time = listener.loop.time
+        self._state = READY
+        self._pending = b""
+        self._scanned = 0
+        self._taking = False
+        self._eof = False
+        self._closing = False
+        self._paused = False
+        self._responding = False
+        self._fault: Verdict | None = None
+        self._exchange: Exchange | None = None
+        self._reader: Body | None = None
+        self._flow: Flow | None = None
+        self._framing = 0
+        self._tunnel: Tunnel | None = None
+        self._out: list[Piece] = []
+        self._sent = 0
+        self.method = ""
+        self.status = 0
+        self.body: RequestBody | None = None
+        self.upgrade = False
+        self.deadline = NEVER
+
+    # The connection's life.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._write = self._transport.write
+        listener = self._listener
+        listener.connections.add(self)
+        self._meet(listener.service)
+        self.deadline = self._time() + self._service.timeouts.head
+
+    def _meet(self, service: Service) -> None:
+        """From the next request on, another configuration applies."""
+        self._service = service
+        peername = self._transport.get_extra_info("peername")
+        address = peername[0] if isinstance(peername, tuple) else "unix:"
+        proto = b"http" if self._transport.get_extra_info("sslcontext") is None else b"https"
+        self._peer = service.forwarding.peer(address, proto)
+        self._plain = service.forwarding.plain_fields(self._peer)
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state is READY:
+            if self._pending:
+                data = self._pending + data
+            else:
+                self.deadline = NEVER
+            self._take(data)
+        elif state is BUSY:
+            if self._reader is not None and not self._reader.complete:
+                self._take_body(data)
+            else:
+                self._pending += data
+                if len(self._pending) > MAX_PENDING:
+                    self._transport.pause_reading()
+        elif state is TUNNEL:
+            self._reset_deadline(self._service.timeouts.tunnel)
+            assert self._tunnel is not None
+            self._tunnel.tunnel_data(data)
+
+    def eof_received(self) -> bool:
+        """A client that has said all it wants still gets its answers."""
+        self._eof = True
+        state = self._state
+        if state is BUSY:
+            if self._reader is not None and not self._reader.complete:
+                self._cancel()
+                return False
+            return True
+        if state is TUNNEL:
+            assert self._tunnel is not None
+            self._tunnel.tunnel_end()
+            return True
+        self._state = CLOSED
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._listener.lost(self)
+        tunnel, self._tunnel = self._tunnel, None
+        self._state = CLOSED
+        if tunnel is not None:
+            tunnel.tunnel_lost()
+        else:
+            self._cancel()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the response comes."""
+        self._paused = True
+        self._reset_deadline(self._service.timeouts.write)
+        if self._flow is not None:
+            self._flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.deadline = NEVER
+        if self._state is TUNNEL:
+            self._reset_deadline(self._service.timeouts.tunnel)
+        if self._flow is not None:
+            self._flow.resume_reading()
+
+    def overdue(self) -> None:
+        """The deadline has passed."""
+        self.deadline = NEVER
+        if self._state is READY and self._pending:
+            self._refuse(CLIENT_TIMED_OUT)
+        elif self._state is BUSY and not self._paused:
+            self._break_off(CLIENT_TIMED_OUT)
+        else:
+            self.abort()
+
+    def drain(self) -> None:
+        """Ends the connection with the request that it is busy with, or now if there is none."""
+        if self._state is READY and not self._pending:
+            self._close()
+
+    def _reset_deadline(self, seconds: float) -> None:
+        self.deadline = self._time() + seconds
+
+    # Requests.
+
+    def _take(self, data: bytes) -> None:
+        """Begins the requests in `data`, one after the other as they end."""
+        service = self._listener.service
+        if service is not self._service:
+            self._meet(service)
+        self._taking = True
+        while True:
+            try:
+                parsed = service.parse(data, 0, self._scanned)
+            except BadRequest as error:
+                self._pending = b""
+                self._refuse(Verdict("bad_request", error.status, error.reason))
+                break
+            if parsed is None:
+                if not self._scanned:
+                    self._reset_deadline(service.timeouts.head)
+                self._pending = data
+                self._scanned = len(data)
+                if self._eof:
+                    self._close()
+                break
+            self._scanned = 0
+            head, end = parsed
+            self._begin(head, data, end)
+            if self._state is not READY:
+                break
+            data = self._pending
+            if not data:
+                if self._eof:
+                    self._close()
+                break
+        self._taking = False
+
+    def _begin(self, head: RequestHead, data: bytes, end: int) -> None:
+        now = self._time()
+        service = self._service
+        self.head = head
+        self.method = head.method
+        self._prepared = ready = head.derived or prepared(head)
+        self.upgrade = ready.upgrade is not None
+        self._state = BUSY
+        self.deadline = NEVER
+        peer = self._peer
+        client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
+        request = HttpRequest(head.method, ready.target, ready.headers, client_ip=client_ip)
+        if head.length == 0:
+            self.body = None
+            self._pending = data[end:] if end < len(data) else b""
+        elif not self._begin_body(head, data, end):
+            return
+        exchange = service.carrier.open(request, self, now)
+        if exchange.state is not ENDED:
+            self._exchange = exchange
+            if self.body is not None and not self.body.complete:
+                self._await_body(self.body)
+
+    # A request's body.
+
+    def _begin_body(self, head: RequestHead, data: bytes, end: int) -> bool:
+        """Takes what has come of the body. False where it is refused at once."""
+        service = self._service
+        limit = service.max_body
+        if limit is not None and head.length > limit:
+            self._refuse(CONTENT_TOO_LARGE)
+            return False
+        self.body = RequestBody(
+            self, chunked=head.length == CHUNKED, limit=service.replay_limit
+        )
+        self._reader = body_reader(head.length)
+        self._pending = b""
+        try:
+            self._read_body(data, end)
+        except BadRequest as error:
+            self._refuse(Verdict("bad_request", error.status, error.reason))
+            return False
+        if limit is not None and self.body.size > limit:
+            self._refuse(CONTENT_TOO_LARGE)
+            return False
+        return True
+
+    def _read_body(self, data: bytes, start: int) -> None:
+        reader, body = self._reader, self.body
+        assert reader is not None and body is not None
+        pieces, end = reader.feed(data, start)
+        if pieces:
+            body.add(pieces)
+        if reader.complete:
+            self._pending = data[end:]
+            body.end(reader.trailers)
+
+    def _await_body(self, body: RequestBody) -> None:
+        """The rest of the body is the client's to send."""
+        self._reset_deadline(self._service.timeouts.body)
+        # Once some of the body has come, nobody waits for a 100.
+        if self.head.fields.expect_continue and self.head.minor and not body.size:
+            self._write(CONTINUE)
+
+    def _take_body(self, data: bytes) -> None:
+        body, exchange = self.body, self._exchange
+        assert body is not None and exchange is not None
+        try:
+            self._read_body(data, 0)
+        except BadRequest as error:
+            self._break_off(Verdict("bad_request", error.status, error.reason))
+            return
+        limit = self._service.max_body
+        if limit is not None and body.size > limit:
+            self._break_off(CONTENT_TOO_LARGE)
+            return
+        if not body.repeatable:
+            exchange.repeatable = False
+        if body.complete:
+            self.deadline = NEVER
+        else:
+            self._reset_deadline(self._service.timeouts.body)
+
+    # The flow of the request's body: see `Flow`.
+
+    def pause_reading(self) -> None:
+        self.deadline = NEVER
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._state is BUSY:
+            self._reset_deadline(self._service.timeouts.body)
+        self._transport.resume_reading()
+
+    # The exchange's downstream: see `Downstream`.
+
+    def request_head(self, exchange: Exchange) -> bytes:
+        ready, plain, head = self._prepared, self._plain, self.head
+        if plain is not None and head.fields.via is None and head.host:
+            return b"%bX-Forwarded-Host: %b\r\n%b" % (ready.start, head.host.encode(), plain)
+        start = ready.start
+        if not head.host:
+            assert exchange.backend is not None
+            start += b"Host: %b\r\n" % exchange.backend.address.encode("ascii", "replace")
+        return start + self._service.forwarding.fields(self._peer, head)
+
+    def interim(self, head: ResponseHead) -> None:
+        # The 100 was the proxy's to send: the client may have seen one already.
+        if head.status != 100 and self.head.minor:
+            self._write(head.line + head.forwardable + b"\r\n")
+
+    def response_head(self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow) -> None:
+        self._responding = True
+        self.status = head.status
+        self._flow = flow
+        if self._paused:
+            flow.pause_reading()
+        self._closing = self._must_close()
+        self._framing = length
+        if length >= 0 and self.head.minor and not self._closing and head.fields.has_date:
+            out = head.derived
+            if out is None:
+                out = head.derived = head.line + head.forwardable
+        else:
+            out = head.line + head.forwardable + self._more_fields(head, length)
+        self._out.append(out + self._service.forwarding.via + b"\r\n")
+
+    def _must_close(self) -> bool:
+        """Whether this response is the connection's last."""
+        return (
+            not self.head.keep_alive or self._service.draining or self._body_is_missing()
+        )
+
+    def _body_is_missing(self) -> bool:
+        """Whether some of the request is still to come: what is next then can't be a request."""
+        return self.body is not None and not self.body.complete
+
+    def _more_fields(self, head: ResponseHead, length: int) -> bytes:
+        """The fields about the connection to this client, and Date where the backend sent none."""
+        more = b"" if head.fields.has_date else DATES.line()
+        if length < 0:
+            if self.head.minor:
+                self._framing = CHUNKED
+                more += b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._framing = UNTIL_CLOSE
+                self._closing = True
+        if self._closing:
+            more += b"Connection: close\r\n"
+        elif not self.head.minor:
+            more += b"Connection: keep-alive\r\n"
+        return more
+
+    def response_data(self, pieces: Sequence[Piece]) -> None:
+        self._out += encode_chunk(pieces) if self._framing == CHUNKED else pieces
+
+    def response_end(self, trailers: bytes) -> None:
+        if self._framing == CHUNKED:
+            self._out.append(last_chunk(trailers))
+
+    def flush(self) -> None:
+        out = self._out
+        if not out:
+            return
+        self._out = []
+        if len(out) == 1:
+            self._send(out[0])
+        elif sum(map(len, out)) < _JOINED:
+            self._send(b"".join(out))
+        else:
+            for piece in out:
+                self._send(piece)
+
+    def _send(self, data: Piece) -> None:
+        self._sent += len(data)
+        self._write(data)
+
+    # The end of an exchange.
+
+    def delivered(self, exchange: Exchange, now: float) -> None:
+        """The exchange has ended: what it has for the client goes out, the next one may begin."""
+        self._exchange = None
+        self._flow = None
+        if self._state is not BUSY:
+            self._log(exchange, now)
+            self._close()
+            return
+        response = exchange.response
+        if self._fault is not None and not self._responding:
+            response = HttpResponse(self._fault.status)
+            self._out.append(answer(response, self._fault, self.head, close=True))
+            self.status = response.status
+            self._closing = True
+        elif response is not None and not self._responding:
+            self._answer(exchange, response)
+        elif exchange.verdict is not None or self._fault is not None:
+            self._log(exchange, now)
+            self._cut_short()
+            return
+        self.flush()
+        self._log(exchange, now)
+        self._end(now)
+
+    def _answer(self, exchange: Exchange, response: HttpResponse) -> None:
+        self._closing = self._must_close()
+        self.status = response.status
+        self._out.append(answer(response, exchange.verdict, self.head, close=self._closing))
+
+    def _end(self, now: float) -> None:
+        """The response is out: on to the next request, or to the end of the connection."""
+        self._responding = False
+        self._sent = 0
+        if self._closing:
+            if self._body_is_missing() or self._fault is not None:
+                self._linger()
+            else:
+                self._close()
+            return
+        self.body = self._reader = None
+        self._state = READY
+        self.deadline = now + self._service.timeouts.idle
+        if self._taking:
+            return
+        if self._pending:
+            pending, self._pending = self._pending, b""
+            if len(pending) > MAX_PENDING:
+                self._transport.resume_reading()
+            self._take(pending)
+        elif self._eof:
+            self._close()
+
+    def _log(self, exchange: Exchange, now: float) -> None:
+        log = self._service.access_log
+        if log is not None:
+            log.add(exchange, self.head, self.status, self._sent, now)
+
+    # Ends before their time.
+
+    def _refuse(self, verdict: Verdict) -> None:
+        """Answers what never became an exchange, and closes."""
+        head = self.head if self._state is BUSY else None
+        self._send(answer(HttpResponse(verdict.status), verdict, head, close=True))
+        self._linger()
+
+    def _break_off(self, fault: Verdict) -> None:
+        """The client's request turned out bad on its way: answers that if it still can be."""
+        self._fault = fault
+        self._cancel()
+
+    def _cancel(self) -> None:
+        exchange = self._exchange
+        if exchange is not None:
+            now = self._time()
+            exchange.cancelled(now)
+            self._service.carrier.carry(exchange, now)
+
+    def _cut_short(self) -> None:
+        """The response can't be completed, and the client must not take it for complete."""
+        if self._framing == UNTIL_CLOSE:
+            self.abort()
+        else:
+            self.flush()
+            self._close()
+
+    def _linger(self) -> None:
+        """Closes once the client has closed, or soon."""
+        self._pending = b""
+        if self._eof:
+            self._close()
+            return
+        self._state = LINGERING
+        self._reset_deadline(LINGER)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+
+    def _close(self) -> None:
+        self._state = CLOSED
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self._state = CLOSED
+        self._transport.abort()
+
+    # A tunnel: see `Tunnel`.
+
+    def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> None:
+        self._state = TUNNEL
+        self._tunnel = other
+        self._flow = other
+        self.status = head.status
+        upgrade = head.fields.upgrade or b""
+        self._send(
+            b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
+            % (head.line, head.forwardable, upgrade)
+        )
+        self._reset_deadline(self._service.timeouts.tunnel)
+        if self._pending:
+            other.tunnel_data(self._pending)
+            self._pending = b""
+
+    def tunnel_data(self, data: bytes) -> None:
+        self._reset_deadline(self._service.timeouts.tunnel)
+        self._send(data)
+
+    def tunnel_end(self) -> None:
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def tunnel_lost(self) -> None:
+        self._tunnel = None
+        self._close()

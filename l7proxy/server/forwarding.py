@@ -1,0 +1,117 @@
+"""What a backend is told about the client: X-Forwarded-*, Forwarded and Via.
+
+Only trusted proxies are believed; what anybody else says about where a request came from is
+overwritten. `http1` has taken all these fields out of the head already.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from l7proxy.core.config.server import Network, ServerConfig
+    from l7proxy.http1 import RequestHead
+
+
+class Forwarding:
+    """The rules of one configuration."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._trusted = config.trusted_proxies
+        self._forwarded = config.forwarded
+        self.via = b"" if config.via is None else b"Via: 1.1 %b\r\n" % config.via.encode()
+        self._via = b"" if config.via is None else b"1.1 %b" % config.via.encode()
+
+    def peer(self, address: str, proto: bytes) -> Peer:
+        """What is known of whoever is at the other end of a connection."""
+        return Peer(address, proto, trusted=_is_in(address, self._trusted))
+
+    def client_ip(self, peer: Peer, head: RequestHead) -> str:
+        """Where the request came from: the last address that no trusted proxy vouches for."""
+        claimed = head.fields.forwarded_for
+        if not peer.trusted or claimed is None:
+            return peer.address
+        client = peer.address
+        for hop in reversed(claimed.decode("latin-1").split(",")):
+            client = hop.strip()
+            if not _is_in(client, self._trusted):
+                break
+        return client
+
+    def fields(self, peer: Peer, head: RequestHead) -> bytes:
+        """The fields for one request, with the empty line that ends its head."""
+        fields = head.fields
+        if peer.trusted and fields.forwarded_for is not None:
+            for_ = b"%b, %b" % (fields.forwarded_for, peer.field)
+        else:
+            for_ = peer.field
+        host = head.host.encode()
+        proto = peer.proto
+        if peer.trusted:
+            host = fields.forwarded_host or host
+            proto = fields.forwarded_proto or proto
+        lines = [b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (for_, proto)]
+        if host:
+            lines.append(b"X-Forwarded-Host: %b\r\n" % host)
+        if self._forwarded:
+            element = b"for=%b;proto=%b" % (peer.node, proto)
+            if head.host:
+                element += b';host="%b"' % head.host.encode()
+            if peer.trusted and fields.forwarded is not None:
+                element = b"%b, %b" % (fields.forwarded, element)
+            lines.append(b"Forwarded: %b\r\n" % element)
+        elif peer.trusted and fields.forwarded is not None:
+            lines.append(b"Forwarded: %b\r\n" % fields.forwarded)
+        if self._via:
+            before = b"" if fields.via is None else fields.via + b", "
+            lines.append(b"Via: %b%b\r\n" % (before, self._via))
+        elif fields.via is not None:
+            lines.append(b"Via: %b\r\n" % fields.via)
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    def plain_fields(self, peer: Peer) -> bytes | None:
+        """The fields where they are the same for every ordinary request of the peer, or None.
+
+        X-Forwarded-Host is not among them: it follows from the head.
+        """
+        if peer.trusted or self._forwarded:
+            return None
+        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%b\r\n" % (
+            peer.field,
+            peer.proto,
+            self.via,
+        )
+
+
+class Peer:
+    """The other end of a connection.
+
+    `field` is its address for X-Forwarded-For, `node` for Forwarded (RFC 7239, 6), `proto` is
+    `http` or `https`.
+    """
+
+    __slots__ = ("address", "field", "node", "proto", "trusted")
+
+    def __init__(self, address: str, proto: bytes, *, trusted: bool) -> None:
+        self.address = address
+        self.proto = proto
+        self.trusted = trusted
+        self.field = address.encode("ascii", "replace") or b"unknown"
+        if ":" in address:
+            self.node = b'"[%b]"' % self.field
+        else:
+            self.node = self.field
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    if not networks:
+        return False
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)

@@ -1,0 +1,62 @@
+"""Where clients connect, and the connections they have."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from l7proxy.server.connection import ClientConnection
+
+if TYPE_CHECKING:
+    from l7proxy.server.service import Service
+
+BACKLOG = 4096
+
+
+class Listener:
+    """Accepts connections on any number of sockets; `service` is what their requests get."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, service: Service) -> None:
+        self.loop = loop
+        self.service = service
+        self.connections: set[ClientConnection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._idle: asyncio.Event | None = None
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Accepts what comes to a bound socket."""
+        if sock.family == socket.AF_UNIX:
+            server = await self.loop.create_unix_server(self._protocol, sock=sock, backlog=BACKLOG)
+        else:
+            server = await self.loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
+        self._servers.append(server)
+
+    def _protocol(self) -> ClientConnection:
+        return ClientConnection(self)
+
+    def lost(self, connection: ClientConnection) -> None:
+        """Forgets a connection that is gone."""
+        self.connections.discard(connection)
+        if self._idle is not None and not self.connections:
+            self._idle.set()
+
+    def sweep(self, now: float) -> None:
+        """Deals with clients that are overdue at `now`; call it about once a second."""
+        for connection in [c for c in self.connections if c.deadline < now]:
+            connection.overdue()
+
+    async def drain(self, timeout: float) -> None:
+        """Accepts nothing more, and waits for what is in flight for at most `timeout` seconds."""
+        self.service.draining = True
+        for server in self._servers:
+            server.close()
+        self._idle = asyncio.Event()
+        for connection in list(self.connections):
+            connection.drain()
+        if self.connections:
+            try:
+                await asyncio.wait_for(self._idle.wait(), timeout)
+            except TimeoutError:
+                for connection in list(self.connections):
+                    connection.abort()

@@ -1,0 +1,171 @@
+"""One process that serves: its loop, sockets, signals, and the configuration at work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+from l7proxy.core.config.server import split_listen
+from l7proxy.server.listener import BACKLOG, Listener
+from l7proxy.server.service import Service
+from l7proxy.upstreams.http import ConnectionPools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from l7proxy.core.config import Config
+    from l7proxy.server.access_log import AccessLog
+
+SWEEP = 1.0
+"""Seconds between two looks at who is overdue."""
+
+
+class Server:
+    """Listens, serves, reloads and drains, all on one event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        random: Random,
+        loop: asyncio.AbstractEventLoop,
+        log: Callable[[str], None],
+    ) -> None:
+        """Raises `ConfigError` where the configuration can't be put to work."""
+        self._loop = loop
+        self._random = random
+        self._log = log
+        self.pools = ConnectionPools(loop)
+        self.service = self._service(config)
+        self.listener = Listener(loop, self.service)
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def _service(self, config: Config) -> Service:
+        return Service(
+            config,
+            self._random,
+            self._loop,
+            self.pools,
+            access_log=self._access_log(config),
+            log=lambda _, text: self._log(text),
+        )
+
+    def _access_log(self, config: Config) -> AccessLog | None:
+        wanted = config.server.access_log
+        if wanted is None:
+            return None
+        from l7proxy.server.access_log import AccessLog
+
+        return AccessLog(wanted)
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Begins to serve on bound sockets."""
+        self.service.start()
+        for sock in sockets:
+            await self.listener.listen(sock)
+        self._sweep()
+
+    def reload(self, config: Config) -> None:
+        """Puts another configuration to work; what is in flight ends under the one it began with.
+
+        Raises `ConfigError`, and goes on as before, where it can't be put to work.
+        """
+        service = self._service(config)
+        before, self.service = self.service, service
+        before.stop()
+        self.listener.service = service
+        service.start()
+        self.pools.keep_only(service.addresses)
+
+    async def stop(self) -> None:
+        """Drains: finishes what is in flight, within the configured time, and closes."""
+        await self.listener.drain(self.service.timeouts.drain)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self.service.stop()
+        self.pools.close()
+        if self.service.access_log is not None:
+            self.service.access_log.close()
+        await asyncio.sleep(0)
+
+    def _sweep(self) -> None:
+        self._sweeper = self._loop.call_later(SWEEP, self._sweep)
+        now = self._loop.time()
+        self.listener.sweep(now)
+        self.pools.sweep(now)
+        if self.service.access_log is not None:
+            self.service.access_log.flush()
+
+
+def bind(listen: str, *, shared: bool = False) -> socket.socket:
+    """A socket bound to `host:port`, `[v6]:port` or `unix:/path`.
+
+    `shared`: other processes bind the same port, and the kernel spreads connections over them.
+    Raises OSError where that can't be.
+    """
+    host, port = split_listen(listen)
+    if port < 0:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            os.unlink(host)
+        except FileNotFoundError:
+            pass
+        sock.bind(host)
+    else:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+    sock.listen(BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def serve_sockets(
+    config: Config,
+    random: Random,
+    sockets: Sequence[socket.socket],
+    *,
+    loop: asyncio.AbstractEventLoop,
+    log: Callable[[str], None],
+    reread: Callable[[], Config | None],
+) -> None:
+    """Serves until SIGTERM or SIGINT, then drains. SIGHUP takes the configuration of `reread`."""
+    server = Server(config, random, loop, log)
+    asyncio.set_event_loop(loop)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def reload() -> None:
+        from l7proxy.core.config import ConfigError
+
+        new = reread()
+        if new is None:
+            return
+        try:
+            server.reload(new)
+        except ConfigError as error:
+            for problem in error.problems:
+                log(str(problem))
+        else:
+            log("reloaded")
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+    async def main() -> None:
+        await server.start(sockets)
+        await stop.wait()
+        await server.stop()
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()

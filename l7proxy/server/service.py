@@ -1,0 +1,94 @@
+"""One configuration at work: everything that is decided when it is loaded, not per request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7proxy.core.proxy import Proxy
+from l7proxy.http1 import Limits, RequestParser
+from l7proxy.server.clock import Clock
+from l7proxy.server.forwarding import Forwarding
+from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.http import HttpUpstream
+from l7proxy.upstreams.simulated import Simulated
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+    from random import Random
+
+    from l7proxy.core.config import Config
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.server.access_log import AccessLog
+    from l7proxy.upstreams.base import Upstream
+    from l7proxy.upstreams.http import ConnectionPools
+
+
+class Service:
+    """A configuration, its `Proxy`, and what connections need of both.
+
+    A request belongs to the service that it began under until it has ended, also when another
+    configuration has taken over meanwhile.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        random: Random,
+        loop: AbstractEventLoop,
+        pools: ConnectionPools,
+        *,
+        access_log: AccessLog | None = None,
+        log: Callable[[float, str], None] | None = None,
+    ) -> None:
+        """Raises `ConfigError` where the configuration can't be put to work."""
+        server = config.server
+        limits = server.limits
+        self.config = config
+        self.proxy = Proxy(config, random, log=log)
+        self.parse = RequestParser(
+            Limits(head=limits.head, line=limits.line, fields=limits.field_count)
+        ).parse
+        self.forwarding = Forwarding(server)
+        self.timeouts = server.timeouts
+        self.max_body = limits.body
+        self.replay_limit = max(
+            (pool.http.replay_limit for pool in config.backend_pools.values()), default=0
+        )
+        self.access_log = access_log
+        self.draining = False
+        upstreams: dict[str, Upstream] = {}
+        self._http = []
+        for name, pool in self.proxy.pools.items():
+            if pool.config.upstream == "http":
+                http = HttpUpstream(pool, pools)
+                self._http.append(http)
+                upstreams[name] = http
+            else:
+                upstreams[name] = Simulated(pool)
+        self.carrier = Carrier(self.proxy, upstreams, _deliver)
+        for http in self._http:
+            http.carrier = self.carrier
+        self.clock = Clock(loop, self.carrier)
+
+    @property
+    def addresses(self) -> set[str]:
+        """The addresses of all backends that are spoken to over HTTP."""
+        return {
+            backend.address
+            for pool in self.proxy.pools.values()
+            if pool.config.upstream == "http"
+            for backend in pool.backends
+        }
+
+    def start(self) -> None:
+        """Begins what goes on by itself."""
+        self.clock.start()
+
+    def stop(self) -> None:
+        """Another configuration takes over: what is in flight goes on to its end."""
+        self.proxy.stop()
+
+
+def _deliver(exchange: Exchange, now: float) -> None:
+    exchange.owner.delivered(exchange, now)

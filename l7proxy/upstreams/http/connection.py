@@ -1,0 +1,411 @@
+"""One connection to a backend, and the attempt on it.
+
+    IDLE ──carry──> WAITING ──head──> READING ──end──> IDLE, or CLOSED
+                       └──101──> TUNNEL ──> CLOSED
+
+The hot path is a request without a body whose whole response comes in one read: one write to the
+backend, one call of `data_received`, one write to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from select import POLLIN, poll
+from typing import TYPE_CHECKING
+
+from l7proxy.core.config.policies import IDEMPOTENT
+from l7proxy.core.verdict import GARBAGE, RESET, TIMED_OUT
+from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
+from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader
+from l7proxy.http1.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.verdict import Verdict
+    from l7proxy.http1 import ResponseHead
+    from l7proxy.http1.body import Body
+    from l7proxy.upstreams.http.downstream import Downstream, Piece
+    from l7proxy.upstreams.http.pool import ConnectionPool
+    from l7proxy.upstreams.http.upstream import HttpUpstream
+
+IDLE = "idle"
+WAITING = "waiting"
+READING = "reading"
+TUNNEL = "tunnel"
+CLOSED = "closed"
+
+NEVER = float("inf")
+
+
+class BackendConnection(asyncio.Protocol):
+    """A connection that carries one exchange at a time.
+
+    `stalled_since` is when the body that is under way last moved (seconds), `NEVER` where nothing
+    is expected to move: a response that has not begun is watched by the exchange itself, and one
+    whose client can't keep up by the client's side.
+    """
+
+    __slots__ = (
+        "_abandon",
+        "_body",
+        "_downstream",
+        "_exchange",
+        "_interims",
+        "_parse",
+        "_pending",
+        "_pool",
+        "_reader",
+        "_reusable",
+        "_served",
+        "_state",
+        "_time",
+        "_transport",
+        "_upstream",
+        "_write",
+        "idle_since",
+        "stalled_since",
+    )
+
+    _transport: asyncio.Transport
+    _upstream: HttpUpstream
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._parse = pool.parser.parse
+        self._time = pool.loop.time
+        self._abandon = self.abort
+        self._state = IDLE
+        self._exchange: Exchange | None = None
+        self._downstream: Downstream | None = None
+        self._body = None
+        self._reader: Body | None = None
+        self._pending = b""
+        self._reusable = False
+        self._served = 0
+        self._interims = 0
+        self.idle_since = 0.0
+        self.stalled_since = NEVER
+
+    # What the pool and the upstream do.
+
+    def usable(self, method: str) -> bool:
+        """Whether a request may be sent on this idle connection.
+
+        A request that must not be sent twice can't be replaced if the backend has closed the
+        connection meanwhile, so for those the socket is asked whether anything has come.
+        """
+        if self._transport.is_closing():
+            return False
+        return method in IDEMPOTENT or not self._has_news()
+
+    def _has_news(self) -> bool:
+        socket = self._transport.get_extra_info("socket")
+        if socket is None:
+            return False
+        look = poll()
+        look.register(socket.fileno(), POLLIN)
+        return bool(look.poll(0))
+
+    def carry(self, exchange: Exchange, upstream: HttpUpstream, now: float) -> None:
+        """Sends the exchange's request; what comes back goes to its owner."""
+        self._exchange = exchange
+        self._upstream = upstream
+        self._state = WAITING
+        exchange.abandon = self._abandon
+        downstream: Downstream = exchange.owner
+        self._downstream = downstream
+        body = downstream.body
+        head = downstream.request_head(exchange)
+        if body is None:
+            self._write(head)
+            return
+        parts: list[Piece] = [head]
+        parts += body.attach(self)
+        exchange.repeatable = body.repeatable
+        self._write(b"".join(parts))
+        self._body = body
+
+    def stalled(self) -> None:
+        """The body has not moved for too long."""
+        self._fail(TIMED_OUT.because("its body stands still"))
+
+    def abort(self) -> None:
+        """Gives up what is under way; the exchange knows already."""
+        self._detach()
+        self._state = CLOSED
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Closes an idle connection."""
+        self._state = CLOSED
+        self._transport.close()
+
+    # The request's body: see `RequestBody`.
+
+    def body_data(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            self._write(piece)
+
+    def body_end(self) -> None:
+        exchange = self._exchange
+        self.stalled_since = NEVER
+        if exchange is not None and self._state is WAITING:
+            exchange.under_way(self._time())
+
+    def pause_writing(self) -> None:
+        if self._body is not None:
+            self._body.pause()
+            self.stalled_since = self._time()
+        elif self._state is TUNNEL:
+            assert self._downstream is not None
+            self._downstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._body is not None:
+            self._body.resume()
+            self.stalled_since = NEVER
+        elif self._state is TUNNEL:
+            assert self._downstream is not None
+            self._downstream.resume_reading()
+
+    # The response.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._write = self._transport.write
+        self._pool.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state is WAITING:
+            pending = self._pending
+            if pending:
+                data = pending + data
+            try:
+                self._take_head(data, len(pending))
+            except BadResponse as error:
+                self._fail(GARBAGE.because(error.reason))
+        elif state is READING:
+            try:
+                self._take_body(data, 0)
+            except BadResponse as error:
+                self._fail(GARBAGE.because(error.reason))
+        elif state is TUNNEL:
+            assert self._downstream is not None
+            self._downstream.tunnel_data(data)
+        elif state is IDLE:
+            # Nobody asked: whatever it is, it must not become the answer to the next request.
+            self._pool.lost(self)
+            self.close()
+
+    def _take_head(self, data: bytes, scanned: int) -> None:
+        exchange, downstream = self._exchange, self._downstream
+        assert exchange is not None and downstream is not None
+        start = 0
+        while True:
+            parsed = self._parse(data, start, scanned)
+            if parsed is None:
+                self._pending = data[start:] if start else data
+                return
+            head, end = parsed
+            if not head.interim:
+                break
+            self._interims += 1
+            if self._interims > DEFAULT_LIMITS.interim:
+                raise BadResponse("too many interim responses")
+            downstream.interim(head)
+            start, scanned = end, 0
+        self._pending = b""
+        method = downstream.method
+        if method == "GET" and head.status != 101:
+            length = head.length
+        else:
+            length = head.body_length(method, upgrade_asked=downstream.upgrade)
+        now = self._time()
+        if not exchange.responded(head.status, now):
+            self._drop_response(head, length, len(data) - end)
+            self._upstream.carry_on(exchange, now)
+            return
+        if length == TUNNEL_LENGTH:
+            self._begin_tunnel(exchange, head, data[end:])
+            return
+        body = self._body
+        self._reusable = head.keep_alive and length != UNTIL_CLOSE
+        downstream.response_head(exchange, head, length, self)
+        if length == len(data) - end:
+            # The whole response is here.
+            if length:
+                downstream.response_data((data[end:],))
+            self._finish(b"", now)
+            return
+        if length == 0:
+            self._reusable = False
+            self._finish(b"", now)
+            return
+        self._reader = body_reader(length, BadResponse)
+        self._state = READING
+        self.stalled_since = now
+        if end < len(data):
+            self._take_body(data, end)
+        else:
+            downstream.flush()
+
+    def _take_body(self, data: bytes, start: int) -> None:
+        reader, downstream = self._reader, self._downstream
+        assert reader is not None and downstream is not None
+        pieces, end = reader.feed(data, start)
+        if pieces:
+            downstream.response_data(pieces)
+        now = self._time()
+        if reader.complete:
+            if end < len(data):
+                self._reusable = False
+            self._finish(reader.trailers, now)
+        else:
+            self.stalled_since = now
+            downstream.flush()
+
+    def _finish(self, trailers: bytes, now: float) -> None:
+        """The response is complete: the connection is free before the client hears of it."""
+        exchange, downstream = self._exchange, self._downstream
+        assert exchange is not None and downstream is not None
+        body = self._body
+        if body is not None and not body.complete:
+            # An early answer: the rest of the request would be taken for the next one.
+            self._reusable = False
+        downstream.response_end(trailers)
+        exchange.completed(now)
+        self._detach()
+        self._rest(now)
+        self._upstream.carry_on(exchange, now)
+
+    def _rest(self, now: float) -> None:
+        if self._reusable:
+            self._state = IDLE
+            self._served += 1
+            self.idle_since = now
+            self._pool.give_back(self)
+        else:
+            self.close()
+
+    def _detach(self) -> None:
+        body = self._body
+        if body is not None:
+            body.detach()
+            self._body = None
+        self._exchange = None
+        self._downstream = None
+        self._reader = None
+        self._interims = 0
+        self.stalled_since = NEVER
+
+    def _drop_response(self, head: ResponseHead, length: int, came: int) -> None:
+        """Another attempt takes the place of this response, which nobody will read."""
+        body = self._body
+        self._reusable = head.keep_alive and length == came and (body is None or body.complete)
+        self._detach()
+        self._rest(self._time())
+
+    def _begin_tunnel(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        downstream = self._downstream
+        assert downstream is not None
+        self._state = TUNNEL
+        downstream.tunnel(exchange, head, self)
+        if rest and self._state is TUNNEL:
+            downstream.tunnel_data(rest)
+
+    # The response's flow: see `Flow`.
+
+    def pause_reading(self) -> None:
+        self.stalled_since = NEVER
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._state is READING:
+            self.stalled_since = self._time()
+        self._transport.resume_reading()
+
+    # The end of the connection.
+
+    def eof_received(self) -> bool:
+        if self._state is TUNNEL:
+            assert self._downstream is not None
+            self._downstream.tunnel_end()
+            return True
+        self._ended()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._pool.lost(self)
+        self._ended()
+
+    def _ended(self) -> None:
+        """The backend will send no more."""
+        state, exchange = self._state, self._exchange
+        if exchange is None:
+            self._state = CLOSED
+        elif state is WAITING:
+            if self._is_stale():
+                upstream = self._upstream
+                self._detach()
+                self._state = CLOSED
+                self._pool.connect(exchange, upstream)
+            else:
+                self._fail(RESET)
+        elif state is READING:
+            assert self._reader is not None
+            try:
+                self._reader.end()
+            except BadResponse as error:
+                self._fail(RESET.because(error.reason))
+            else:
+                self._reusable = False
+                self._finish(b"", self._time())
+        elif state is TUNNEL:
+            downstream, upstream = self._downstream, self._upstream
+            assert downstream is not None
+            self._detach()
+            self._state = CLOSED
+            now = self._time()
+            exchange.completed(now)
+            downstream.tunnel_lost()
+            upstream.carry_on(exchange, now)
+
+    def _is_stale(self) -> bool:
+        """Whether the backend closed because the connection had been idle, not over the request.
+
+        That can't be told for certain (RFC 9112, 9.3.1): so only what may be sent twice is.
+        """
+        exchange = self._exchange
+        assert exchange is not None
+        return (
+            self._served > 0
+            and not self._pending
+            and not self._interims
+            and exchange.repeatable
+            and exchange.request.method in IDEMPOTENT
+        )
+
+    def _fail(self, verdict: Verdict) -> None:
+        exchange, upstream = self._exchange, self._upstream
+        self.abort()
+        if exchange is not None:
+            now = self._time()
+            exchange.failed(verdict, now)
+            upstream.carry_on(exchange, now)
+
+    # A tunnel's other side: see `Tunnel`.
+
+    def tunnel_data(self, data: bytes) -> None:
+        self._write(data)
+
+    def tunnel_end(self) -> None:
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def tunnel_lost(self) -> None:
+        if self._state is TUNNEL:
+            self._ended()
+            self._transport.close()

@@ -1,0 +1,214 @@
+"""The connections to one backend: idle, at work, and being made."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from l7proxy.core.config.model import split_address
+from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
+from l7proxy.http1 import ResponseParser
+from l7proxy.upstreams.http.connection import BackendConnection
+from l7proxy.upstreams.http.probe import ProbeConnection
+from l7proxy.upstreams.http.resolver import Resolver
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Coroutine
+    from typing import TypeVar
+
+    from l7proxy.core.config.http import HttpConfig
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.health import Probe
+    from l7proxy.upstreams.http.upstream import HttpUpstream
+
+    P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class ConnectionPools:
+    """Every backend's connections in one process, kept when the configuration changes."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._pools: dict[str, ConnectionPool] = {}
+
+    def get(self, address: str, config: HttpConfig) -> ConnectionPool:
+        """The connections to `address`, from now on under `config`."""
+        pool = self._pools.get(address)
+        if pool is None:
+            pool = self._pools[address] = ConnectionPool(self.loop, address, config)
+        else:
+            pool.reconfigure(config)
+        return pool
+
+    def keep_only(self, addresses: set[str]) -> None:
+        """Lets the connections to all other backends end with what they are doing."""
+        for address in self._pools.keys() - addresses:
+            self._pools.pop(address).retire()
+
+    def sweep(self, now: float) -> None:
+        """Ends what is overdue by `now`; call it about once a second."""
+        for pool in self._pools.values():
+            pool.sweep(now)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for pool in self._pools.values():
+            pool.close()
+
+
+class ConnectionPool:
+    """Connections to one backend.
+
+    The most recently used connection goes first: it is the least likely to have been closed by
+    the backend meanwhile, and the others can grow old and be dropped.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, address: str, config: HttpConfig) -> None:
+        self.loop = loop
+        self.address = address
+        self.config = config
+        self.parser = ResponseParser()
+        self.idle: list[BackendConnection] = []
+        self.connections: set[BackendConnection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._retired = False
+        host, port = split_address(address)
+        self.host = address.partition("://")[2] or address
+        """What a backend is called in a Host of our own."""
+        self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
+        self._resolver = Resolver(loop, host, port or 80, config.resolve_interval)
+
+    def reconfigure(self, config: HttpConfig) -> None:
+        """From now on the connections are kept under these settings."""
+        self.config = config
+
+    def carry(self, exchange: Exchange, upstream: HttpUpstream, now: float) -> None:
+        """Brings the exchange to a connection: an idle one, else a new one."""
+        idle = self.idle
+        while idle:
+            connection = idle.pop()
+            if connection.usable(exchange.request.method):
+                connection.carry(exchange, upstream, now)
+                return
+        self.connect(exchange, upstream)
+
+    def connect(self, exchange: Exchange, upstream: HttpUpstream) -> None:
+        """Brings the exchange to a new connection."""
+        connecting = _Connecting(self, exchange, upstream)
+        exchange.abandon = connecting.abandon
+        self._go(connecting.run())
+
+    def give_back(self, connection: BackendConnection) -> None:
+        """Takes a connection that may be used again."""
+        config = self.config
+        if self._retired or not config.keep_alive or len(self.idle) >= config.max_idle:
+            connection.close()
+        else:
+            self.idle.append(connection)
+
+    def lost(self, connection: BackendConnection) -> None:
+        """Forgets a connection that is gone."""
+        self.connections.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+    def sweep(self, now: float) -> None:
+        """Ends what is overdue by `now`."""
+        idle, oldest = self.idle, now - self.config.idle_timeout
+        # Last used, last in the list: the first that is young enough ends the search.
+        expired = 0
+        while expired < len(idle) and idle[expired].idle_since < oldest:
+            expired += 1
+        for connection in idle[:expired]:
+            connection.close()
+        del idle[:expired]
+        stalled = now - self.config.between_bytes_timeout
+        for connection in [c for c in self.connections if c.stalled_since < stalled]:
+            connection.stalled()
+
+    def retire(self) -> None:
+        """The backend is not wanted any more: whatever is idle or becomes so is closed."""
+        self._retired = True
+        for connection in self.idle:
+            connection.close()
+        self.idle.clear()
+
+    def close(self) -> None:
+        """Closes everything at once."""
+        self.retire()
+        for task in self._connecting:
+            task.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+
+    def probe(self, probe: Probe) -> None:
+        """Carries out a health check."""
+        connection = ProbeConnection(self, probe)
+
+        async def run() -> None:
+            try:
+                await self.open(lambda: connection)
+            except OSError:
+                connection.report(None)
+
+        self._go(run())
+
+    def _go(self, work: Coroutine[None, None, None]) -> None:
+        task = self.loop.create_task(work)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def open(self, protocol: Callable[[], P]) -> P:
+        """A new connection. Raises OSError where there is none to be had."""
+        if self._path is not None:
+            _, connection = await self.loop.create_unix_connection(protocol, self._path)
+            return connection
+        problem: OSError | None = None
+        for family, address in await self._resolver.addresses():
+            try:
+                _, connection = await self.loop.create_connection(
+                    protocol, address[0], address[1], family=family
+                )
+            except OSError as error:
+                problem = error
+            else:
+                return connection
+        raise problem or OSError("the name has no address")
+
+
+class _Connecting:
+    """A connection being made for an exchange.
+
+    An exchange that gives up does not end it: the connection joins the idle ones.
+    """
+
+    def __init__(self, pool: ConnectionPool, exchange: Exchange, upstream: HttpUpstream) -> None:
+        self._pool = pool
+        self._exchange: Exchange | None = exchange
+        self._upstream = upstream
+
+    def abandon(self) -> None:
+        self._exchange = None
+
+    async def run(self) -> None:
+        pool = self._pool
+        connection = verdict = None
+        try:
+            async with asyncio.timeout(pool.config.connect_timeout):
+                connection = await pool.open(lambda: BackendConnection(pool))
+        except TimeoutError:
+            verdict = TIMED_OUT.because("connecting")
+        except OSError as error:
+            verdict = CONNECT_FAILED.because(error.strerror or str(error))
+        now, exchange = pool.loop.time(), self._exchange
+        if exchange is None:
+            if connection is not None:
+                connection.idle_since = now
+                pool.give_back(connection)
+        elif connection is not None:
+            connection.carry(exchange, self._upstream, now)
+        else:
+            assert verdict is not None
+            exchange.failed(verdict, now, sent=False)
+            self._upstream.carry_on(exchange, now)

@@ -1,0 +1,68 @@
+"""A health check over HTTP: a connection of its own, one GET, and the status of the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from l7proxy.http1 import BadResponse
+from l7proxy.http1.serialise import request_head
+
+if TYPE_CHECKING:
+    from l7proxy.core.health import Probe
+    from l7proxy.upstreams.http.pool import ConnectionPool
+
+
+class ProbeConnection(asyncio.Protocol):
+    """Asks once and reports to the probe.
+
+    A new connection each time: that the backend still accepts connections is part of being well.
+    """
+
+    def __init__(self, pool: ConnectionPool, probe: Probe) -> None:
+        self._pool = pool
+        self._probe: Probe | None = probe
+        self._pending = b""
+        self._transport: asyncio.Transport | None = None
+        probe.abandon = self.abandon
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        if self._probe is None:
+            transport.close()
+            return
+        host = self._pool.host
+        fields = (("Host", host), ("User-Agent", "l7proxy-health"), ("Connection", "close"))
+        self._transport.write(request_head("GET", self._probe.path, fields))
+
+    def data_received(self, data: bytes) -> None:
+        self._pending += data
+        start = 0
+        try:
+            while (parsed := self._pool.parser.parse(self._pending, start)) is not None:
+                head, start = parsed
+                if not head.interim:
+                    self.report(head.status)
+                    return
+        except BadResponse:
+            self.report(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.report(None)
+
+    def report(self, status: int | None) -> None:
+        """Tells the probe, once, and closes."""
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            now = self._pool.loop.time()
+            if status is None:
+                probe.failed(now)
+            else:
+                probe.answered(status, now)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._probe = None
+        if self._transport is not None:
+            self._transport.abort()

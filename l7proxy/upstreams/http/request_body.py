@@ -1,0 +1,112 @@
+"""A request's body on its way to a backend, and to another one if the first fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7proxy.http1 import encode_chunk, last_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    from l7proxy.upstreams.http.downstream import Flow, Piece
+
+    class BodySink(Protocol):
+        """Takes a body's bytes, framed."""
+
+        def body_data(self, pieces: Sequence[Piece]) -> None: ...
+        def body_end(self) -> None: ...
+
+
+class RequestBody:
+    """Payload goes in by `add` and `end`, and framed bytes go to whoever is attached.
+
+    What has passed is kept while it is no more than `limit` bytes, so that another attempt can
+    begin anew; after that `repeatable` is False. The sender (`flow`) is paused while there is
+    nobody attached to take more than that, and while who is attached can't keep up.
+    """
+
+    __slots__ = (
+        "_flow",
+        "_kept",
+        "_limit",
+        "_sink",
+        "_waiting",
+        "chunked",
+        "complete",
+        "repeatable",
+        "size",
+        "trailers",
+    )
+
+    def __init__(self, flow: Flow | None, *, chunked: bool, limit: int) -> None:
+        self._flow = flow
+        self._limit = limit
+        self._kept: list[Piece] = []
+        self._sink: BodySink | None = None
+        self._waiting = False
+        self.chunked = chunked
+        self.complete = False
+        self.repeatable = True
+        self.size = 0
+        """Bytes of payload so far."""
+        self.trailers = b""
+
+    # What the sender does.
+
+    def add(self, pieces: Sequence[Piece]) -> None:
+        """Passes payload on, and keeps it as long as there is room."""
+        for piece in pieces:
+            self.size += len(piece)
+        sink = self._sink
+        if self.repeatable:
+            if self.size <= self._limit or sink is None:
+                self._kept.extend(pieces)
+            else:
+                self.repeatable = False
+                self._kept = []
+        if sink is not None:
+            sink.body_data(encode_chunk(pieces) if self.chunked else pieces)
+        elif self.size > self._limit:
+            self.pause()
+
+    def end(self, trailers: bytes = b"") -> None:
+        """The payload is complete."""
+        self.trailers = trailers
+        self.complete = True
+        if self._sink is not None:
+            if self.chunked:
+                self._sink.body_data((last_chunk(trailers),))
+            self._sink.body_end()
+
+    # What the receiver does.
+
+    def attach(self, sink: BodySink) -> list[Piece]:
+        """From now on the sink gets the body; returns, framed, what has passed so far."""
+        self._sink = sink
+        kept = self._kept
+        if self.size > self._limit:
+            self.repeatable = False
+            self._kept = []
+        framed = encode_chunk(kept) if self.chunked else list(kept)
+        if self.complete and self.chunked:
+            framed.append(last_chunk(self.trailers))
+        self.resume()
+        return framed
+
+    def detach(self) -> None:
+        """Nobody takes the body for now."""
+        self._sink = None
+
+    def pause(self) -> None:
+        """The receiver can't keep up: the sender is to wait."""
+        if not self._waiting and not self.complete and self._flow is not None:
+            self._waiting = True
+            self._flow.pause_reading()
+
+    def resume(self) -> None:
+        """The receiver is ready for more."""
+        if self._waiting and self._flow is not None:
+            self._waiting = False
+            self._flow.resume_reading()

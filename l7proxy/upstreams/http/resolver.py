@@ -1,0 +1,57 @@
+"""Names to addresses, believed for a while and then asked for anew."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    Address = tuple[socket.AddressFamily, tuple[str, int]]
+
+
+class Resolver:
+    """The addresses of one host and port.
+
+    A name that can't be resolved again keeps its old addresses: a name server that is down is no
+    reason to take backends out that are up.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, host: str, port: int, interval: float) -> None:
+        self._loop = loop
+        self._host = host
+        self._port = port
+        self._interval = interval
+        self._addresses: list[Address] = []
+        self._asked_at = 0.0
+        self._numeric = _is_numeric(host)
+
+    async def addresses(self) -> list[Address]:
+        """Where to connect to, in order of preference. Raises OSError for an unknown name."""
+        now = self._loop.time()
+        if self._addresses and (self._numeric or now - self._asked_at < self._interval):
+            return self._addresses
+        try:
+            found = await self._loop.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            )
+        except OSError:
+            if not self._addresses:
+                raise
+        else:
+            self._addresses = [
+                (family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found
+            ]
+        self._asked_at = now
+        return self._addresses
+
+
+def _is_numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False

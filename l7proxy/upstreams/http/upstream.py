@@ -1,0 +1,44 @@
+"""The upstream of pools whose backends speak HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7proxy.upstreams.base import Upstream
+
+if TYPE_CHECKING:
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.health import Probe
+    from l7proxy.core.pool import Pool
+    from l7proxy.upstreams.carrier import Carrier
+    from l7proxy.upstreams.http.pool import ConnectionPool, ConnectionPools
+
+
+class HttpUpstream(Upstream):
+    """Carries out attempts over pooled connections.
+
+    Every `exchange.owner` is a `Downstream`. Set `carrier` before the first `start`: it is handed
+    the exchanges whose attempts have ended.
+    """
+
+    carrier: Carrier
+
+    def __init__(self, pool: Pool, pools: ConnectionPools) -> None:
+        self._pools: dict[object, ConnectionPool] = {
+            backend: pools.get(backend.address, pool.config.http) for backend in pool.backends
+        }
+
+    def start(self, exchange: Exchange, now: float) -> None:
+        # While a body is still coming from the client, the time it takes says nothing about the
+        # backend: the attempt's deadline begins with the body's end.
+        body = exchange.owner.body
+        if body is None or body.complete:
+            exchange.under_way(now)
+        self._pools[exchange.backend].carry(exchange, self, now)
+
+    def probe(self, probe: Probe, now: float) -> None:
+        self._pools[probe.backend].probe(probe)
+
+    def carry_on(self, exchange: Exchange, now: float) -> None:
+        """Hands on an exchange whose attempt has ended."""
+        self.carrier.carry(exchange, now)
