@@ -12,6 +12,8 @@ from .memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .fields import RequestFields
     from .limits import Limits
 
@@ -73,7 +75,7 @@ class RequestHead:
     keep_alive: bool
     upgrade: bytes | None
     expect_continue: bool
-    derived: object
+    derived: Any
 
     def without(self, names: frozenset[bytes]) -> bytes:
         """`forwardable` without the fields called `names` (in lower case)."""

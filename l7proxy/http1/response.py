@@ -12,6 +12,8 @@ from .memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .fields import ResponseFields
     from .limits import Limits
 
@@ -63,7 +65,7 @@ class ResponseHead:
     line: bytes
     length: int
     keep_alive: bool
-    derived: object
+    derived: Any
 
     def body_length(self, method: str, *, upgrade_asked: bool = False) -> int:
         """How long the body is in answer to `method`: bytes, CHUNKED, UNTIL_CLOSE or TUNNEL.

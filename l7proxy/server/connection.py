@@ -285,9 +285,7 @@ class ClientConnection(asyncio.Protocol):
         if limit is not None and head.length > limit:
             self._refuse(CONTENT_TOO_LARGE)
             return False
-        self.body = RequestBody(
-            self, chunked=head.length == CHUNKED, limit=service.replay_limit
-        )
+        self.body = RequestBody(self, chunked=head.length == CHUNKED, limit=service.replay_limit)
         self._reader = body_reader(head.length)
         self._pending = b""
         try:
@@ -364,7 +362,9 @@ class ClientConnection(asyncio.Protocol):
         if head.status != 100 and self.head.minor:
             self._write(head.line + head.forwardable + b"\r\n")
 
-    def response_head(self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow) -> None:
+    def response_head(
+        self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
+    ) -> None:
         self._responding = True
         self.status = head.status
         self._flow = flow
@@ -382,9 +382,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _must_close(self) -> bool:
         """Whether this response is the connection's last."""
-        return (
-            not self.head.keep_alive or self._service.draining or self._body_is_missing()
-        )
+        return not self.head.keep_alive or self._service.draining or self._body_is_missing()
 
     def _body_is_missing(self) -> bool:
         """Whether some of the request is still to come: what is next then can't be a request."""

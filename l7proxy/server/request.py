@@ -40,11 +40,13 @@ class Prepared:
     client to client.
     """
 
-    __slots__ = ("headers", "start", "target", "upgrade")
+    __slots__ = ("headers", "logged", "start", "target", "upgrade")
 
     def __init__(self, head: RequestHead) -> None:
         fields = head.fields
         self.headers = WireHeaders(fields)
+        self.logged: str | None = None
+        """The access log's text about the request, once there was some."""
         absolute = not head.target.startswith(b"/")
         self.target = head.target.decode("ascii") if absolute else head.path
         self.upgrade = _upgrade(head)
@@ -62,10 +64,9 @@ class Prepared:
 
 def prepared(head: RequestHead) -> Prepared:
     """What follows from the head, remembered with it."""
-    made = head.derived
+    made: Prepared | None = head.derived
     if made is None:
         made = head.derived = Prepared(head)
-    assert type(made) is Prepared
     return made
 
 

@@ -59,7 +59,7 @@ class Server:
             return None
         from l7proxy.server.access_log import AccessLog
 
-        return AccessLog(wanted)
+        return AccessLog(wanted, self._loop.time())
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Begins to serve on bound sockets."""

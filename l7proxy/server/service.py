@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config import ConfigError, Problem
+from l7proxy.core.config.spec import child
 from l7proxy.core.proxy import Proxy
 from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
@@ -46,6 +48,10 @@ class Service:
         limits = server.limits
         self.config = config
         self.proxy = Proxy(config, random, log=log)
+        for name, pool_config in config.backend_pools.items():
+            if pool_config.upstream == "envelope":
+                at = child(child("/backend_pools", name), "upstream")
+                raise ConfigError([Problem(at, "there are no envelopes behind an HTTP listener")])
         self.parse = RequestParser(
             Limits(head=limits.head, line=limits.line, fields=limits.field_count)
         ).parse
@@ -58,17 +64,12 @@ class Service:
         self.access_log = access_log
         self.draining = False
         upstreams: dict[str, Upstream] = {}
-        self._http = []
         for name, pool in self.proxy.pools.items():
             if pool.config.upstream == "http":
-                http = HttpUpstream(pool, pools)
-                self._http.append(http)
-                upstreams[name] = http
+                upstreams[name] = HttpUpstream(pool, pools)
             else:
-                upstreams[name] = Simulated(pool)
+                upstreams[name] = Simulated(pool, random)
         self.carrier = Carrier(self.proxy, upstreams, _deliver)
-        for http in self._http:
-            http.carrier = self.carrier
         self.clock = Clock(loop, self.carrier)
 
     @property

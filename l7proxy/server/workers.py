@@ -16,7 +16,6 @@ from l7proxy.server.loop import new_event_loop
 from l7proxy.server.server import bind, serve_sockets
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
 
     from l7proxy.core.config import Config

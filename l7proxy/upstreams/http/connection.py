@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from l7proxy.http1.body import Body
     from l7proxy.upstreams.http.downstream import Downstream, Piece
     from l7proxy.upstreams.http.pool import ConnectionPool
+    from l7proxy.upstreams.http.request_body import RequestBody
     from l7proxy.upstreams.http.upstream import HttpUpstream
 
 IDLE = "idle"
@@ -79,7 +80,7 @@ class BackendConnection(asyncio.Protocol):
         self._state = IDLE
         self._exchange: Exchange | None = None
         self._downstream: Downstream | None = None
-        self._body = None
+        self._body: RequestBody | None = None
         self._reader: Body | None = None
         self._pending = b""
         self._reusable = False
@@ -226,12 +227,11 @@ class BackendConnection(asyncio.Protocol):
         now = self._time()
         if not exchange.responded(head.status, now):
             self._drop_response(head, length, len(data) - end)
-            self._upstream.carry_on(exchange, now)
+            self._upstream.carry(exchange, now)
             return
         if length == TUNNEL_LENGTH:
             self._begin_tunnel(exchange, head, data[end:])
             return
-        body = self._body
         self._reusable = head.keep_alive and length != UNTIL_CLOSE
         downstream.response_head(exchange, head, length, self)
         if length == len(data) - end:
@@ -279,7 +279,7 @@ class BackendConnection(asyncio.Protocol):
         exchange.completed(now)
         self._detach()
         self._rest(now)
-        self._upstream.carry_on(exchange, now)
+        self._upstream.carry(exchange, now)
 
     def _rest(self, now: float) -> None:
         if self._reusable:
@@ -371,7 +371,7 @@ class BackendConnection(asyncio.Protocol):
             now = self._time()
             exchange.completed(now)
             downstream.tunnel_lost()
-            upstream.carry_on(exchange, now)
+            upstream.carry(exchange, now)
 
     def _is_stale(self) -> bool:
         """Whether the backend closed because the connection had been idle, not over the request.
@@ -394,7 +394,7 @@ class BackendConnection(asyncio.Protocol):
         if exchange is not None:
             now = self._time()
             exchange.failed(verdict, now)
-            upstream.carry_on(exchange, now)
+            upstream.carry(exchange, now)
 
     # A tunnel's other side: see `Tunnel`.
 

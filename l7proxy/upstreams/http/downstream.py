@@ -55,7 +55,9 @@ class Downstream(Tunnel, Protocol):
     def interim(self, head: ResponseHead) -> None:
         """A 1xx response other than 101 came; the final one follows."""
 
-    def response_head(self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow) -> None:
+    def response_head(
+        self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
+    ) -> None:
         """A response begins; its body has `length` bytes, or is CHUNKED, UNTIL_CLOSE.
 
         `flow` is paused by whoever can't keep up with the response.

@@ -211,4 +211,4 @@ class _Connecting:
         else:
             assert verdict is not None
             exchange.failed(verdict, now, sent=False)
-            self._upstream.carry_on(exchange, now)
+            self._upstream.carry(exchange, now)

@@ -27,13 +27,14 @@ class ProbeConnection(asyncio.Protocol):
         probe.abandon = self.abandon
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
         if self._probe is None:
             transport.close()
             return
         host = self._pool.host
         fields = (("Host", host), ("User-Agent", "l7proxy-health"), ("Connection", "close"))
-        self._transport.write(request_head("GET", self._probe.path, fields))
+        transport.write(request_head("GET", self._probe.path, fields))
 
     def data_received(self, data: bytes) -> None:
         self._pending += data

@@ -10,18 +10,14 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
     from l7proxy.core.pool import Pool
-    from l7proxy.upstreams.carrier import Carrier
     from l7proxy.upstreams.http.pool import ConnectionPool, ConnectionPools
 
 
 class HttpUpstream(Upstream):
     """Carries out attempts over pooled connections.
 
-    Every `exchange.owner` is a `Downstream`. Set `carrier` before the first `start`: it is handed
-    the exchanges whose attempts have ended.
+    Every `exchange.owner` is a `Downstream`.
     """
-
-    carrier: Carrier
 
     def __init__(self, pool: Pool, pools: ConnectionPools) -> None:
         self._pools: dict[object, ConnectionPool] = {
@@ -38,7 +34,3 @@ class HttpUpstream(Upstream):
 
     def probe(self, probe: Probe, now: float) -> None:
         self._pools[probe.backend].probe(probe)
-
-    def carry_on(self, exchange: Exchange, now: float) -> None:
-        """Hands on an exchange whose attempt has ended."""
-        self.carrier.carry(exchange, now)
