@@ -1,10 +1,12 @@
 """l7proxy: a Layer 7 load balancer you can pipe JSON through.
 
-The rooms, and which may import which: `cli -> {node, server, tools} -> {upstreams, http1} -> core`.
+The rooms, and which may import which: `cli -> {node, server, tools} -> upstreams -> http1 -> core`.
 
 - `core` decides, and does nothing else: routes, pools, selectors, retries, deadlines.
 - `node` is the conversation in JSON envelopes on stdin and stdout.
-- `upstreams` carry attempts out: simulated backends.
+- `upstreams` carry attempts out: simulated backends, other nodes, real HTTP backends.
+- `server` takes real HTTP requests, in front of the same core.
+- `http1` is HTTP/1.1 without I/O: strict parsers, body framing, a serialiser.
 - `tools` answer questions about a configuration.
 - `cli` reads the arguments and wires the rooms together.
 

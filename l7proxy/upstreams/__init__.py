@@ -2,5 +2,6 @@
 
 - `base`: what an upstream is
 - `simulated`: answers by itself, from the configuration
+- `http`: pooled connections to real backends
 - `carrier`: brings exchanges, upstreams and their shell together
 """
