@@ -45,7 +45,8 @@ class Exchange:
     - `response` is what the client gets. An upstream that has the whole response reports it with
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
     - `verdict` says why, where the proxy answers by itself or a response broke off.
-    - `set_cookie` is what the client is told about its session; see `core.affinity`.
+    - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
+      the client is told about its session; see `core.affinity`.
     - `circuit_state` names the state of the backend's circuit breaker where it changed.
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
@@ -65,6 +66,7 @@ class Exchange:
         "circuit_state",
         "opened_at",
         "owner",
+        "pinned",
         "pool",
         "repeatable",
         "request",
@@ -92,6 +94,7 @@ class Exchange:
         self.tried: tuple[Backend, ...] = ()
         self.response: HttpResponse | None = None
         self.verdict: Verdict | None = None
+        self.pinned: Backend | None = None
         self.set_cookie: str | None = None
         self.circuit_state: str | None = None
         self._failure = NO_BACKEND
@@ -205,7 +208,7 @@ class Exchange:
         """The backend that the client had before, if it may be had again."""
         assert self.pool is not None
         affinity = self.pool.affinity
-        backend = None if affinity is None else affinity.find(self.request, now)
+        self.pinned = backend = None if affinity is None else affinity.find(self.request, now)
         if backend is None or not backend.eligible or backend in self.tried:
             return None
         return backend

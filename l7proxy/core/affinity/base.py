@@ -52,14 +52,14 @@ class Affinity:
 
         Returns what the client is to be told, as a Set-Cookie value; None where it knows.
         """
-        before = self.find(exchange.request, now)
+        before = exchange.pinned
         if before is exchange.backend:
             self._honoured += 1
         elif before is None:
             self._assigned += 1
         else:
             self._replaced += 1
-        return self._pin(exchange, before, headers, now)
+        return self._pin(exchange, headers, now)
 
     def header(self, exchange: Exchange) -> str | None:
         """What `exchange.set_cookie` says, as an HTTP client is to be told it, if it is at all."""
@@ -78,9 +78,7 @@ class Affinity:
             "replaced": self._replaced,
         }
 
-    def _pin(
-        self, exchange: Exchange, before: Backend | None, headers: Headers | None, now: float
-    ) -> str | None:
+    def _pin(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         """Pins the client to the exchange's backend; returns what to tell it."""
         raise NotImplementedError
 

@@ -91,12 +91,10 @@ class SealedCookie(Affinity):
             return None
         return self._by_name.get(name)
 
-    def _pin(
-        self, exchange: Exchange, before: Backend | None, headers: Headers | None, now: float
-    ) -> str | None:
+    def _pin(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         backend = exchange.backend
         assert backend is not None
-        if backend is before:
+        if backend is exchange.pinned:
             return None
         return f"{self.cookie}={self._values[backend.name]}{self._attributes}"
 

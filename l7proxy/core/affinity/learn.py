@@ -99,16 +99,14 @@ class Learned(Affinity):
     def snapshot(self) -> dict[str, Any]:
         return {**super().snapshot(), "sessions": len(self._sessions)}
 
-    def _pin(
-        self, exchange: Exchange, before: Backend | None, headers: Headers | None, now: float
-    ) -> str | None:
+    def _pin(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         backend = exchange.backend
         assert backend is not None
         issued = None if headers is None else self._issued(headers)
         if issued:
             self._sessions.put(issued, backend.name, now)
             return None
-        if backend is before:
+        if backend is exchange.pinned:
             return None
         session = cookies_of(exchange.request).get(self.cookie)
         if not session:
