@@ -113,6 +113,7 @@ def _serve(words: Sequence[str]) -> int:
             fast=not options.no_uvloop,
             log=complain,
             reread=lambda: load_config_file(options.config),
+            secrets=read_secret,
         )
     except ConfigError as error:
         return refuse_config(options.config or DEFAULT_CONFIGS[0], error)

@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from l7proxy.core.exchange import ENDED
-from l7proxy.core.messages import HttpRequest, HttpResponse
+from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
 from l7proxy.core.verdict import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
 from l7proxy.http1 import (
     CHUNKED,
@@ -457,6 +457,10 @@ class ClientConnection(asyncio.Protocol):
     def _answer(self, exchange: Exchange, response: HttpResponse) -> None:
         self._closing = self._must_close()
         self.status = response.status
+        set_cookie = exchange.set_cookie_header
+        if set_cookie is not None:
+            fields = (*(response.headers or ()), ("Set-Cookie", set_cookie))
+            response = HttpResponse(response.status, Headers(fields), response.body)
         self._out.append(answer(response, exchange.verdict, self.head, close=self._closing))
 
     def _end(self, now: float) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
+    from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.server.access_log import AccessLog
 
@@ -33,11 +34,13 @@ class Server:
         random: Random,
         loop: asyncio.AbstractEventLoop,
         log: Callable[[str], None],
+        secrets: Secrets | None = None,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work."""
         self._loop = loop
         self._random = random
         self._log = log
+        self._secrets = secrets
         self.pools = ConnectionPools(loop)
         self.service = self._service(config)
         self.listener = Listener(loop, self.service)
@@ -51,6 +54,7 @@ class Server:
             self.pools,
             access_log=self._access_log(config),
             log=lambda _, text: self._log(text),
+            secrets=self._secrets,
         )
 
     def _access_log(self, config: Config) -> AccessLog | None:
@@ -136,9 +140,10 @@ def serve_sockets(
     loop: asyncio.AbstractEventLoop,
     log: Callable[[str], None],
     reread: Callable[[], Config | None],
+    secrets: Secrets | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains. SIGHUP takes the configuration of `reread`."""
-    server = Server(config, random, loop, log)
+    server = Server(config, random, loop, log, secrets)
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

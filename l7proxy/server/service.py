@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
     from l7proxy.server.access_log import AccessLog
@@ -42,12 +43,13 @@ class Service:
         *,
         access_log: AccessLog | None = None,
         log: Callable[[float, str], None] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work."""
         server = config.server
         limits = server.limits
         self.config = config
-        self.proxy = Proxy(config, random, log=log)
+        self.proxy = Proxy(config, random, log=log, secrets=secrets)
         for name, pool_config in config.backend_pools.items():
             if pool_config.upstream == "envelope":
                 at = child(child("/backend_pools", name), "upstream")

@@ -18,6 +18,7 @@ from l7proxy.server.server import bind, serve_sockets
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
 
 
@@ -29,13 +30,15 @@ def serve(
     fast: bool,
     log: Callable[[str], None],
     reread: Callable[[], Config | None],
+    secrets: Secrets | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains; gives the exit status.
 
     Raises `ConfigError` where the configuration can't be put to work, OSError where an address
     can't be bound.
     """
-    Proxy(config, Random(0))  # whatever is wrong with it is said once, not by every worker
+    # Whatever is wrong with it is said once, not by every worker.
+    Proxy(config, Random(0), secrets=secrets)
     shared = workers > 1
     # A unix socket can't be bound twice: the workers accept from one.
     inherited = [bind(listen) for listen in listens if listen.startswith("unix:")]
@@ -44,7 +47,7 @@ def serve(
     def work() -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
         loop = new_event_loop(fast=fast)
-        serve_sockets(config, Random(), sockets, loop=loop, log=log, reread=reread)
+        serve_sockets(config, Random(), sockets, loop=loop, log=log, reread=reread, secrets=secrets)
 
     if not shared:
         work()

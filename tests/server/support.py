@@ -193,7 +193,10 @@ def pool_config(*backends: FakeBackend | str, **settings: Any) -> dict[str, Any]
 
 @asynccontextmanager
 async def serving(
-    *backends: FakeBackend | str, server: dict[str, Any] | None = None, **settings: Any
+    *backends: FakeBackend | str,
+    server: dict[str, Any] | None = None,
+    secrets: Callable[[str, str], bytes] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     """A proxy with one pool, `api`, of these backends; the backends are started, too."""
     started = [backend for backend in backends if isinstance(backend, FakeBackend)]
@@ -204,7 +207,8 @@ async def serving(
     if server is not None:
         config["server"] = server
     log: list[str] = []
-    running = Server(config_from(config), Random(0), asyncio.get_running_loop(), log.append)
+    loop = asyncio.get_running_loop()
+    running = Server(config_from(config), Random(0), loop, log.append, secrets)
     sock = bind("127.0.0.1:0")
     await running.start([sock])
     proxy = Running(running, sock.getsockname()[1], log)

@@ -14,6 +14,7 @@ from select import POLLIN, poll
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
+from l7proxy.core.messages import Headers
 from l7proxy.core.verdict import GARBAGE, RESET, TIMED_OUT
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader
@@ -225,10 +226,14 @@ class BackendConnection(asyncio.Protocol):
         else:
             length = head.body_length(method, upgrade_asked=downstream.upgrade)
         now = self._time()
-        if not exchange.responded(head.status, now):
+        if not exchange.responded(head.status, now, self._headers_for(exchange, head)):
             self._drop_response(head, length, len(data) - end)
             self._upstream.carry(exchange, now)
             return
+        if exchange.set_cookie is not None:
+            set_cookie = exchange.set_cookie_header
+            if set_cookie is not None:
+                head = head.with_field("Set-Cookie", set_cookie)
         if length == TUNNEL_LENGTH:
             self._begin_tunnel(exchange, head, data[end:])
             return
@@ -251,6 +256,14 @@ class BackendConnection(asyncio.Protocol):
             self._take_body(data, end)
         else:
             downstream.flush()
+
+    def _headers_for(self, exchange: Exchange, head: ResponseHead) -> Headers | None:
+        """The response's fields as the core sees them, where it looks."""
+        assert exchange.pool is not None
+        if exchange.pool.affinity is None:
+            return None
+        items = head.fields.items()
+        return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in items)
 
     def _take_body(self, data: bytes, start: int) -> None:
         reader, downstream = self._reader, self._downstream
