@@ -7,13 +7,18 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any, NoReturn
 
 
 DEEPEST = 200
 """How deep objects and arrays may be nested. Python's own limit moves with the call stack."""
 
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_BOM = "\ufeff"
+_KEY_ENDS = ('":', " :", "\t:", "\n:", "\r:")
+
+# A string that is not closed reaches to the end of the text: no input is looked at twice.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?+|[{}\[\]]', re.DOTALL)
 
 
 class NotJson(ValueError):
@@ -30,26 +35,20 @@ class JsonObject(dict):  # type: ignore[type-arg]
 def decode_json(text: str | bytes) -> tuple[Any, list[str]]:
     """The value in `text`, and the keys that some object in it repeats (their last value counts).
 
-    Objects are `JsonObject`. Raises `NotJson` for what is not JSON or not UTF-8, for NaN and
-    Infinity, for integers of more digits than Python converts, and for nesting too deep.
+    Where there are such keys, objects are `JsonObject`; else they are plain. Raises `NotJson` for
+    what is not JSON or not UTF-8, for NaN and Infinity, for integers of more digits than Python
+    converts, and for nesting too deep.
     """
-    repeated: list[str] = []
-
-    def build(pairs: list[tuple[str, Any]]) -> JsonObject:
-        made = JsonObject(pairs)
-        made.repeated = ()
-        if len(made) != len(pairs):
-            keys = [key for key, _ in pairs]
-            made.repeated = tuple(key for key in made if keys.count(key) > 1)
-            repeated.extend(made.repeated)
-        return made
-
     try:
         if isinstance(text, bytes):
-            text = text.decode("utf-8-sig")
+            text = text.decode()
+            if text.startswith(_BOM):
+                text = text[1:]
         if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
             raise NotJson(f"nested more than {DEEPEST} deep")
-        value = json.loads(text, object_pairs_hook=build, parse_constant=_refuse_constant)
+        value = _decode(text)
+        if _may_repeat(value, text):
+            return _decode_with_care(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise NotJson(f"not JSON: {error.msg} ({where})") from None
@@ -61,17 +60,73 @@ def decode_json(text: str | bytes) -> tuple[Any, list[str]]:
         raise
     except ValueError as error:
         raise NotJson(f"not usable JSON: {error}") from None
+    return value, []
+
+
+def _may_repeat(value: Any, text: str) -> bool:
+    """Whether `text` may have written more keys than came out of it; False is certain.
+
+    Every key has a colon behind it. Calling Python for each object while it is decoded, which
+    would tell for sure, takes longer than decoding it.
+    """
+    kept = 0
+    values = [value]
+    for item in values:
+        if type(item) is dict:
+            kept += len(item)
+            values += item.values()
+        elif type(item) is list:
+            values += item
+    # The colons, first of all and then without those that can't be behind a key.
+    return text.count(":") != kept != sum(map(text.count, _KEY_ENDS))
+
+
+def _decode_with_care(text: str) -> tuple[Any, list[str]]:
+    repeated: list[str] = []
+
+    def build(pairs: list[tuple[str, Any]]) -> JsonObject:
+        made = JsonObject(pairs)
+        made.repeated = ()
+        if len(made) != len(pairs):
+            made.repeated = repeated_keys(pairs)
+            repeated.extend(made.repeated)
+        return made
+
+    value = json.loads(text, object_pairs_hook=build, parse_constant=_refuse_constant)
     return value, repeated
+
+
+def repeated_keys(pairs: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
+    """The keys that are there more than once, in the order in which they come first."""
+    times: dict[str, int] = {}
+    for key, _ in pairs:
+        times[key] = times.get(key, 0) + 1
+    return tuple(key for key, count in times.items() if count > 1)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
+
+
+def _decode(text: str) -> Any:
+    """As `_DECODER.decode`, without its search for blanks where there are none."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return _DECODER.decode(text)
+    if end == len(text) or not text[end:].strip(" \t\n\r"):
+        return value
+    return _DECODER.decode(text)
+
+
 def _depth(text: str) -> int:
     """The deepest nesting of brackets outside strings."""
     depth = deepest = 0
-    for match in _BRACKET.finditer(text):
+    for match in _STRING_OR_BRACKET.finditer(text):
         bracket = match[0]
         if bracket in "{[":
             depth += 1
