@@ -9,6 +9,8 @@ M. Nygard, "Release It!", chapter on stability patterns.
 
 from __future__ import annotations
 
+from math import inf
+
 from l7proxy.core.backend import BROKEN
 from l7proxy.core.failure_rate import FailureRate
 from l7proxy.core.watcher import Watcher
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from l7proxy.core.backend import Backend
     from l7proxy.core.config.policies import BreakerConfig
     from l7proxy.core.pool import Pool
+    from l7proxy.core.timers import Timer
 
 CLOSED = "closed"
 OPEN = "open"
@@ -30,20 +33,28 @@ HALF_OPEN = "half-open"
 class _Circuit:
     """One backend's breaker."""
 
-    __slots__ = ("good", "in_a_row", "probes", "rate", "state")
+    __slots__ = ("good", "in_a_row", "probes", "rate", "reopening", "since", "state")
 
     def __init__(self, rate: FailureRate | None) -> None:
         self.state = CLOSED
+        self.since = -inf
+        """When the state last changed."""
         self.in_a_row = 0
         self.rate = rate
         self.probes = 0
         """Probes under way."""
         self.good = 0
         """Probes that ended well."""
+        self.reopening: Timer | None = None
+        """The end of being open, while it is."""
 
 
 class Breaker(Watcher):
-    """The circuit breakers of a pool."""
+    """The circuit breakers of a pool.
+
+    What began before a circuit last changed says nothing about its present state: a request that
+    hung since before the circuit opened is no probe when it ends while the circuit is half-open.
+    """
 
     def __init__(self, pool: Pool, config: BreakerConfig) -> None:
         self._pool = pool
@@ -52,7 +63,8 @@ class Breaker(Watcher):
 
     def state(self, backend: Backend) -> str:
         """`closed`, `open` or `half-open`."""
-        return self._circuit(backend).state
+        circuit = self._circuits.get(backend)
+        return CLOSED if circuit is None else circuit.state
 
     def began(self, backend: Backend, now: float) -> None:
         circuit = self._circuit(backend)
@@ -61,62 +73,78 @@ class Breaker(Watcher):
             if circuit.probes == self._config.probes:
                 self._pool.raise_bar(backend, BROKEN, now)
 
-    def succeeded(self, backend: Backend, seconds: float, now: float) -> None:
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
         circuit = self._circuit(backend)
-        circuit.in_a_row = 0
+        if began_at < circuit.since:
+            return
         if circuit.state is CLOSED:
+            circuit.in_a_row = 0
             if circuit.rate is not None:
                 circuit.rate.add(now, failed=False)
-        elif circuit.state is HALF_OPEN and circuit.probes:
+        elif circuit.state is HALF_OPEN:
             circuit.good += 1
             if circuit.good >= self._config.successes:
-                self._turn(backend, circuit, CLOSED, now)
+                self._close(backend, circuit, now)
             else:
                 self._probe_ended(backend, circuit, now)
 
-    def failed(self, backend: Backend, seconds: float, now: float) -> None:
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
         circuit = self._circuit(backend)
+        if began_at < circuit.since:
+            return
         if circuit.state is CLOSED:
             circuit.in_a_row += 1
             limit = self._config.failures
             too_often = circuit.rate is not None and circuit.rate.add(now, failed=True)
             if too_often or (limit is not None and circuit.in_a_row >= limit):
                 self._open(backend, circuit, now)
-        elif circuit.state is HALF_OPEN and circuit.probes:
+        elif circuit.state is HALF_OPEN:
             self._open(backend, circuit, now)
 
-    def dropped(self, backend: Backend, now: float) -> None:
+    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
         circuit = self._circuit(backend)
-        if circuit.state is HALF_OPEN and circuit.probes:
+        if circuit.state is HALF_OPEN and began_at >= circuit.since:
             self._probe_ended(backend, circuit, now)
 
     def removed(self, backend: Backend) -> None:
-        self._circuits.pop(backend, None)
+        circuit = self._circuits.pop(backend, None)
+        if circuit is not None and circuit.reopening is not None:
+            self._pool.timers.cancel(circuit.reopening)
 
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         return {"circuit_state": self.state(backend)}
 
     def _open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         self._turn(backend, circuit, OPEN, now)
-        self._pool.timers.schedule(
-            now + self._config.open_time,
-            lambda due: self._turn(backend, circuit, HALF_OPEN, due),
+        circuit.reopening = self._pool.timers.schedule(
+            now + self._config.open_time, lambda due: self._half_open(backend, circuit, due)
         )
+        self._pool.raise_bar(backend, BROKEN, now)
+
+    def _half_open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        circuit.reopening = None
+        self._turn(backend, circuit, HALF_OPEN, now)
+        self._pool.lower_bar(backend, BROKEN, now)
+
+    def _close(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        self._turn(backend, circuit, CLOSED, now)
+        # Closed, it would get its whole share at once: whoever starts slowly does so here too.
+        self._pool.warm_up(backend, now)
+        self._pool.lower_bar(backend, BROKEN, now)
 
     def _probe_ended(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         circuit.probes -= 1
-        self._pool.lower_bar(backend, BROKEN, now)
+        # In panic there may be more of them than there should be.
+        if circuit.probes < self._config.probes:
+            self._pool.lower_bar(backend, BROKEN, now)
 
     def _turn(self, backend: Backend, circuit: _Circuit, state: str, now: float) -> None:
         circuit.state = state
+        circuit.since = now
         circuit.in_a_row = circuit.probes = circuit.good = 0
         if circuit.rate is not None:
             circuit.rate.clear()
         self._pool.log(now, f"{backend.name}: the circuit is {state}")
-        if state is OPEN:
-            self._pool.raise_bar(backend, BROKEN, now)
-        else:
-            self._pool.lower_bar(backend, BROKEN, now)
 
     def _circuit(self, backend: Backend) -> _Circuit:
         circuit = self._circuits.get(backend)

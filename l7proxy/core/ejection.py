@@ -6,6 +6,8 @@ of the pool may be out at a time.
 
 from __future__ import annotations
 
+from math import inf
+
 from l7proxy.core.backend import EJECTED
 from l7proxy.core.failure_rate import FailureRate
 from l7proxy.core.watcher import Watcher
@@ -18,22 +20,28 @@ if TYPE_CHECKING:
     from l7proxy.core.backend import Backend
     from l7proxy.core.config.policies import EjectionConfig
     from l7proxy.core.pool import Pool
+    from l7proxy.core.timers import Timer
 
 
 class _Record:
     """What one backend has been up to."""
 
-    __slots__ = ("ejections", "in_a_row", "rate", "returned_at")
+    __slots__ = ("ejections", "in_a_row", "out", "rate", "returned_at")
 
     def __init__(self, rate: FailureRate | None) -> None:
         self.in_a_row = 0
         self.rate = rate
         self.ejections = 0
-        self.returned_at = 0.0
+        self.returned_at = -inf
+        self.out: Timer | None = None
+        """The end of its ejection, while it is out."""
 
 
 class Ejection(Watcher):
-    """Ejects a pool's backends for failures in a row, or for too high a share of failures."""
+    """Ejects a pool's backends for failures in a row, or for too high a share of failures.
+
+    An attempt that began before the backend's last ejection was over is no reason for the next.
+    """
 
     def __init__(self, pool: Pool, config: EjectionConfig) -> None:
         self._pool = pool
@@ -41,8 +49,10 @@ class Ejection(Watcher):
         self._records: dict[Backend, _Record] = {}
         self._out = 0
 
-    def succeeded(self, backend: Backend, seconds: float, now: float) -> None:
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
         record = self._record(backend)
+        if record.out is not None or began_at < record.returned_at:
+            return
         record.in_a_row = 0
         # Who did well for as long as it was last away starts with a clean sheet.
         if record.ejections and now - record.returned_at >= self._duration(record.ejections):
@@ -50,8 +60,10 @@ class Ejection(Watcher):
         if record.rate is not None:
             record.rate.add(now, failed=False)
 
-    def failed(self, backend: Backend, seconds: float, now: float) -> None:
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
         record = self._record(backend)
+        if record.out is not None or began_at < record.returned_at:
+            return
         record.in_a_row += 1
         too_often = record.rate is not None and record.rate.add(now, failed=True)
         limit = self._config.consecutive_failures
@@ -59,7 +71,10 @@ class Ejection(Watcher):
             self._eject(backend, record, now)
 
     def removed(self, backend: Backend) -> None:
-        self._records.pop(backend, None)
+        record = self._records.pop(backend, None)
+        if record is not None and record.out is not None:
+            self._pool.timers.cancel(record.out)
+            self._out -= 1
 
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         return {"ejections": self._record(backend).ejections}
@@ -68,18 +83,18 @@ class Ejection(Watcher):
         return self._out + 1 <= self._config.max_share * len(self._pool.backends)
 
     def _eject(self, backend: Backend, record: _Record, now: float) -> None:
-        if backend.bars & EJECTED:
-            return
         record.ejections += 1
         self._out += 1
         duration = self._duration(record.ejections)
         self._pool.log(now, f"{backend.name} is ejected for {duration:g} s")
         self._pool.raise_bar(backend, EJECTED, now)
-        self._pool.timers.schedule(now + duration, lambda due: self._take_back(backend, due))
+        record.out = self._pool.timers.schedule(
+            now + duration, lambda due: self._take_back(backend, record, due)
+        )
 
-    def _take_back(self, backend: Backend, now: float) -> None:
+    def _take_back(self, backend: Backend, record: _Record, now: float) -> None:
         self._out -= 1
-        record = self._record(backend)
+        record.out = None
         record.in_a_row = 0
         record.returned_at = now
         if record.rate is not None:

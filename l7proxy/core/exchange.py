@@ -15,7 +15,7 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 from __future__ import annotations
 
 from l7proxy.core.messages import Headers, HttpResponse
-from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT
+from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Exchange:
     - `verdict` says why, where the proxy answers by itself or a response broke off.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
       the client is told about its session; see `core.affinity`.
-    - `circuit_state` names the state of the backend's circuit breaker where it changed.
+    - `circuit_state` names the state of the backend's circuit breaker where this exchange
+      changed it.
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
     - `owner` is the shell's: whatever it needs to deliver the answer.
@@ -57,6 +58,7 @@ class Exchange:
 
     __slots__ = (
         "_failure",
+        "_kept",
         "_proxy",
         "_timer",
         "abandon",
@@ -99,6 +101,7 @@ class Exchange:
         self.circuit_state: str | None = None
         self._failure = NO_BACKEND
         self.repeatable = True
+        self._kept: HttpResponse | None = None
         self.owner: Any = None
         self.abandon: Callable[[], None] | None = None
 
@@ -127,6 +130,7 @@ class Exchange:
         assert self.pool is not None
         self._report(now, failed=status >= 500)
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
+            self._failure = UPSTREAM_ERROR.with_status(status)
             return False
         self._forget_timer()
         self.state = RESPONDING
@@ -140,10 +144,16 @@ class Exchange:
         self._end(now)
 
     def answered(self, response: HttpResponse, now: float) -> None:
-        """A whole response came at once: `responded` and `completed` in one."""
+        """A whole response came at once: `responded` and `completed` in one.
+
+        Where another attempt takes its place, it is kept: should there be no backend for that
+        attempt after all, this response is better than an error of our own.
+        """
         if self.responded(response.status, now, response.headers):
             self.response = response
             self._end(now)
+        else:
+            self._kept = response
 
     def failed(self, verdict: Verdict, now: float, *, sent: bool = True) -> None:
         """The attempt, or the response that had begun, broke off.
@@ -156,6 +166,7 @@ class Exchange:
             return
         self._report(now, failed=True)
         self._failure = verdict
+        self._kept = None
         if not self._try_again(now, sent=sent):
             self._end(now)
             self.refuse(verdict)
@@ -166,10 +177,11 @@ class Exchange:
             return
         if self.state is ATTEMPTING:
             assert self.pool is not None and self.backend is not None
-            for watcher in self.pool.watchers:
-                watcher.dropped(self.backend, now)
+            self.pool.drop(self.backend, self.attempt_at, now)
         self._give_up_attempt()
         self._end(now)
+        if self in self._proxy.ready:
+            self._proxy.ready.remove(self)
 
     # What the core decides.
 
@@ -192,13 +204,13 @@ class Exchange:
             self._queue_up(pool, now)
 
     def take_place(self, now: float) -> bool:
-        """Whether the exchange is done waiting: it has a backend now, or has ended."""
-        if self.state is not WAITING:
-            return True
-        assert self.pool is not None
-        backend = self._pinned(now) or self.pool.selector.pick(self.request, self.tried)
+        """Leaves the queue for a backend; False where there is still none for it."""
+        pool = self.pool
+        assert pool is not None
+        backend = self._pinned(now) or self._pick_again(pool)
         if backend is None:
             return False
+        del pool.queue[self]
         self._forget_timer()
         self._begin(backend, now)
         self._proxy.ready.append(self)
@@ -213,16 +225,28 @@ class Exchange:
             return None
         return backend
 
+    def _pick_again(self, pool: Pool) -> Backend | None:
+        """A backend not tried before; else one that was: better than none."""
+        select = pool.selector.pick
+        backend = select(self.request, self.tried)
+        return select(self.request) if backend is None and self.tried else backend
+
     def _queue_up(self, pool: Pool, now: float) -> None:
         """Waits for a place, if there may be one; else answers what went wrong."""
         if pool.may_wait():
-            pool.queue.append(self)
+            pool.queue[self] = None
             due = pool.patience(self.opened_at, now)
             self._timer = self._proxy.timers.schedule(due, self._overdue)
         else:
-            failure = self._failure
-            self._end(now)
-            self.refuse(failure if self.tried else failure.because(f'pool "{pool.name}"'))
+            self._give_up(NO_BACKEND.because(f'pool "{pool.name}"'), now)
+
+    def _give_up(self, verdict: Verdict, now: float) -> None:
+        """No backend, or not in time: answers with what the last attempt came to, if any did."""
+        self._end(now)
+        if self._kept is not None:
+            self.response = self._kept
+        else:
+            self.refuse(self._failure if self.tried else verdict)
 
     def _begin(self, backend: Backend, now: float) -> None:
         assert self.pool is not None
@@ -233,15 +257,17 @@ class Exchange:
         self.pool.acquire(backend, now)
 
     def _try_again(self, now: float, *, sent: bool) -> bool:
-        """Goes on elsewhere, at once or after a wait, if the rules, budget and pool allow it."""
+        """Goes on elsewhere, at once or after a wait, if rules, time, budget and pool allow it."""
         pool, backend = self.pool, self.backend
         assert pool is not None and backend is not None
         retry = pool.retry
         if not self.repeatable or not retry.allows(self.request.method, self.attempts, sent=sent):
             return False
+        wait = retry.backoff(self.attempts)
+        if pool.out_of_time(self.opened_at, now + wait):
+            return False
         if not (self.tried or retry.affords(pool.active)):
             return False
-        wait = retry.backoff(self.attempts)
         tried = (*self.tried, backend)
         another = None if wait else pool.selector.pick(self.request, tried)
         if another is None and not wait:
@@ -249,30 +275,31 @@ class Exchange:
         if not self.tried:
             retry.in_flight += 1
         self.tried = tried
-        self._leave_backend(now)
         if another is not None:
+            self._forget_timer()
+            self.abandon = None
+            # The new place is taken before the old one is given back: those who wait for a
+            # place are let in by that, and must not get the one that was picked.
             self._begin(another, now)
+            pool.release(backend, now)
         else:
-            self.state = WAITING
+            self._leave_backend(now)
             self._timer = self._proxy.timers.schedule(now + wait, self._resume)
         return True
 
     def _resume(self, now: float) -> None:
-        """The wait before a retry is over. A backend tried before is better than none now."""
+        """The wait before a retry is over."""
         self._timer = None
         pool = self.pool
         assert pool is not None
-        if pool.out_of_time(self.opened_at, now):
-            self._end(now)
-            self.refuse(TIMED_OUT)
+        backend = self._pick_again(pool)
+        if backend is not None:
+            self._begin(backend, now)
         else:
-            select = pool.selector.pick
-            backend = select(self.request, self.tried) or select(self.request)
-            if backend is not None:
-                self._begin(backend, now)
-            else:
-                self._queue_up(pool, now)
-        self._proxy.ready.append(self)
+            self._queue_up(pool, now)
+        # Once in the queue it is the pool that brings it up again.
+        if self.state is not WAITING:
+            self._proxy.ready.append(self)
 
     def _report(self, now: float, *, failed: bool) -> None:
         """Tells the pool's policies how the attempt went, and notes if the circuit changed."""
@@ -280,15 +307,18 @@ class Exchange:
         assert pool is not None and backend is not None
         breaker = pool.breaker
         before = None if breaker is None else breaker.state(backend)
-        pool.observe(backend, now - self.attempt_at, now, failed=failed)
+        pool.observe(backend, self.attempt_at, now, failed=failed)
         if breaker is not None and breaker.state(backend) is not before:
             self.circuit_state = breaker.state(backend)
 
     def _end(self, now: float) -> None:
         """Ends the exchange: what it held is given back, on every way out, exactly once."""
         pool = self.pool
-        if pool is not None and self.tried and self.state is not ENDED:
-            pool.retry.in_flight -= 1
+        if pool is not None:
+            if self.tried and self.state is not ENDED:
+                pool.retry.in_flight -= 1
+            if self.state is WAITING:
+                pool.queue.pop(self, None)
         self._leave_backend(now)
         self.state = ENDED
 
@@ -314,10 +344,16 @@ class Exchange:
 
     def _overdue(self, now: float) -> None:
         self._timer = None
-        if self.state is WAITING:
-            self._end(now)
-            self.refuse(NO_BACKEND.because("waited too long for a free one"))
-        else:
+        pool = self.pool
+        assert pool is not None
+        if self.state is not WAITING:
             self._give_up_attempt()
             self.failed(TIMED_OUT, now)
-        self._proxy.ready.append(self)
+        elif pool.out_of_time(self.opened_at, now):
+            self._end(now)
+            self.refuse(TIMED_OUT.because("none was free"))
+        else:
+            self._give_up(NO_BACKEND.because("waited too long for a free one"), now)
+        # In the wait before another attempt it comes up by itself.
+        if self.state is not WAITING:
+            self._proxy.ready.append(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 
 from l7proxy.core.backend import (
     ADMIN_BARS,
@@ -15,12 +15,13 @@ from l7proxy.core.backend import (
     REMOVED,
     Backend,
 )
-from l7proxy.core.exchange import WAITING
+from l7proxy.core.chance import Chance
 from l7proxy.core.retry import RetryPolicy
 from l7proxy.core.selectors import Selector, find_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Mapping
     from random import Random
     from typing import Any
@@ -73,10 +74,15 @@ class Pool:
             )
         ]
         self.by_name = {backend.name: backend for backend in self.backends}
-        self.queue: deque[Exchange] = deque()
+        self.queue: OrderedDict[Exchange, None] = OrderedDict()
+        """Those who wait for a place, the longest first."""
+        self._dispatching = False
+        self._busy: set[Backend] = set()
+        """Backends that could be used, were they not full."""
         self.active = 0
         """Requests that have an attempt in flight."""
-        self.retry = RetryPolicy(config.retries, random)
+        chance = Chance(random)
+        self.retry = RetryPolicy(config.retries, chance.stream("retries"))
         self.affinity: Affinity | None = None
         """Who comes back to which backend, if anyone does; its proxy sets it."""
         self.breaker: Breaker | None = None
@@ -89,14 +95,14 @@ class Pool:
         for backend in self.backends:
             backend.eligible = backend.tier == self._tier
         selector = find_selector(config.algorithm)
-        self.selector = selector(self.backends, config.options, random)
+        self.selector = selector(self.backends, config.options, chance.stream("selector"))
         self._hears_load = (
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
         self._hears_times = selector.observed is not Selector.observed
-        self.watchers = self._policies(random, probes)
+        self.watchers = self._policies(chance, probes)
 
-    def _policies(self, random: Random, probes: deque[Probe]) -> tuple[Watcher, ...]:
+    def _policies(self, chance: Chance, probes: deque[Probe]) -> tuple[Watcher, ...]:
         """Builds the policies that are configured; what is not costs nothing."""
         config = self.config
         watchers: list[Watcher] = []
@@ -116,7 +122,7 @@ class Pool:
         if config.health is not None:
             from l7proxy.core.health import HealthChecks
 
-            self.health = HealthChecks(self, config.health, random, probes)
+            self.health = HealthChecks(self, config.health, chance.stream("health"), probes)
         return tuple(watchers)
 
     def start(self, now: float) -> None:
@@ -148,17 +154,22 @@ class Pool:
         for watcher in self.watchers:
             watcher.began(backend, now)
 
-    def observe(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
-        """Hears how an attempt went, `seconds` after it started."""
+    def observe(self, backend: Backend, began_at: float, now: float, *, failed: bool) -> None:
+        """Hears now how an attempt went."""
         if self._hears_times:
-            self.selector.observed(backend, seconds, now, failed=failed)
+            self.selector.observed(backend, now - began_at, now, failed=failed)
         if failed:
             backend.failures += 1
             for watcher in self.watchers:
-                watcher.failed(backend, seconds, now)
+                watcher.failed(backend, began_at, now)
         else:
             for watcher in self.watchers:
-                watcher.succeeded(backend, seconds, now)
+                watcher.succeeded(backend, began_at, now)
+
+    def drop(self, backend: Backend, began_at: float, now: float) -> None:
+        """Hears that nobody waits for the outcome of an attempt any more."""
+        for watcher in self.watchers:
+            watcher.dropped(backend, began_at, now)
 
     def release(self, backend: Backend, now: float) -> None:
         """Counts an attempt out on the backend, and lets the next one that waits have its place."""
@@ -173,12 +184,12 @@ class Pool:
                 self._forget(backend)
 
     def may_wait(self) -> bool:
-        """Whether a request that found no place may wait for one: some backend is only busy."""
-        while self.queue and self.queue[0].state is not WAITING:
-            self.queue.popleft()
-        return len(self.queue) < self.config.queue.size and any(
-            backend.bars == FULL for backend in self.backends
-        )
+        """Whether a request that found no place may wait for one: some backend is only busy.
+
+        A full tier makes requests wait; it does not make them spill over to the next tier, which
+        is there for the failure of the first and is perhaps no match for its load.
+        """
+        return bool(self._busy) and len(self.queue) < self.config.queue.size
 
     def patience(self, opened_at: float, now: float) -> float:
         """When a request that starts to wait now is told that it waited too long."""
@@ -198,8 +209,14 @@ class Pool:
 
     def dispatch(self, now: float) -> None:
         """Starts those who wait, the longest first, as far as there is room."""
-        while self.queue and self.queue[0].take_place(now):
-            self.queue.popleft()
+        if self._dispatching:
+            return
+        self._dispatching = True
+        try:
+            while self.queue and next(iter(self.queue)).take_place(now):
+                pass
+        finally:
+            self._dispatching = False
 
     def _no_later_than_request(self, opened_at: float, due: float) -> float:
         limit = self.config.timeouts.request
@@ -213,27 +230,33 @@ class Pool:
 
     def lower_bar(self, backend: Backend, bar: int, now: float) -> None:
         """Takes back a reason against the backend."""
-        recovers = backend.bars & bar & (DOWN | EJECTED | MAINTENANCE)
-        self._set_bars(backend, backend.bars & ~bar, now)
-        if recovers and not backend.bars and self._slow_start is not None:
+        left = backend.bars & ~bar
+        if backend.bars & bar & (DOWN | EJECTED | MAINTENANCE) and not left & ~FULL:
+            self.warm_up(backend, now)
+        self._set_bars(backend, left, now)
+
+    def warm_up(self, backend: Backend, now: float) -> None:
+        """Lets a backend that is back, or new, start slowly where that is configured."""
+        if self._slow_start is not None:
             self._slow_start.begin(backend, now)
-        if self.queue:
-            self.dispatch(now)
 
     def set_state(self, backend: Backend, state: str, now: float) -> None:
-        """Does what a person asked for: `up`, `down`, `drain` or `maint`."""
+        """Does what a person asked for: `up`, `down`, `drain` or `maint`.
+
+        Ejections and open circuits are not a person's to lift: they end when their time is over.
+        """
         up, down = STATES[state]
         if self.health is not None and (up | down) & DOWN:
             self.health.assume(backend, up=not up & DOWN)
-        self.lower_bar(backend, down & ~up, now)
+        # First what speaks against it: between the two nobody may be let in by mistake.
         self.raise_bar(backend, up, now)
+        self.lower_bar(backend, down, now)
 
     def set_weight(self, backend: Backend, weight: float) -> None:
-        """Changes a backend's weight for good; nobody's turn is lost."""
+        """Changes a backend's weight for good; one that is starting slowly goes on doing so."""
         backend.full_weight = weight
-        if self._slow_start is not None:
-            self._slow_start.stop(backend)
-        self.weigh(backend, weight)
+        slow_start = self._slow_start
+        self.weigh(backend, weight if slow_start is None else weight * slow_start.share(backend))
 
     def weigh(self, backend: Backend, weight: float) -> None:
         """Puts another weight in force."""
@@ -242,7 +265,11 @@ class Pool:
             self.selector.reweighted(backend)
 
     def add(self, name: str, config: BackendConfig, now: float) -> Backend:
-        """Takes in a new backend; the others' rotation goes on as it was."""
+        """Takes in a new backend; the others' rotation goes on as it was.
+
+        A backend of that name that has been removed and still finishes what it has stays what it
+        was; the name now means the new one.
+        """
         backend = Backend(self._next_index, name, config)
         backend.eligible = False
         self._next_index += 1
@@ -253,6 +280,8 @@ class Pool:
         self._survey(now)
         if self.health is not None:
             self.health.watch(backend, now)
+        if not backend.bars:
+            self.warm_up(backend, now)
         self.dispatch(now)
         return backend
 
@@ -264,7 +293,9 @@ class Pool:
 
     def _forget(self, backend: Backend) -> None:
         self.backends.remove(backend)
-        del self.by_name[backend.name]
+        self._busy.discard(backend)
+        if self.by_name[backend.name] is backend:
+            del self.by_name[backend.name]
         self.selector.forgotten(backend)
         if self.health is not None:
             self.health.forget(backend)
@@ -280,6 +311,8 @@ class Pool:
             self._reconsider(backend)
         elif changed:
             self._survey(now)
+        if self.queue:
+            self.dispatch(now)
 
     def _survey(self, now: float) -> None:
         """Finds out whether the pool is in panic and which tier is in use, then who is eligible.
@@ -299,7 +332,12 @@ class Pool:
             self._reconsider(backend)
 
     def _reconsider(self, backend: Backend) -> None:
-        eligible = not backend.bars & self._listened_to and backend.tier == self._tier
+        bars = backend.bars & self._listened_to if backend.tier == self._tier else _EVERY_BAR
+        if bars == FULL:
+            self._busy.add(backend)
+        else:
+            self._busy.discard(backend)
+        eligible = not bars
         if eligible is backend.eligible:
             return
         backend.eligible = eligible
@@ -320,8 +358,13 @@ class Pool:
             "retries_denied": self.retry.denied,
             "panic": self._listened_to != _EVERY_BAR,
             **({} if self.affinity is None else {"sticky": self.affinity.snapshot()}),
-            "backends": {b.name: self._snapshot_of(b) for b in self.backends},
+            "backends": {self._shown_name(b): self._snapshot_of(b) for b in self.backends},
         }
+
+    def _shown_name(self, backend: Backend) -> str:
+        """Its name; with a number where a new backend has that name and this one is leaving."""
+        known = self.by_name[backend.name]
+        return backend.name if known is backend else f"{backend.name}#{backend.index}"
 
     def _snapshot_of(self, backend: Backend) -> dict[str, Any]:
         shown: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import Exchange
@@ -56,11 +57,17 @@ class Proxy:
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
+        chance = Chance(random)
         problems = []
         for name, pool in config.backend_pools.items():
             try:
                 self.pools[name] = Pool(
-                    name, pool, random, self.timers, self.probes, log or _nobody_listens
+                    name,
+                    pool,
+                    chance.stream(name),
+                    self.timers,
+                    self.probes,
+                    log or _nobody_listens,
                 )
             except ValueError as error:
                 at = child("/backend_pools", name)

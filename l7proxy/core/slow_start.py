@@ -18,7 +18,8 @@ class SlowStart:
     def __init__(self, pool: Pool, seconds: float) -> None:
         self._pool = pool
         self._seconds = seconds
-        self._climbing: dict[Backend, Timer] = {}
+        self._climbing: dict[Backend, tuple[int, Timer]] = {}
+        """The step that each is on, and the timer of the next."""
 
     def begin(self, backend: Backend, now: float) -> None:
         """The backend is back, as of now."""
@@ -26,16 +27,22 @@ class SlowStart:
         self._climb(backend, 1, now)
 
     def stop(self, backend: Backend) -> None:
-        """The backend is gone again, or has a new weight: no further steps."""
-        timer = self._climbing.pop(backend, None)
-        if timer is not None:
-            self._pool.timers.cancel(timer)
+        """The backend is gone: no further steps."""
+        climbing = self._climbing.pop(backend, None)
+        if climbing is not None:
+            self._pool.timers.cancel(climbing[1])
+
+    def share(self, backend: Backend) -> float:
+        """The share of its own weight that the backend has now."""
+        step, _ = self._climbing.get(backend, (STEPS, None))
+        return step / STEPS
 
     def _climb(self, backend: Backend, step: int, now: float) -> None:
         self._pool.weigh(backend, backend.full_weight * step / STEPS)
         if step == STEPS:
             self._climbing.pop(backend, None)
         else:
-            self._climbing[backend] = self._pool.timers.schedule(
+            timer = self._pool.timers.schedule(
                 now + self._seconds / STEPS, lambda due: self._climb(backend, step + 1, due)
             )
+            self._climbing[backend] = (step, timer)

@@ -20,6 +20,10 @@ class Verdict:
         """The same verdict with the particulars of one request."""
         return Verdict(self.name, self.status, f"{self.text}: {detail}")
 
+    def with_status(self, status: int) -> Verdict:
+        """The same verdict with the status that a backend gave."""
+        return Verdict(self.name, status, f"{self.text}: {status}")
+
     def __repr__(self) -> str:
         return f"Verdict({self.status} {self.text})"
 

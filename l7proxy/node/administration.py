@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.backend import REMOVED
 from l7proxy.core.config.model import BackendConfig, split_address
 from l7proxy.core.config.spec import Number, Of, Text, kind_of, suggestion
 from l7proxy.core.json_messages import BadMember, load_member, text_member
@@ -59,16 +60,19 @@ def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
         given = {"address": given}
     config: BackendConfig = load_member(Of(BackendConfig), given, "/body/backend")
     name = config.name or split_address(config.address)[0]
-    if name in pool.by_name and config.name is None:
+    if _is_taken(pool, name) and config.name is None:
         name = config.address
-    if name in pool.by_name:
+    if _is_taken(pool, name):
         raise BadMember(f'/body/backend: a backend named "{name}" is in this pool already')
     pool.add(name, config, now)
     return {"backend": name}
 
 
 def remove_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
-    """Removes a backend: nothing new for it from now on, and it goes when it is idle."""
+    """Removes a backend: nothing new for it from now on, and it goes when it is idle.
+
+    Its name is free at once.
+    """
     pool = _pool(proxy, body)
     pool.remove(_backend(pool, body), now)
     return {}
@@ -96,10 +100,15 @@ def _pool(proxy: Proxy, body: Message) -> Pool:
     return pool
 
 
+def _is_taken(pool: Pool, name: str) -> bool:
+    known = pool.by_name.get(name)
+    return known is not None and not known.bars & REMOVED
+
+
 def _backend(pool: Pool, body: Message) -> Backend:
     name = text_member(body, "backend") or ""
     backend = pool.by_name.get(name)
-    if backend is None:
+    if backend is None or backend.bars & REMOVED:
         near = suggestion(name, pool.by_name)
         raise BadMember(f'/body/backend: no backend named "{name}" in pool "{pool.name}"{near}')
     return backend
