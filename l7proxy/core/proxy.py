@@ -72,9 +72,10 @@ class Proxy:
             except ValueError as error:
                 at = child("/backend_pools", name)
                 problems.append(Problem(child(at, "options"), str(error)))
-        for made in self.pools.values():
+        for name, made in self.pools.items():
             if made.config.sticky is not None:
-                _make_sticky(made, made.config.sticky, random, secrets, problems)
+                sessions = chance.stream(f"{name} sessions")
+                _make_sticky(made, made.config.sticky, sessions, secrets, problems)
         if problems:
             raise ConfigError(problems)
 

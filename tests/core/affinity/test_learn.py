@@ -17,7 +17,7 @@ LEARN = {"learn": {}}
 def test_a_client_with_no_session_is_given_one() -> None:
     proxy = sticky_proxy(LEARN)
     backend, told = visit(proxy)
-    assert told == "session_id=e3e70682c2094cac629f6fbed82c07cd; backend=a"
+    assert told == "session_id=5b6d9940ffd09b0c755021f27395bb64; backend=a"
     assert [visit(proxy, session_id=pair_of(told)[11:]) for _ in range(3)] == [(backend, None)] * 3
 
 
@@ -36,7 +36,7 @@ def test_an_empty_session_is_none() -> None:
 
 def test_a_session_that_the_application_starts_is_learned_from_its_response() -> None:
     proxy = sticky_proxy({"learn": {"cookie": "SID"}})
-    assert visit(proxy, sets="other=1") == ("a", "SID=e3e70682c2094cac629f6fbed82c07cd; backend=a")
+    assert visit(proxy, sets="other=1") == ("a", "SID=5b6d9940ffd09b0c755021f27395bb64; backend=a")
     assert visit(proxy, sets="SID=s1; Path=/; HttpOnly") == ("b", None)
     assert visit(proxy, SID="s1") == ("b", None)
 
@@ -71,7 +71,7 @@ def test_over_http_only_a_new_session_is_told() -> None:
     for exchange in (new, known):
         exchange.answered(HttpResponse(200, Headers()), 0.0)
         assert exchange.set_cookie is not None
-    assert new.set_cookie_header == "session_id=e3e70682c2094cac629f6fbed82c07cd; Path=/; HttpOnly"
+    assert new.set_cookie_header == "session_id=5b6d9940ffd09b0c755021f27395bb64; Path=/; HttpOnly"
     assert known.set_cookie_header is None
 
 
