@@ -14,6 +14,9 @@ class Headers:
 
     __slots__ = ("_index", "_pairs")
 
+    well_formed = False
+    """Whether names and values are known to keep to RFC 9110, 5.1 and 5.5."""
+
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
         self._index: dict[str, list[str]] | None = None
@@ -49,7 +52,15 @@ class Headers:
         return f"Headers({self._pairs!r})"
 
 
-NO_HEADERS = Headers()
+class WellFormedHeaders(Headers):
+    """Header fields that need no check: a parser has seen to it, or there are none."""
+
+    __slots__ = ()
+
+    well_formed = True
+
+
+NO_HEADERS = WellFormedHeaders()
 
 
 class HttpRequest:

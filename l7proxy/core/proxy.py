@@ -8,6 +8,7 @@ from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import Exchange
+from l7proxy.core.fields import check_fields
 from l7proxy.core.pool import Pool
 from l7proxy.core.router import Router
 from l7proxy.core.target import parse_target
@@ -84,6 +85,8 @@ class Proxy:
         exchange = Exchange(self, request, now)
         try:
             exchange.target = target = parse_target(request)
+            if not request.headers.well_formed or request.cookies:
+                check_fields(request)
         except Refused as refused:
             exchange.refuse(refused.verdict)
             return exchange

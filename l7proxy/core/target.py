@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from l7proxy.core.fields import is_token
 from l7proxy.core.verdict import BAD_REQUEST, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.messages import HttpRequest
 
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z").match
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]").search
 _ABSOLUTE = re.compile(r"https?://([^/?]+)([^?]*)", re.IGNORECASE).match
 
@@ -28,7 +28,7 @@ class Target:
 
 def parse_target(request: HttpRequest) -> Target:
     """The request's target; raises `Refused` with a 400 where there is no making sense of it."""
-    if not _METHOD(request.method):
+    if not is_token(request.method):
         raise Refused(BAD_REQUEST.because(f'"{request.method}" is not a method'))
     target = request.target
     if _FORBIDDEN(target):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from l7proxy.core.messages import Headers
+from l7proxy.core.messages import WellFormedHeaders
 from l7proxy.http1 import CHUNKED
 
 if TYPE_CHECKING:
     from l7proxy.http1 import RequestFields, RequestHead
 
 
-class WireHeaders(Headers):
+class WireHeaders(WellFormedHeaders):
     """The core's view of a header block, decoded when somebody looks."""
 
     __slots__ = ("_fields",)

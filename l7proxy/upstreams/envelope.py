@@ -6,6 +6,7 @@ its `http_response`, or `error`, is known by `in_reply_to`.
 
 from __future__ import annotations
 
+from l7proxy.core.fields import find_fault
 from l7proxy.core.json_messages import (
     BadMember,
     body_member,
@@ -131,5 +132,7 @@ def _response(reply: Reply) -> HttpResponse | None:
         headers = headers_member(reply) if reply.get("headers") is not None else None
         body = body_member(reply) if reply.get("body") is not None else None
     except BadMember:
+        return None
+    if headers is not None and find_fault(headers) is not None:
         return None
     return HttpResponse(status, headers, body)

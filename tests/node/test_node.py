@@ -86,6 +86,20 @@ def test_a_bad_method_is_the_requests_fault(talk: Talk) -> None:
     assert talk.get("/api", method="G E T")["status"] == 400
 
 
+def test_control_characters_in_a_header_are_the_requests_fault(talk: Talk) -> None:
+    reply = talk.get("/api", headers={"X: a\r\nY": "b\r\nZ: 1"})
+    assert (reply["status"], "backend" in reply) == (400, False)
+
+
+def test_control_characters_in_another_nodes_header_are_the_backends_fault() -> None:
+    talk = Talk({"backend_pools": {"p": {"backends": ["b"], "upstream": "envelope"}}})
+    asked = talk.get("/p")
+    assert asked["type"] == "http_request"
+    answer = {"type": "http_response", "in_reply_to": asked["msg_id"], "status": 200,
+              "headers": {"X": "a\nb"}}  # fmt: skip
+    assert talk.say({"src": "b", "body": answer})["body"]["status"] == 502
+
+
 @pytest.mark.parametrize(("body", "text"), [
     (None, "/body: must be an object, not null"),
     (5, "/body: must be an object, not a number"),
