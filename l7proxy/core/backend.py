@@ -70,7 +70,8 @@ class Backend:
         self.name = name
         self.config = config
         self.address = config.address
-        self.weight = self.full_weight = config.weight
+        self.weight: float = config.weight
+        self.full_weight: float = config.weight
         self.tier = config.tier
         self.in_flight = 0
         self.total = 0

@@ -51,9 +51,10 @@ class Exchange:
       changed it.
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
-    - `owner` is the shell's: whatever it needs to deliver the answer.
+    - `owner` is the shell's: whatever it needs to deliver the answer. `carry` takes the exchange
+      on after an end that was reported later; the shell sets it.
     - `abandon`, set by an upstream that has an attempt under way, is called when the exchange
-      gives that attempt up.
+      gives that attempt up; nothing may be reported of it after that.
     """
 
     __slots__ = (
@@ -65,6 +66,8 @@ class Exchange:
         "attempt_at",
         "attempts",
         "backend",
+        "carried",
+        "carry",
         "circuit_state",
         "opened_at",
         "owner",
@@ -103,6 +106,9 @@ class Exchange:
         self.repeatable = True
         self._kept: HttpResponse | None = None
         self.owner: Any = None
+        self.carry: Callable[[Exchange, float], None] = _stays
+        self.carried: int | None = 0
+        """The attempt that was started last; None once the exchange was delivered."""
         self.abandon: Callable[[], None] | None = None
 
     @property
@@ -123,10 +129,12 @@ class Exchange:
             self._timer = self._proxy.timers.schedule(due, self._overdue)
 
     def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
-        """A response began. True: pass it on; False: drop it, another attempt takes its place.
+        """A response began. True: pass it on; False: drop it, nobody waits for it (any more).
 
         A pool that learns sessions (`pool.affinity`) needs the response's `headers`.
         """
+        if self.state is not ATTEMPTING:
+            return False
         assert self.pool is not None
         self._report(now, failed=status >= 500)
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
@@ -141,7 +149,8 @@ class Exchange:
 
     def completed(self, now: float) -> None:
         """The response ended as it should."""
-        self._end(now)
+        if self.state is RESPONDING:
+            self._end(now)
 
     def answered(self, response: HttpResponse, now: float) -> None:
         """A whole response came at once: `responded` and `completed` in one.
@@ -161,8 +170,10 @@ class Exchange:
         `sent` is False where no byte of the request reached the backend.
         """
         if self.state is RESPONDING:
+            self._report(now, failed=True)
             self._end(now)
             self.verdict = verdict
+        if self.state is not ATTEMPTING:
             return
         self._report(now, failed=True)
         self._failure = verdict
@@ -172,7 +183,8 @@ class Exchange:
             self.refuse(verdict)
 
     def cancelled(self, now: float) -> None:
-        """The client is gone, or nobody waits for the answer any more."""
+        """The client is gone, or nobody waits for the answer any more: it is not delivered."""
+        self.carried = None
         if self.state is ENDED:
             return
         if self.state is ATTEMPTING:
@@ -180,8 +192,7 @@ class Exchange:
             self.pool.drop(self.backend, self.attempt_at, now)
         self._give_up_attempt()
         self._end(now)
-        if self in self._proxy.ready:
-            self._proxy.ready.remove(self)
+        self._proxy.ready.pop(self, None)
 
     # What the core decides.
 
@@ -194,10 +205,7 @@ class Exchange:
     def seek(self, pool: Pool, now: float) -> None:
         """Asks the pool for a backend: starts an attempt, waits for a place, or is refused."""
         self.pool = pool
-        if pool.affinity is None:
-            backend = pool.selector.pick(self.request)
-        else:
-            backend = self._pinned(now) or pool.selector.pick(self.request)
+        backend = pool.choose(self, now)
         if backend is not None:
             self._begin(backend, now)
         else:
@@ -207,29 +215,14 @@ class Exchange:
         """Leaves the queue for a backend; False where there is still none for it."""
         pool = self.pool
         assert pool is not None
-        backend = self._pinned(now) or self._pick_again(pool)
+        backend = pool.choose_anew(self, now)
         if backend is None:
             return False
         del pool.queue[self]
         self._forget_timer()
         self._begin(backend, now)
-        self._proxy.ready.append(self)
+        self._proxy.ready[self] = None
         return True
-
-    def _pinned(self, now: float) -> Backend | None:
-        """The backend that the client had before, if it may be had again."""
-        assert self.pool is not None
-        affinity = self.pool.affinity
-        self.pinned = backend = None if affinity is None else affinity.find(self.request, now)
-        if backend is None or not backend.eligible or backend in self.tried:
-            return None
-        return backend
-
-    def _pick_again(self, pool: Pool) -> Backend | None:
-        """A backend not tried before; else one that was: better than none."""
-        select = pool.selector.pick
-        backend = select(self.request, self.tried)
-        return select(self.request) if backend is None and self.tried else backend
 
     def _queue_up(self, pool: Pool, now: float) -> None:
         """Waits for a place, if there may be one; else answers what went wrong."""
@@ -269,22 +262,22 @@ class Exchange:
         if not (self.tried or retry.affords(pool.active)):
             return False
         tried = (*self.tried, backend)
-        another = None if wait else pool.selector.pick(self.request, tried)
+        another = None if wait else pool.choose(self, now, tried)
         if another is None and not wait:
             return False
         if not self.tried:
             retry.in_flight += 1
         self.tried = tried
-        if another is not None:
-            self._forget_timer()
-            self.abandon = None
-            # The new place is taken before the old one is given back: those who wait for a
-            # place are let in by that, and must not get the one that was picked.
-            self._begin(another, now)
-            pool.release(backend, now)
-        else:
+        if another is None:
             self._leave_backend(now)
             self._timer = self._proxy.timers.schedule(now + wait, self._resume)
+            return True
+        self._forget_timer()
+        self.abandon = None
+        # The new place is taken before the old one is given back: those who wait for a place are
+        # let in by that, and must not get the one that was picked.
+        self._begin(another, now)
+        pool.release(backend, now)
         return True
 
     def _resume(self, now: float) -> None:
@@ -292,14 +285,14 @@ class Exchange:
         self._timer = None
         pool = self.pool
         assert pool is not None
-        backend = self._pick_again(pool)
+        backend = pool.choose_anew(self, now)
         if backend is not None:
             self._begin(backend, now)
         else:
             self._queue_up(pool, now)
         # Once in the queue it is the pool that brings it up again.
         if self.state is not WAITING:
-            self._proxy.ready.append(self)
+            self._proxy.ready[self] = None
 
     def _report(self, now: float, *, failed: bool) -> None:
         """Tells the pool's policies how the attempt went, and notes if the circuit changed."""
@@ -356,4 +349,8 @@ class Exchange:
             self._give_up(NO_BACKEND.because("waited too long for a free one"), now)
         # In the wait before another attempt it comes up by itself.
         if self.state is not WAITING:
-            self._proxy.ready.append(self)
+            self._proxy.ready[self] = None
+
+
+def _stays(exchange: Exchange, now: float) -> None:
+    """What carries an exchange that no shell has taken up: nothing."""

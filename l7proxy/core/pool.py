@@ -22,7 +22,7 @@ from l7proxy.core.selectors import Selector, find_selector
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from random import Random
     from typing import Any
 
@@ -141,6 +141,24 @@ class Pool:
         self._log(now, f"pool {self.name}: {text}")
 
     # Requests.
+
+    def choose(
+        self, exchange: Exchange, now: float, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        """The backend for an exchange's next attempt; None where none outside `avoid` is free.
+
+        Whom the client had before, if it may be had again; else whom the selector picks.
+        """
+        if self.affinity is not None and not avoid:
+            exchange.pinned = pinned = self.affinity.find(exchange.request, now)
+            if pinned is not None and pinned.eligible:
+                return pinned
+        return self.selector.pick(exchange.request, avoid)
+
+    def choose_anew(self, exchange: Exchange, now: float) -> Backend | None:
+        """As `choose` after a wait: one that was tried before is better than none."""
+        backend = self.choose(exchange, now, exchange.tried)
+        return self.choose(exchange, now) if backend is None and exchange.tried else backend
 
     def acquire(self, backend: Backend, now: float) -> None:
         """Counts an attempt in on the backend."""

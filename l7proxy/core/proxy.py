@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
@@ -52,7 +52,8 @@ class Proxy:
         """
         self.config = config
         self.timers = Timers() if timers is None else timers
-        self.ready: deque[Exchange] = deque()
+        self.ready: OrderedDict[Exchange, None] = OrderedDict()
+        """Exchanges that changed without their shell having reported anything, in order."""
         self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes)
         self.pools: dict[str, Pool] = {}
@@ -111,6 +112,11 @@ class Proxy:
         """Ends what goes on by itself; exchanges that are open go on to their end."""
         for pool in self.pools.values():
             pool.stop()
+
+    def give_up_waiting(self) -> None:
+        """Lets nobody who waits have a place any more: what is left is about to be cancelled."""
+        for pool in self.pools.values():
+            pool.queue.clear()
 
     def next_deadline(self) -> float | None:
         """The next instant (seconds) at which `advance` has something to do."""

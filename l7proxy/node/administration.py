@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.backend import REMOVED
 from l7proxy.core.config.model import BackendConfig, split_address
-from l7proxy.core.config.spec import Number, Of, Text, kind_of, suggestion
+from l7proxy.core.config.spec import Of, Text, count, kind_of, suggestion
 from l7proxy.core.json_messages import BadMember, load_member, text_member
 from l7proxy.core.pool import STATES
 
@@ -88,7 +88,7 @@ OPERATIONS: dict[str, Callable[[Proxy, Message, float], dict[str, Any]]] = {
 
 _CHANGES: dict[str, Spec] = {
     "state": Text(choices=STATES),
-    "weight": Number(above=0, maximum=65535),
+    "weight": count(1, 65535),
 }
 
 

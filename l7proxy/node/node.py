@@ -6,6 +6,7 @@ from random import Random
 
 from l7proxy.core.config import ConfigError, amended
 from l7proxy.core.config.spec import kind_of
+from l7proxy.core.exchange import ENDED
 from l7proxy.core.json_messages import BadMember
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
@@ -114,6 +115,7 @@ class Node:
     def feed(self, data: bytes, now: float) -> bytes:
         """Takes input as it comes and returns every answer that it brings about."""
         self._clock.follow_wall(now)
+        self._let_happen(self._clock.now)
         self._framer.feed(data)
         return self._flush()
 
@@ -148,6 +150,8 @@ class Node:
 
     def abort(self, now: float) -> bytes:
         """Answers everything that is still in flight with a 503."""
+        for carrier in self._carriers:
+            carrier.proxy.give_up_waiting()
         for exchange in list(self._in_flight):
             exchange.cancelled(self._clock.now)
             exchange.refuse(DRAINING)
@@ -196,10 +200,10 @@ class Node:
         except BadMember as error:
             self._error(src, called, msg_id, MALFORMED, str(error))
         except Exception as error:
-            import traceback
-
-            self._log(traceback.format_exc().rstrip())
-            self._error(src, called, msg_id, CRASH, f"internal error: {type(error).__name__}")
+            self._log_bug(error)
+            if isinstance(body, dict) and "in_reply_to" not in body:
+                text = f"internal error: {type(error).__name__}"
+                self._error(src, called, msg_id, CRASH, text)
 
     def _check(self, value: Mapping[str, Any]) -> None:
         """Raises `BadMember` where the envelope is not a message."""
@@ -229,7 +233,7 @@ class Node:
     def _http_request(self, envelope: Envelope) -> None:
         request = request_from(envelope.body, envelope.src)
         exchange = self._carriers[-1].open(request, envelope, self._clock.now)
-        if exchange.response is None:
+        if exchange.state is not ENDED:
             self._in_flight[exchange] = None
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
@@ -237,6 +241,19 @@ class Node:
         self._in_flight.pop(exchange, None)
         reply = response_body(exchange, envelope.msg_id)
         self._send(envelope.src, envelope.called, reply)
+
+    def _crash(self, exchange: Exchange, error: Exception, now: float) -> None:
+        """A bug ended the exchange: its sender is told, and everyone else is not affected."""
+        self._log_bug(error)
+        envelope: Envelope = exchange.owner
+        self._in_flight.pop(exchange, None)
+        text = f"internal error: {type(error).__name__}"
+        self._error(envelope.src, envelope.called, envelope.msg_id, CRASH, text)
+
+    def _log_bug(self, error: Exception) -> None:
+        import traceback
+
+        self._log("".join(traceback.format_exception(error)).rstrip())
 
     def _reply_of_another(self, envelope: Envelope) -> None:
         """An answer to something that we asked, or else nothing that we could answer in turn."""
@@ -309,7 +326,7 @@ class Node:
             carrier.proxy.stop()
         if self.idle:
             self._carriers.clear()
-        self._carriers.append(Carrier(proxy, upstreams, self._deliver))
+        self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
         proxy.start(self._clock.now)
 
     def _upstream(self, pool: Pool) -> Upstream:

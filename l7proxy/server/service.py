@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.verdict import CRASHED
 from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
@@ -71,7 +72,7 @@ class Service:
                 upstreams[name] = HttpUpstream(pool, pools)
             else:
                 upstreams[name] = Simulated(pool, random)
-        self.carrier = Carrier(self.proxy, upstreams, _deliver)
+        self.carrier = Carrier(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.carrier)
 
     @property
@@ -95,3 +96,13 @@ class Service:
 
 def _deliver(exchange: Exchange, now: float) -> None:
     exchange.owner.delivered(exchange, now)
+
+
+def _crash(exchange: Exchange, error: Exception, now: float) -> None:
+    """A bug ended the exchange: the client is told, and nobody else is affected."""
+    import sys
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
+    exchange.refuse(CRASHED)
+    _deliver(exchange, now)

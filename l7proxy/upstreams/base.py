@@ -4,8 +4,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
 
@@ -13,17 +11,19 @@ if TYPE_CHECKING:
 class Upstream:
     """Where the requests of a pool go."""
 
-    carry: Callable[[Exchange, float], None]
-    """The carrier's: takes an exchange on after an end that was reported later."""
-
     def start(self, exchange: Exchange, now: float) -> None:
         """Carries out the present attempt on `exchange.backend`.
 
         Either reports its end before returning (`exchange.answered`, `exchange.failed`), or calls
         `exchange.under_way(now)`, sets `exchange.abandon`, and later reports the end and hands
-        the exchange to `carry`.
+        has the exchange taken on with `carry`. After `abandon` was called it reports nothing.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def carry(exchange: Exchange, now: float) -> None:
+        """Has the exchange taken on by its carrier after an end that was reported later."""
+        exchange.carry(exchange, now)
 
     def probe(self, probe: Probe, now: float) -> None:
         """Carries out a health check on `probe.backend`, and reports to the probe."""

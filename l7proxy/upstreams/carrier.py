@@ -19,7 +19,8 @@ class Carrier:
     """Starts the attempts that exchanges ask for, and delivers those that have ended.
 
     `upstreams` has one for each pool, by name. `deliver(exchange, now)` is called once for each
-    exchange, when it has ended.
+    exchange, when it has ended, or `crashed(exchange, error, now)` where a bug ended it; nothing
+    is called for one that was cancelled.
     """
 
     def __init__(
@@ -27,17 +28,18 @@ class Carrier:
         proxy: Proxy,
         upstreams: Mapping[str, Upstream],
         deliver: Callable[[Exchange, float], None],
+        crashed: Callable[[Exchange, Exception, float], None],
     ) -> None:
         self.proxy = proxy
         self.upstreams = upstreams
         self.deliver = deliver
-        for upstream in upstreams.values():
-            upstream.carry = self.carry
+        self._crashed = crashed
 
     def open(self, request: HttpRequest, owner: Any, now: float) -> Exchange:
         """Opens an exchange for the request and takes it as far as it gets at once."""
         exchange = self.proxy.open(request, now)
         exchange.owner = owner
+        exchange.carry = self.carry
         self.carry(exchange, now)
         return exchange
 
@@ -51,11 +53,16 @@ class Carrier:
         """Takes on what came up by itself: a deadline, a place became free, a check is due."""
         ready = self.proxy.ready
         while ready:
-            self._take_on(ready.popleft(), now)
+            self._take_on(ready.popitem(last=False)[0], now)
         probes = self.proxy.probes
         while probes:
             probe = probes.popleft()
             self.upstreams[probe.pool.name].probe(probe, now)
+
+    def cancel(self, exchange: Exchange, now: float) -> None:
+        """The client is gone: ends the exchange, and starts whoever gets the place it held."""
+        exchange.cancelled(now)
+        self.carry_ready(now)
 
     def advance(self, now: float) -> None:
         """Lets everything happen that is due by `now` (seconds), in order of time."""
@@ -65,11 +72,15 @@ class Carrier:
             self.carry_ready(due)
 
     def _take_on(self, exchange: Exchange, now: float) -> None:
-        while exchange.state is ATTEMPTING:
-            attempt = exchange.attempts
-            assert exchange.pool is not None
-            self.upstreams[exchange.pool.name].start(exchange, now)
-            if exchange.attempts == attempt:
-                break
-        if exchange.state is ENDED:
-            self.deliver(exchange, now)
+        try:
+            while exchange.state is ATTEMPTING and exchange.carried != exchange.attempts:
+                exchange.carried = exchange.attempts
+                assert exchange.pool is not None
+                self.upstreams[exchange.pool.name].start(exchange, now)
+            if exchange.state is ENDED and exchange.carried is not None:
+                exchange.carried = None
+                self.deliver(exchange, now)
+        except Exception as error:
+            # A bug costs one request its answer, and nobody else a place.
+            exchange.cancelled(now)
+            self._crashed(exchange, error, now)

@@ -22,7 +22,6 @@ from l7proxy.core.config.spec import (
     ListOf,
     MapOf,
     Mapped,
-    Number,
     Of,
     Problems,
     Record,
@@ -91,9 +90,7 @@ class BackendConfig(Record):
     name: str | None = field(
         Text(min_length=1), "its name in replies; the host if not given", default=None
     )
-    weight: float = field(
-        Number(above=0, maximum=65535), "its share beside the others' weights", default=1
-    )
+    weight: int = field(count(1, 65535), "its share beside the others' weights", default=1)
     max_connections: int | None = field(count(), "requests it is given at once", default=None)
     tier: int = field(
         count(0, 1000), "0 is used first; a higher one only when all below are down", default=0

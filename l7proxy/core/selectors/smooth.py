@@ -9,15 +9,15 @@ Two observations make it cheap without changing a single pick:
 - Members of equal weight grow alike, so their order among themselves changes only by picks: a
   heap for each distinct weight, holding each current weight less what its class has grown, needs
   no update when the class grows. A step costs O(log n) and one look at each distinct weight.
-- Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So steps are played
-  ahead of time into a plan, which doubles as long as nothing changes until it holds a whole
-  period, and is then repeated as it is. A change takes back the steps that nobody has seen.
+- Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So its picks are
+  written down, and once a whole period has led back to where it began, the record is replayed as
+  it is. A change counts what was replayed into the current weights first.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from heapq import heapify, heappop, heappush, heapreplace
-from itertools import islice
 from math import gcd
 
 TYPE_CHECKING = False
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from l7proxy.core.backend import Backend
 
-_LONGEST_PLAN = 1 << 16
+_LONGEST_PERIOD = 1 << 16
+"""Longer ones are not written down."""
 
 
 class SmoothRotation:
@@ -43,16 +44,18 @@ class SmoothRotation:
         self._heaps: dict[float, list[tuple[float, int, Backend]]] = {}
         self._sum: float = 0
         self._steps = 0
-        self._plan: list[Backend] = []
-        self._upcoming: Iterator[Backend] = iter(())
-        self._periodic = False
+        self._record: list[Backend] = []
+        """The picks since the last change, or since the record was found not to repeat."""
+        self._replayed: Iterator[Backend] = iter(())
+        self._repeats = False
+        self._period: int | None = None
 
     def __len__(self) -> int:
         return len(self._members)
 
     def join(self, backend: Backend) -> None:
         """Lets the backend take turns, by its weight of this moment."""
-        self._take_back()
+        self._settle()
         weight = backend.weight
         base = self._currents.pop(backend, 0) - weight * self._steps
         self._members[backend] = (weight, base)
@@ -61,7 +64,7 @@ class SmoothRotation:
 
     def leave(self, backend: Backend) -> None:
         """Takes the backend out; what it has grown to is kept for its return."""
-        self._take_back()
+        self._settle()
         weight, base = self._members.pop(backend)
         self._currents[backend] = base + weight * self._steps
         self._sum -= weight
@@ -75,15 +78,17 @@ class SmoothRotation:
         """Picks whose turn it is; members in `avoid` sit this one out, as if they had left."""
         if avoid:
             return self._step_without(avoid)
-        backend = next(self._upcoming, None)
-        if backend is None and self._members:
-            self._play_ahead()
-            backend = next(self._upcoming)
-        return backend
+        backend = next(self._replayed, None)
+        if backend is not None:
+            return backend
+        if self._repeats:
+            self._replayed = iter(self._record)
+            return next(self._replayed)
+        return self._play_and_record() if self._members else None
 
     def current_weights(self) -> dict[Backend, float]:
         """Each member's current weight, after the last pick that was handed out."""
-        self._take_back()
+        self._settle()
         steps = self._steps
         return {backend: base + weight * steps for backend, (weight, base) in self._members.items()}
 
@@ -96,30 +101,33 @@ class SmoothRotation:
             self.join(backend)
         return picked
 
-    def _play_ahead(self) -> None:
-        if not self._periodic:
-            length = min(max(len(self._plan) * 2, 1), _LONGEST_PLAN)
-            period = self._period()
-            whole = period is not None and length >= period
-            if whole and period is not None:
-                length = period
-            self._plan = [self._play() for _ in range(length)]
-            self._periodic = whole and self._is_back_at_start(length)
-        self._upcoming = iter(self._plan)
+    def _play_and_record(self) -> Backend:
+        """Plays a step, and sees whether the steps since the last change are a whole period."""
+        record = self._record
+        if not record:
+            self._period = self._find_period()
+        backend = self._play()
+        if self._period is not None:
+            record.append(backend)
+            if len(record) == self._period:
+                if self._is_back_at_start():
+                    self._repeats = True
+                else:
+                    record.clear()
+        return backend
 
-    def _period(self) -> int | None:
-        """The number of steps after which the rotation may repeat; None where too many to plan."""
+    def _find_period(self) -> int | None:
+        """The steps after which the rotation may repeat; None where they are too many."""
         weights = self._heaps.keys()
         if any(weight != int(weight) for weight in weights):
             return None
         period = int(self._sum) // gcd(*map(int, weights))
-        return period if period <= _LONGEST_PLAN else None
+        return period if period <= _LONGEST_PERIOD else None
 
-    def _is_back_at_start(self, played: int) -> bool:
-        """Whether the plan picked everyone by their weight, which is what returns to its start."""
-        turns = dict.fromkeys(self._members, 0)
-        for backend in self._plan:
-            turns[backend] += 1
+    def _is_back_at_start(self) -> bool:
+        """Whether the record picked everyone by their weight, which leads back to its start."""
+        turns = Counter(self._record)
+        played = len(self._record)
         return all(
             turns[backend] * self._sum == weight * played
             for backend, (weight, _) in self._members.items()
@@ -150,16 +158,17 @@ class SmoothRotation:
             heappush(heap, entry)
         self._drop_stale(weight)
 
-    def _take_back(self) -> None:
-        """Undoes the steps played ahead, from the last, and makes the next plan short again."""
-        unseen = self._upcoming.__length_hint__()  # type: ignore[attr-defined]
-        if unseen:
-            for backend in islice(reversed(self._plan), unseen):
-                self._steps -= 1
-                self._rebase(backend, self._members[backend][0], self._sum)
-            self._upcoming = iter(())
-        self._plan = []
-        self._periodic = False
+    def _settle(self) -> None:
+        """Counts the replayed steps into the current weights, and begins a new record."""
+        if self._repeats:
+            unseen = self._replayed.__length_hint__()  # type: ignore[attr-defined]
+            seen = self._record[: len(self._record) - unseen]
+            self._steps += len(seen)
+            for backend, turns in Counter(seen).items():
+                self._rebase(backend, self._members[backend][0], -self._sum * turns)
+            self._replayed = iter(())
+            self._repeats = False
+        self._record.clear()
 
     def _drop_stale(self, weight: float) -> None:
         """Keeps a live entry on top of the heap, and stale ones from outnumbering the live."""

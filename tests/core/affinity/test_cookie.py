@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7proxy.core import ConfigError, HttpRequest, Proxy, config_from
+from l7proxy.core import ConfigError, HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.affinity.cookie import SealedCookie
 from tests.core.affinity.support import KEY, open_with, pair_of, sticky_proxy, visit
 
@@ -126,12 +126,12 @@ def test_one_that_waited_gets_its_own_backend_if_that_is_free() -> None:
     first, second = open_with(proxy), open_with(proxy)
     waits = open_with(proxy, cookie=of_b)
     assert waits.backend is None
-    second.completed(1.0)
+    second.answered(HttpResponse(200), 1.0)
     assert waits.backend is second.backend
     assert waits.backend is not None and waits.backend.name == "b"
     waits.responded(200, 1.0)
     assert waits.set_cookie is None
-    first.completed(1.0)
+    first.answered(HttpResponse(200), 1.0)
 
 
 def test_after_a_retry_the_client_belongs_to_the_backend_that_answered() -> None:

@@ -15,13 +15,13 @@ NAMES = "abcdefghijklmnopqrstuvwxyz"
 
 
 def pool_of(algorithm: str, *weights: float, **settings: Any) -> Pool:
-    """A pool of backends a, b, c ... of these weights."""
-    backends = [
-        {"address": f"{name}:80", "weight": weight}
-        for name, weight in zip(NAMES, weights, strict=False)
-    ]
+    """A pool of backends a, b, c ... of these weights, fractions as slow starts have them."""
+    backends = [{"address": f"{name}:80"} for name, _ in zip(NAMES, weights, strict=False)]
     config = config_from({"backends": backends, "algorithm": algorithm, **settings})
-    return Proxy(config, Random(0)).pools["default"]
+    pool = Proxy(config, Random(0)).pools["default"]
+    for backend, weight in zip(pool.backends, weights, strict=True):
+        pool.weigh(backend, weight)
+    return pool
 
 
 def picks(pool: Pool, count: int, avoid: str = "") -> str:
