@@ -9,6 +9,8 @@ requests and the same seed give the same decisions.
 - `target`, `router`: what a request names, and which route it takes
 - `backend`, `pool`: a backend's state, and who may be picked now
 - `selectors`: who is picked, one small class per algorithm
+- `affinity`, `cookies`: which clients come back to the backend they had
+- `rate_limit`: how many requests are too many
 - `retry`: when another attempt is made
 - `verdict`: why the proxy answers by itself, and with what status
 - `timers`: what is due when

@@ -45,12 +45,12 @@ LONGEST_KEY = 64
 class Buckets:
     """The token buckets of many keys."""
 
-    __slots__ = ("_full_at", "_hand", "_interval", "_max_keys", "_newcomers_full_at", "size")
+    __slots__ = ("_full_at", "_hand", "_interval", "_newcomers_full_at", "max_keys", "size")
 
     def __init__(self, rate: float, size: int, max_keys: int) -> None:
         self.size = size
         self._interval = 1 / rate
-        self._max_keys = max_keys
+        self.max_keys = max_keys
         self._full_at: dict[str, float] = {}
         # The keys of `_full_at`, in the order in which they are looked at.
         self._hand: deque[str] = deque()
@@ -89,7 +89,7 @@ class Buckets:
                 del full_at[oldest]
             else:
                 hand.append(oldest)
-        if len(hand) >= self._max_keys:
+        if len(hand) >= self.max_keys:
             return False
         hand.append(key)
         return True
@@ -115,6 +115,13 @@ class Limit:
             ("X-RateLimit-Remaining", str(remaining)),
             ("X-RateLimit-Reset", str(ceil(due))),
         )
+
+    def take_over(self, before: Limit) -> None:
+        """Goes on with the buckets of another configuration's limit, if they are alike."""
+        old, new = before.config, self.config
+        if (old.requests_per_second, old.size) == (new.requests_per_second, new.size):
+            self.buckets = before.buckets
+            self.buckets.max_keys = new.max_keys
 
     def snapshot(self) -> dict[str, Any]:
         """Its state, for people and for the `status` message."""
@@ -169,6 +176,13 @@ class RateLimits:
             limit.buckets.take(key, now)
             limit.admitted += 1
         return True
+
+    def take_over(self, before: RateLimits) -> None:
+        """Goes on where another configuration's limits of the same names stopped."""
+        old = {limit.name: limit for limit in before.limits}
+        for limit in self.limits:
+            if limit.name in old:
+                limit.take_over(old[limit.name])
 
     def snapshot(self) -> list[dict[str, Any]]:
         """The state of every limit, in the order: per_ip, API key tiers, routes, pools."""

@@ -80,6 +80,7 @@ class Server:
         service = self._service(config)
         before, self.service = self.service, service
         before.stop()
+        service.proxy.take_over(before.proxy)
         self.listener.service = service
         service.start()
         self.pools.keep_only(service.addresses)

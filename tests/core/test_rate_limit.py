@@ -279,6 +279,25 @@ def test_a_refused_request_takes_no_place_on_a_backend() -> None:
     assert [exchange.backend for exchange in exchanges] == [backend, None, None]
 
 
+def test_another_configuration_goes_on_with_the_buckets() -> None:
+    slow = {"requests_per_second": 1, "burst": 2}
+    before = proxy_with(rate_limits={"per_ip": slow, "per_api_key": {"free": {**slow, "burst": 1}}})
+    for _ in range(2):
+        ask(before)
+    ask(before, client="b", X_API_Key="k")
+    after = proxy_with(
+        rate_limits={"per_ip": {**slow, "max_keys": 5}, "per_api_key": {"free": slow}}
+    )
+    after.take_over(before)
+    assert not admitted(ask(after))
+    assert admitted(ask(after, client="b", X_API_Key="k")), "another burst is another limit"
+    after.take_over(proxy_with())
+    proxy_with().take_over(before)
+    new = proxy_with(rate_limits={"per_api_key": {"paid": slow}})
+    new.take_over(before)
+    assert admitted(ask(new, X_API_Key="k"))
+
+
 # What the client is told.
 
 

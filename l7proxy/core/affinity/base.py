@@ -68,6 +68,9 @@ class Affinity:
     def added(self, backend: Backend) -> None:
         """A backend joined the pool."""
 
+    def take_over(self, before: Affinity) -> None:
+        """Goes on with what the pool's affinity knew under another configuration."""
+
     def snapshot(self) -> dict[str, Any]:
         """Its state, for people and for the `status` message."""
         return {

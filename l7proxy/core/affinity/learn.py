@@ -34,11 +34,11 @@ class Sessions:
     Every operation is O(1): all live equally long, so in order of use they also expire in order.
     """
 
-    __slots__ = ("_limit", "_table", "_ttl")
+    __slots__ = ("_table", "limit", "ttl")
 
     def __init__(self, limit: int, ttl: float) -> None:
-        self._limit = limit
-        self._ttl = ttl
+        self.limit = limit
+        self.ttl = ttl
         self._table: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -50,23 +50,23 @@ class Sessions:
         entry = self._table.get(key)
         if entry is None:
             return None
-        name, expires = entry
-        if expires <= now:
+        name, used = entry
+        if used + self.ttl <= now:
             del self._table[key]
             return None
-        self._table[key] = name, now + self._ttl
+        self._table[key] = name, now
         self._table.move_to_end(key)
         return name
 
     def put(self, session: str, name: str, now: float) -> None:
         """Remembers the name; what has expired, and else the longest unused, makes room."""
         table, key = self._table, _digest(session)
-        table[key] = name, now + self._ttl
+        table[key] = name, now
         table.move_to_end(key)
         # Two for each that comes: the expired are cleared away faster than they gather.
         for _ in range(2):
             oldest = next(iter(table.values()), None)
-            if oldest is None or (oldest[1] > now and len(table) <= self._limit):
+            if oldest is None or (oldest[1] + self.ttl > now and len(table) <= self.limit):
                 break
             table.popitem(last=False)
 
@@ -95,6 +95,12 @@ class Learned(Affinity):
         if exchange.set_cookie is None or cookies_of(exchange.request).get(self.cookie):
             return None
         return exchange.set_cookie.partition(";")[0] + HEADER_ATTRIBUTES
+
+    def take_over(self, before: Affinity) -> None:
+        if isinstance(before, Learned) and before.cookie == self.cookie:
+            kept, made = before._sessions, self._sessions
+            kept.limit, kept.ttl = made.limit, made.ttl
+            self._sessions = kept
 
     def snapshot(self) -> dict[str, Any]:
         return {**super().snapshot(), "sessions": len(self._sessions)}

@@ -302,6 +302,14 @@ def test_without_a_reader_of_keys_there_is_no_sticky_cookie() -> None:
         Proxy(config, Random(0))
 
 
+def test_another_configuration_has_nothing_to_take_over() -> None:
+    before, after = sticky_proxy(BY_KEY), sticky_proxy(BY_KEY)
+    cookie = pair_of(visit(before)[1])
+    after.take_over(before)
+    after.take_over(sticky_proxy(BY_KEY, name="shop"))
+    assert visit(after, cookie=cookie) == ("a", None)
+
+
 def test_the_key_is_shown_nowhere() -> None:
     proxy = sticky_proxy(BY_KEY)
     affinity = proxy.pools["web"].affinity

@@ -106,6 +106,28 @@ def test_the_snapshot_says_how_many_are_remembered() -> None:
     }
 
 
+def test_another_configuration_goes_on_with_the_sessions() -> None:
+    before = sticky_proxy({"learn": {"ttl": 100, "max_sessions": 9}})
+    for n in range(9):
+        visit(before, session_id=f"s{n}")
+    after = sticky_proxy({"learn": {"ttl": 50, "max_sessions": 4}}, backends=["b:1", "c:1"])
+    after.take_over(before)
+    assert visit(after, 1, session_id="s7") == ("b", None)
+    assert visit(after, 1, session_id="s6") == ("b", "session_id=s6; backend=b"), "a is gone"
+    for n in range(3):
+        visit(after, 2, session_id=f"new{n}")
+    affinity = after.pools["web"].affinity
+    assert affinity is not None and affinity.snapshot()["sessions"] <= 4 + 2
+    assert visit(after, 51.5, session_id="s7")[1] is not None, "the new ttl counts"
+
+
+def test_sessions_under_another_cookie_are_not_taken_over() -> None:
+    before, after = sticky_proxy(LEARN), sticky_proxy({"learn": {"cookie": "sid"}})
+    visit(before, session_id="s")
+    after.take_over(before)
+    assert visit(after, sid="s")[1] is not None
+
+
 def test_the_table_holds_nobodys_session_id() -> None:
     proxy = sticky_proxy(LEARN)
     visit(proxy, session_id="a-secret" * 1000)
