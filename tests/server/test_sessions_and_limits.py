@@ -84,3 +84,18 @@ async def test_too_many_requests_are_answered_429_and_the_connection_lives_on() 
     assert b"X-RateLimit-Limit: 2" in head
     assert b"X-RateLimit-Remaining: 0" in head
     assert len(backend.heads) == 2
+
+
+@conversation
+async def test_a_reload_forgets_neither_sessions_nor_limits() -> None:
+    limit = {"requests_per_second": 0.01, "burst": 4}
+    first, second = FakeBackend(), FakeBackend()
+    async with serving(first, second, sticky={"learn": {}}, rate_limit=limit) as proxy:
+        client = await proxy.connect()
+        await client.get("/api/x", "Cookie: session_id=mine")
+        await client.get()
+        proxy.server.reload(proxy.server.service.config)
+        for _ in range(2):
+            assert set_cookies(await client.get("/api/x", "Cookie: session_id=mine")) == []
+        assert (await client.get())[9:12] == b"429"
+    assert [len(first.heads), len(second.heads)] == [3, 1]
