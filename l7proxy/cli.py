@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _node(words: Sequence[str]) -> int:
-    """`l7proxy [--config FILE] [--log-level L]`: the node on stdin and stdout."""
+    """`l7proxy [OPTIONS]`: the node on stdin and stdout."""
     # Most runs have no arguments, and importing argparse takes a tenth of a short one.
     options = _node_parser().parse_args(words) if words else None
     config = load_config_file(options.config if options else None)
@@ -55,7 +55,14 @@ def _node(words: Sequence[str]) -> int:
     log = complain if options is None or options.log_level == "warning" else _say_nothing
     limit = options.max_message if options else DEFAULT_LIMIT
     try:
-        node = Node(config, Random(0), log, limit=limit, secrets=read_secret)
+        node = Node(
+            config,
+            Random(options.seed if options else 0),
+            log,
+            limit=limit,
+            virtual_time=options is not None and options.virtual_time,
+            secrets=read_secret,
+        )
     except ConfigError as error:
         return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
     driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
@@ -167,6 +174,14 @@ def _node_parser() -> ArgumentParser:
         default=30.0,
         metavar="SECONDS",
         help="how long requests in flight may take once the input has ended (default: 30)",
+    )
+    parser.add_argument(
+        "--virtual-time",
+        action="store_true",
+        help="let the envelopes tell the time from the start, even those without an at",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="where chance begins (default: 0)"
     )
     parser.add_argument("--version", action="version", version=f"l7proxy {VERSION}")
     return parser

@@ -194,6 +194,17 @@ class Exchange:
         self._end(now)
         self._proxy.ready.pop(self, None)
 
+    def name_circuit(self) -> None:
+        """Sets `circuit_state` whether or not it changed, where there is a circuit breaker."""
+        breaker = None if self.pool is None else self.pool.breaker
+        if breaker is not None and self.backend is not None:
+            self.circuit_state = breaker.state(self.backend)
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether it goes on by itself at some time, whatever its backend does."""
+        return self._timer is not None
+
     # What the core decides.
 
     def refuse(self, verdict: Verdict, headers: Headers | None = None) -> None:

@@ -59,7 +59,8 @@ class Proxy:
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
-        chance = Chance(random)
+        self.chance = chance = Chance(random)
+        """Where chance comes from, for this proxy and for simulated backends."""
         problems = []
         for name, pool in config.backend_pools.items():
             try:

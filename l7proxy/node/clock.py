@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Seconds since the node's first input, or, once an envelope carries `at`, virtual seconds.
+    """Seconds since the first message, or, once an envelope carries `at`, virtual seconds.
 
     Virtual time stands still between envelopes. Where the wall clock had run before the first
     `at`, virtual time goes on from there, so that nothing in the core ever sees time run
@@ -19,20 +19,26 @@ class Clock:
         self.virtual = virtual
         self.now = 0.0
         """The core's time (seconds)."""
-        self._origin: float | None = None
+        self.started = virtual
+        """Before the first message no time passes."""
+        self._wall = 0.0
+        self._origin = 0.0
         self._shift = 0.0
 
     def follow_wall(self, wall: float) -> None:
         """Goes on to the wall clock's `wall` (seconds), unless time is virtual."""
-        if self.virtual:
-            return
-        if self._origin is None:
-            self._origin = wall
-        self.now = max(self.now, wall - self._origin)
+        self._wall = wall
+        if self.started and not self.virtual:
+            self.now = max(self.now, wall - self._origin)
+
+    def start(self) -> None:
+        """The first message is here: this is second 0 of the wall clock."""
+        self.started = True
+        self._origin = self._wall
 
     def on_wall(self, instant: float) -> float:
         """The wall clock's time for an instant of the core's."""
-        return instant + (self._origin or 0.0)
+        return instant + self._origin
 
     def read(self, at: Any) -> float:
         """The core's time for an envelope's `at`; time is virtual from here on.
@@ -42,7 +48,7 @@ class Clock:
         if type(at) not in (int, float) or not 0 <= at < 1e15:
             raise ValueError("must be a number of seconds, 0 or more")
         if not self.virtual:
-            self.virtual = True
+            self.virtual = self.started = True
             self._shift = max(0.0, self.now - at)
         instant = float(at) + self._shift
         if instant < self.now:

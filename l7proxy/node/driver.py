@@ -19,16 +19,15 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
 
     It takes what is there, handles all of it, writes once, and only then waits for more. At the
     end of input, and on SIGTERM or SIGINT, what is in flight is finished, for at most
-    `drain_timeout` seconds; then the rest is answered 503. Returns quietly when nobody reads
-    the answers any more.
+    `drain_timeout` seconds or until a second signal; then the rest is answered 503. Returns
+    quietly when nobody reads the answers any more.
     """
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     old_waker = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, _noted) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        _converse(node, source, sink, wake)
-        _drain(node, sink, drain_timeout)
+        _converse(node, source, sink, wake, drain_timeout)
     except BrokenPipeError:
         return
     finally:
@@ -43,35 +42,38 @@ def _noted(number: int, frame: object) -> None:
     """The wake-up pipe tells the loop; a handler must be there for it to be written to."""
 
 
-def _converse(node: Node, source: int, sink: int, wake: int) -> None:
-    """Feeds the node until the end of input or a signal."""
+def _converse(node: Node, source: int, sink: int, wake: int, drain_timeout: float) -> None:
+    """Feeds the node until the end of input or a signal, and then lets it finish what it has."""
     poll = select.poll()
     poll.register(source, select.POLLIN)
     poll.register(wake, select.POLLIN)
-    while True:
+    end: float | None = None
+    signalled = False
+    while end is None or not (node.idle or monotonic() >= end):
         due = node.next_deadline()
-        wait = None if due is None else max(0.0, due - monotonic()) * 1000
+        until = due if end is None or (due is not None and due < end) else end
+        # Part of a millisecond waits for a whole one: poll rounds up, so that it never spins.
+        wait = None if until is None else max(0.0, until - monotonic()) * 1000
         ready = [fd for fd, _ in poll.poll(wait)]
-        if wake in ready:
-            return
         if due is not None:
             _write(sink, node.advance(monotonic()))
         if source in ready:
             data = os.read(source, CHUNK)
-            if not data:
-                _write(sink, node.finish(monotonic()))
-                return
-            _write(sink, node.feed(data, monotonic()))
-
-
-def _drain(node: Node, sink: int, timeout: float) -> None:
-    """Waits for what is in flight; answers what is left when the time is up."""
-    end = monotonic() + timeout
-    while not node.idle and monotonic() < end:
-        due = node.next_deadline()
-        until = end if due is None else min(due, end)
-        select.select((), (), (), max(0.0, until - monotonic()))
-        _write(sink, node.advance(monotonic()))
+            now = monotonic()
+            if data:
+                _write(sink, node.feed(data, now))
+            else:
+                poll.unregister(source)
+                end = end or now + drain_timeout
+                _write(sink, node.finish(now))
+        if wake in ready:
+            os.read(wake, CHUNK)
+            if signalled:
+                break
+            signalled = True
+            end = end or monotonic() + drain_timeout
+            # Input is still read, since the answers of other nodes come that way.
+            _write(sink, node.drain(monotonic()))
     _write(sink, node.abort(monotonic()))
 
 

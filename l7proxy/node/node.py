@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.affinity import Secrets
+    from l7proxy.core.chance import Chance
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool import Pool
@@ -104,6 +105,7 @@ class Node:
         self._timers = Timers()
         self._out: list[bytes] = []
         self._in_flight: dict[Exchange, None] = {}
+        self._draining = False
         self._framer = Framer(decode_envelope, self._handle, self._broken, limit)
         self._nodes = EnvelopeUpstream(self._ask)
         self._carriers: list[Carrier] = []
@@ -126,25 +128,39 @@ class Node:
         return self._flush()
 
     def next_deadline(self) -> float | None:
-        """The next instant at which `advance` has something to do; virtual time needs none."""
-        due = None if self._clock.virtual else self._timers.next_deadline()
-        return None if due is None else self._clock.on_wall(due)
+        """The next instant at which `advance` has something to do.
+
+        None where there is none, in virtual time, and before the first message.
+        """
+        clock = self._clock
+        due = None if clock.virtual or not clock.started else self._timers.next_deadline()
+        return None if due is None else clock.on_wall(due)
 
     def finish(self, now: float) -> bytes:
         """The input has ended.
 
-        In virtual time everything that is pending runs out; on the wall clock answers to what is
-        in flight still come from `advance`, until the node is `idle`.
+        In virtual time everything that is pending runs out. On the wall clock answers to what is
+        in flight still come from `advance`, until the node is `idle`; what other nodes were asked
+        can't be answered any more, so it is at once.
         """
         self._clock.follow_wall(now)
         self._framer.close()
+        if not self._clock.virtual:
+            for exchange in list(self._in_flight):
+                assert exchange.pool is not None
+                if exchange.pool.config.upstream == "envelope":
+                    self._cut_off(exchange)
         return self.drain(now)
 
     def drain(self, now: float) -> bytes:
-        """No more input is wanted: as `finish`, whether or not it stopped inside a message."""
+        """Finishes what is in flight; requests that still come in are answered 503.
+
+        Until the node is `idle` input is still wanted, for the answers of other nodes.
+        """
+        self._draining = True
+        self._carriers[-1].proxy.draining = True
         if self._clock.virtual:
-            while self._in_flight and (due := self._timers.next_deadline()) is not None:
-                self._let_happen(due)
+            self._run_out()
             self.abort(now)
         return self._flush()
 
@@ -153,9 +169,7 @@ class Node:
         for carrier in self._carriers:
             carrier.proxy.give_up_waiting()
         for exchange in list(self._in_flight):
-            exchange.cancelled(self._clock.now)
-            exchange.refuse(DRAINING)
-            self._deliver(exchange, self._clock.now)
+            self._cut_off(exchange)
         return self._flush()
 
     @property
@@ -167,10 +181,31 @@ class Node:
         """Everything that is due by `until`, in order of time."""
         while (due := self._timers.next_deadline()) is not None and due <= until:
             self._clock.now = max(self._clock.now, due)
-            self._timers.advance(due)
-            for carrier in self._carriers:
-                carrier.carry_ready(due)
+            try:
+                self._timers.advance(due)
+                for carrier in self._carriers:
+                    carrier.carry_ready(due)
+            except Exception as error:
+                self._log_bug(error)
         self._clock.now = max(self._clock.now, until)
+
+    def _run_out(self) -> None:
+        """Lets everything happen that is pending, whenever it is due."""
+        # Whatever has a deadline ends. What has none may hang while health checks go on for
+        # ever: without those, what is left to happen comes to an end too.
+        while any(exchange.has_deadline for exchange in self._in_flight):
+            due = self._timers.next_deadline()
+            assert due is not None
+            self._let_happen(due)
+        for carrier in self._carriers:
+            carrier.proxy.stop()
+        while self._in_flight and (due := self._timers.next_deadline()) is not None:
+            self._let_happen(due)
+
+    def _cut_off(self, exchange: Exchange) -> None:
+        exchange.cancelled(self._clock.now)
+        exchange.refuse(DRAINING)
+        self._deliver(exchange, self._clock.now)
 
     def _flush(self) -> bytes:
         out = b"".join(self._out)
@@ -194,6 +229,8 @@ class Node:
             self._check(value)
             if "at" in value:
                 self._keep_time(value["at"])
+            elif not self._clock.started:
+                self._clock.start()
             assert isinstance(body, dict)
             envelope = Envelope(src, called, body["type"], msg_id, body, line)
             HANDLERS.get(envelope.kind, Node._operation)(self, envelope)
@@ -239,6 +276,8 @@ class Node:
     def _deliver(self, exchange: Exchange, now: float) -> None:
         envelope: Envelope = exchange.owner
         self._in_flight.pop(exchange, None)
+        if envelope.body.get("circuit_state") is True:
+            exchange.name_circuit()
         reply = response_body(exchange, envelope.msg_id)
         self._send(envelope.src, envelope.called, reply)
 
@@ -309,8 +348,8 @@ class Node:
             body["in_reply_to"] = msg_id
         self._send(src, called, {**body, "code": code, "text": text})
 
-    def _ask(self, dest: str, body: Mapping[str, Any]) -> None:
-        self._send(dest, DEFAULT_NAME, body)
+    def _ask(self, dest: str, body: Mapping[str, Any], exchange: Exchange | None) -> None:
+        self._send(dest, DEFAULT_NAME if exchange is None else exchange.owner.called, body)
 
     def _send(self, to: str, called: str, body: Mapping[str, Any]) -> None:
         at = self._clock.shown() if self._clock.virtual else None
@@ -321,7 +360,8 @@ class Node:
     def _configure(self, config: Config) -> None:
         """Puts a configuration to work; what is in flight ends under the one it began with."""
         proxy = Proxy(config, self._random, self._timers, self._note, self._secrets)
-        upstreams = {name: self._upstream(pool) for name, pool in proxy.pools.items()}
+        upstreams = {name: self._upstream(pool, proxy.chance) for name, pool in proxy.pools.items()}
+        proxy.draining = self._draining
         for carrier in self._carriers:
             carrier.proxy.stop()
         if self.idle:
@@ -329,10 +369,10 @@ class Node:
         self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
         proxy.start(self._clock.now)
 
-    def _upstream(self, pool: Pool) -> Upstream:
+    def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
         if pool.config.upstream == "envelope":
             return self._nodes
-        return Simulated(pool, self._random)
+        return Simulated(pool, chance)
 
     def _note(self, now: float, text: str) -> None:
         self._log(f"{now:.3f} s: {text}")

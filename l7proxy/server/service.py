@@ -71,7 +71,7 @@ class Service:
             if pool.config.upstream == "http":
                 upstreams[name] = HttpUpstream(pool, pools)
             else:
-                upstreams[name] = Simulated(pool, random)
+                upstreams[name] = Simulated(pool, self.proxy.chance)
         self.carrier = Carrier(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.carrier)
 

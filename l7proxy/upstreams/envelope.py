@@ -36,10 +36,11 @@ TEMPORARILY_UNAVAILABLE = 11
 class EnvelopeUpstream(Upstream):
     """Sends requests as envelopes; one for all pools of a node, since ids are the node's.
 
-    `send(dest, body)` sends an envelope; `receive` is to be called with every reply.
+    `send(dest, body, exchange)` sends an envelope for an exchange, or, with None, for a health
+    check; `receive` is to be called with every reply.
     """
 
-    def __init__(self, send: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, send: Callable[[str, dict[str, Any], Exchange | None], None]) -> None:
         self._send = send
         self._last_id = 0
         self._awaited: dict[int, tuple[str, Receiver]] = {}
@@ -51,7 +52,7 @@ class EnvelopeUpstream(Upstream):
         assert backend is not None
         message = _message(exchange)
         msg_id = self._ask(
-            backend.name, message, lambda reply, at: self._finish(exchange, reply, at)
+            backend.name, message, lambda reply, at: self._finish(exchange, reply, at), exchange
         )
         exchange.under_way(now)
         exchange.abandon = lambda: self._forget(msg_id)
@@ -74,10 +75,17 @@ class EnvelopeUpstream(Upstream):
         del self._awaited[answered]
         awaited[1](reply, now)
 
-    def _ask(self, dest: str, message: dict[str, Any], receiver: Receiver) -> int:
+    def _ask(
+        self,
+        dest: str,
+        message: dict[str, Any],
+        receiver: Receiver,
+        exchange: Exchange | None = None,
+    ) -> int:
         self._last_id += 1
         self._awaited[self._last_id] = (dest, receiver)
-        self._send(dest, {"type": message.pop("type"), "msg_id": self._last_id, **message})
+        body = {"type": message.pop("type"), "msg_id": self._last_id, **message}
+        self._send(dest, body, exchange)
         return self._last_id
 
     def _forget(self, msg_id: int) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from l7proxy.core.backend import Backend
+    from l7proxy.core.chance import Chance
     from l7proxy.core.config import CannedResponse
     from l7proxy.core.config.simulate import FaultConfig
     from l7proxy.core.exchange import Exchange
@@ -36,11 +37,16 @@ NOTHING = SimulateConfig()
 
 
 class Simulated(Upstream):
-    """Stands for the backends of one pool."""
+    """Stands for the backends of one pool.
 
-    def __init__(self, pool: Pool, random: Random) -> None:
+    The pool's n-th request draws the same latency whatever backend it goes to, so that what
+    differs between two algorithms is the algorithm.
+    """
+
+    def __init__(self, pool: Pool, chance: Chance) -> None:
         self._pool = pool
-        self._random = random
+        self._latencies = chance.stream(f"{pool.name} latency")
+        self._mishaps = chance.stream(f"{pool.name} faults")
         self._servers: dict[Backend, _Server] = {}
 
     def start(self, exchange: Exchange, now: float) -> None:
@@ -74,7 +80,7 @@ class Simulated(Upstream):
         server = self._servers.get(backend)
         if server is None:
             layers = (backend.config.simulate, self._pool.config.simulate)
-            server = _Server(layers, self._random, self._pool.timers)
+            server = _Server(layers, self._latencies, self._mishaps, self._pool.timers)
             self._servers[backend] = server
         return server
 
@@ -112,11 +118,16 @@ class _Server:
     """One simulated backend: how it behaves, and whom it is serving."""
 
     def __init__(
-        self, layers: tuple[SimulateConfig | None, ...], random: Random, timers: Timers
+        self,
+        layers: tuple[SimulateConfig | None, ...],
+        latencies: Random,
+        mishaps: Random,
+        timers: Timers,
     ) -> None:
         self._layers = tuple(layer for layer in layers if layer is not None)
         self._answers = tuple(map(_Answers, self._layers))
-        self._random = random
+        self._latencies = latencies
+        self._mishaps = mishaps
         self._timers = timers
         self._busy = 0
         self._waiting: deque[_Job] = deque()
@@ -141,7 +152,7 @@ class _Server:
     def take(self, job: _Job, path: str, own: SimulateConfig | None, now: float) -> bool:
         """Takes a request in; whether its outcome was reported at once."""
         settings = NOTHING if own is None else own
-        job.seconds = _draw(self._setting("latency", settings), self._random)
+        job.seconds = _draw(self._setting("latency", settings), self._latencies)
         job.outcome = self.response(path, own)
         fault = self._fault(settings, now)
         if fault is not None:
@@ -176,7 +187,7 @@ class _Server:
     def _fault(self, own: SimulateConfig, now: float) -> FaultConfig | None:
         for fault in self._setting("faults", own) or ():
             in_window = fault.start <= now and (fault.end is None or now < fault.end)
-            if in_window and (fault.probability == 1 or self._random.random() < fault.probability):
+            if in_window and (fault.probability == 1 or self._mishaps.random() < fault.probability):
                 found: FaultConfig = fault
                 return found
         return None
