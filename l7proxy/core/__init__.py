@@ -6,7 +6,8 @@ requests and the same seed give the same decisions.
 
 - `messages`: what the core is asked and what it answers
 - `config`: JSON to frozen, validated records
-- `target`, `router`: what a request names, and which route it takes
+- `target`: what a request names
+- `routing`: which route it takes, and what the route does with it
 - `backend`, `pool`: a backend's state, and who may be picked now
 - `selectors`: who is picked, one small class per algorithm
 - `affinity`, `cookies`: which clients come back to the backend they had

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.pool import Pool
     from l7proxy.core.proxy import Proxy
-    from l7proxy.core.router import Route
+    from l7proxy.core.routing import Route
     from l7proxy.core.target import Target
     from l7proxy.core.timers import Timer
     from l7proxy.core.verdict import Verdict
@@ -35,6 +35,9 @@ WAITING = "waiting"
 ATTEMPTING = "attempting"
 RESPONDING = "responding"
 ENDED = "ended"
+
+MIRRORED = object()
+"""The owner of a copy, whose answer nobody gets."""
 
 
 class Exchange:
@@ -45,6 +48,8 @@ class Exchange:
     - `response` is what the client gets. An upstream that has the whole response reports it with
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
     - `verdict` says why, where the proxy answers by itself or a response broke off.
+    - `rewritten_path` is what the backend is asked for, where the route changed the path.
+    - `mirror` is a copy for another pool: the shell carries it and drops its answer.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
       the client is told about its session; see `core.affinity`.
     - `circuit_state` names the state of the backend's circuit breaker where this exchange
@@ -69,6 +74,7 @@ class Exchange:
         "carried",
         "carry",
         "circuit_state",
+        "mirror",
         "opened_at",
         "owner",
         "pinned",
@@ -76,6 +82,8 @@ class Exchange:
         "repeatable",
         "request",
         "response",
+        "rewritten_host",
+        "rewritten_path",
         "route",
         "set_cookie",
         "state",
@@ -92,6 +100,9 @@ class Exchange:
         self.state = WAITING
         self.target: Target | None = None
         self.route: Route | None = None
+        self.rewritten_path: str | None = None
+        self.rewritten_host: str | None = None
+        self.mirror: Exchange | None = None
         self.pool: Pool | None = None
         self.backend: Backend | None = None
         self.attempts = 0
@@ -118,6 +129,43 @@ class Exchange:
             return None
         assert self.pool is not None and self.pool.affinity is not None
         return self.pool.affinity.header(self)
+
+    # What the backend is asked for.
+
+    @property
+    def forward_path(self) -> str:
+        """The path, in normal form and as the route rewrote it."""
+        assert self.target is not None
+        return self.rewritten_path or self.target.path
+
+    @property
+    def forward_target(self) -> str:
+        """The target in origin-form: the path, and the query as the client sent it."""
+        assert self.target is not None
+        query = self.target.query
+        return self.forward_path if query is None else f"{self.forward_path}?{query}"
+
+    @property
+    def forward_host(self) -> str | None:
+        """What stands in place of the client's Host header, if anything does.
+
+        The authority of an absolute-form target always does (RFC 9112, 3.2.2).
+        """
+        assert self.target is not None
+        return self.rewritten_host or self.target.authority
+
+    @property
+    def forward_headers(self) -> Headers:
+        """The client's headers with `forward_host` and the route's changes."""
+        assert self.route is not None
+        host = self.forward_host
+        edits = self.route.request_headers
+        if host is None and edits is None:
+            return self.request.headers
+        pairs = list(self.request.headers)
+        if host is not None:
+            pairs = [("Host", host), *(pair for pair in pairs if pair[0].lower() != "host")]
+        return Headers(pairs if edits is None else edits.apply(pairs))
 
     # What the shell or the upstream reports.
 
@@ -159,7 +207,7 @@ class Exchange:
         attempt after all, this response is better than an error of our own.
         """
         if self.responded(response.status, now, response.headers):
-            self.response = response
+            self.response = self._edited(response)
             self._end(now)
         else:
             self._kept = response
@@ -213,6 +261,20 @@ class Exchange:
         self.response = HttpResponse(verdict.status, headers)
         self.state = ENDED
 
+    def reply(self, response: HttpResponse) -> None:
+        """Answers what the route says, which no backend is needed for."""
+        self.response = self._edited(response)
+        self.state = ENDED
+
+    def copy_for(self, pool: Pool, now: float) -> Exchange:
+        """The same request on its way to another pool."""
+        copy = Exchange(self._proxy, self.request, now)
+        copy.target, copy.route = self.target, self.route
+        copy.rewritten_path, copy.rewritten_host = self.rewritten_path, self.rewritten_host
+        copy.owner = MIRRORED
+        copy.seek(pool, now)
+        return copy
+
     def seek(self, pool: Pool, now: float) -> None:
         """Asks the pool for a backend: starts an attempt, waits for a place, or is refused."""
         self.pool = pool
@@ -244,11 +306,17 @@ class Exchange:
         else:
             self._give_up(NO_BACKEND.because(f'pool "{pool.name}"'), now)
 
+    def _edited(self, response: HttpResponse) -> HttpResponse:
+        """The response with the headers that the client gets."""
+        assert self.route is not None
+        edits = self.route.response_headers
+        return response if edits is None else edits.edited(response)
+
     def _give_up(self, verdict: Verdict, now: float) -> None:
         """No backend, or not in time: answers with what the last attempt came to, if any did."""
         self._end(now)
         if self._kept is not None:
-            self.response = self._kept
+            self.response = self._edited(self._kept)
         else:
             self.refuse(self._failure if self.tried else verdict)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.algorithms import HashKeyConfig
 from l7proxy.core.cookies import cookies_of
-from l7proxy.core.target import parse_target
+from l7proxy.core.target import PathRules, parse_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     Part = Callable[[HttpRequest], str | None]
     HashKey = Callable[[HttpRequest | None], bytes]
+
+
+_ANY_PATH = PathRules(keep_encoded_slashes=True)
+"""Whatever got as far as to a pool has a path that these rules can read."""
 
 
 def hash_key(config: str | HashKeyConfig) -> HashKey:
@@ -64,12 +68,12 @@ def _client_ip(request: HttpRequest) -> str:
 
 
 def _path(request: HttpRequest) -> str:
-    return parse_target(request).path
+    return parse_target(request, _ANY_PATH).path
 
 
 def _host(request: HttpRequest) -> str | None:
     """The host that was asked for, without its port: an absolute-form target's before Host."""
-    asked = parse_target(request).host or request.headers.get("host")
+    asked = parse_target(request, _ANY_PATH).host or request.headers.get("host")
     if asked is None:
         return None
     name, colon, port = asked.rpartition(":")

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from l7proxy.core.config.simulate import SimulateConfig
+    from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
 
 
 class Headers:
@@ -111,3 +111,16 @@ class HttpResponse:
 
     def __repr__(self) -> str:
         return f"HttpResponse({self.status})"
+
+
+def written_response(canned: CannedResponse) -> HttpResponse:
+    """The response that a configuration has written down."""
+    headers = None
+    if canned.headers is not None:
+        headers = Headers(
+            (name, line)
+            for name, value in canned.headers.items()
+            for line in ((value,) if isinstance(value, str) else value)
+        )
+    body = None if canned.body is None else canned.body.encode("utf-8", "surrogatepass")
+    return HttpResponse(canned.status or 200, headers, body)

@@ -7,13 +7,14 @@ from collections import OrderedDict, deque
 from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
-from l7proxy.core.exchange import Exchange
+from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.fields import check_fields
+from l7proxy.core.messages import Headers
 from l7proxy.core.pool import Pool
-from l7proxy.core.router import Router
-from l7proxy.core.target import parse_target
+from l7proxy.core.routing import Router
+from l7proxy.core.target import PathRules, parse_target
 from l7proxy.core.timers import Timers
-from l7proxy.core.verdict import DRAINING, NO_ROUTE, Refused
+from l7proxy.core.verdict import DRAINING, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from l7proxy.core.health import Probe
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import RateLimits
+    from l7proxy.core.routing import Route
 
 
 class Proxy:
@@ -55,7 +57,7 @@ class Proxy:
         self.ready: OrderedDict[Exchange, None] = OrderedDict()
         """Exchanges that changed without their shell having reported anything, in order."""
         self.probes: deque[Probe] = deque()
-        self.router = Router(config.effective_routes)
+        self.router = Router(config.effective_routes, config.default, PathRules.of(config.paths))
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
@@ -86,23 +88,36 @@ class Proxy:
         """Decides what happens to a request first; see `Exchange` for what follows."""
         exchange = Exchange(self, request, now)
         try:
-            exchange.target = target = parse_target(request)
+            exchange.target = target = parse_target(request, self.router.rules)
             if not request.headers.well_formed or request.cookies:
                 check_fields(request)
+            route = self.router.match(request, target)
+            if route is None:
+                verdict, allow = self.router.refusal(request, target)
+                exchange.refuse(verdict, None if allow is None else Headers((("Allow", allow),)))
+            elif self.draining:
+                exchange.refuse(DRAINING)
+            else:
+                self._take(route, exchange, now)
         except Refused as refused:
             exchange.refuse(refused.verdict)
-            return exchange
-        route = self.router.match(target)
-        if route is None:
-            exchange.refuse(NO_ROUTE.because(target.path))
-        elif self.draining:
-            exchange.refuse(DRAINING)
-        else:
-            exchange.route = route
-            limits = self.limits
-            if limits is None or limits.admits(exchange, route, route.pool_name, now):
-                exchange.seek(self.pools[route.pool_name], now)
         return exchange
+
+    def _take(self, route: Route, exchange: Exchange, now: float) -> None:
+        """Sends the exchange down its route."""
+        exchange.route = route
+        pool_name = route.pool_name
+        if route.split is not None:
+            pool_name = route.split.pick(exchange)
+        limits = self.limits
+        if limits is not None and not limits.admits(exchange, route, pool_name, now):
+            return
+        if route.acts:
+            route.act(exchange)
+        if pool_name is not None:
+            exchange.seek(self.pools[pool_name], now)
+            if route.mirror is not None and exchange.state is not ENDED:
+                exchange.mirror = exchange.copy_for(self.pools[route.mirror], now)
 
     def take_over(self, before: Proxy) -> None:
         """Goes on where a proxy with another configuration stops.

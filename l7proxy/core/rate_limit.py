@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config.limits import LimitConfig, RateLimitsConfig, ScopedLimitConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.messages import HttpRequest
-    from l7proxy.core.router import Route
+    from l7proxy.core.routing import Route
 
     Rule = Callable[[HttpRequest], "tuple[Limit, str] | None"]
     """Whose limit a request counts against, and under which key; None where against none."""
@@ -151,12 +151,12 @@ class RateLimits:
             for name, pool in config.backend_pools.items()
         }
 
-    def admits(self, exchange: Exchange, route: Route, pool_name: str, now: float) -> bool:
+    def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
         """Counts a request against its limits, or against none of them and ends it with a 429."""
         claims = []
         longest = 0.0
         exceeded: tuple[Limit, str] | None = None
-        for rule in (*self._route_rules[route.index], *self._pool_rules[pool_name]):
+        for rule in (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ())):
             claim = rule(exchange.request)
             if claim is None:
                 continue

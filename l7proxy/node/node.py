@@ -44,6 +44,8 @@ DEFAULT_NAME = "l7_proxy"
 CONFIG_KEYS = (
     "backend_pools",
     "routes",
+    "default",
+    "paths",
     "rate_limits",
     "backends",
     "algorithm",

@@ -25,6 +25,8 @@ def response_body(exchange: Exchange, msg_id: int | None) -> dict[str, Any]:
         put_body(reply, response.body)
     if exchange.backend is not None:
         reply["backend"] = exchange.backend.name
+    if exchange.rewritten_path is not None:
+        reply["rewritten_path"] = exchange.rewritten_path
     if exchange.set_cookie is not None:
         reply["set_cookie"] = exchange.set_cookie
     if exchange.circuit_state is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.exchange import ATTEMPTING, ENDED
+from l7proxy.core.exchange import ATTEMPTING, ENDED, MIRRORED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Carrier:
 
     `upstreams` has one for each pool, by name. `deliver(exchange, now)` is called once for each
     exchange, when it has ended, or `crashed(exchange, error, now)` where a bug ended it; nothing
-    is called for one that was cancelled.
+    is called for one that was cancelled, or that is a copy for a mirror.
     """
 
     def __init__(
@@ -41,6 +41,10 @@ class Carrier:
         exchange.owner = owner
         exchange.carry = self.carry
         self.carry(exchange, now)
+        mirror = exchange.mirror
+        if mirror is not None:
+            mirror.carry = self.carry
+            self.carry(mirror, now)
         return exchange
 
     def carry(self, exchange: Exchange, now: float) -> None:
@@ -79,8 +83,10 @@ class Carrier:
                 self.upstreams[exchange.pool.name].start(exchange, now)
             if exchange.state is ENDED and exchange.carried is not None:
                 exchange.carried = None
-                self.deliver(exchange, now)
+                if exchange.owner is not MIRRORED:
+                    self.deliver(exchange, now)
         except Exception as error:
             # A bug costs one request its answer, and nobody else a place.
             exchange.cancelled(now)
-            self._crashed(exchange, error, now)
+            if exchange.owner is not MIRRORED:
+                self._crashed(exchange, error, now)

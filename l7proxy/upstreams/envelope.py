@@ -117,12 +117,15 @@ def _finish_probe(probe: Probe, reply: Reply, now: float) -> None:
 
 
 def _message(exchange: Exchange) -> dict[str, Any]:
-    request, target = exchange.request, exchange.target
-    assert target is not None
-    path = target.path if target.query is None else f"{target.path}?{target.query}"
-    message: dict[str, Any] = {"type": "http_request", "method": request.method, "path": path}
-    if len(request.headers):
-        put_headers(message, request.headers)
+    request = exchange.request
+    message: dict[str, Any] = {
+        "type": "http_request",
+        "method": request.method,
+        "path": exchange.forward_target,
+    }
+    headers = exchange.forward_headers
+    if len(headers):
+        put_headers(message, headers)
     if request.cookies:
         message["cookies"] = request.cookies
     message["client_ip"] = request.client_ip

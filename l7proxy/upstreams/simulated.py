@@ -11,7 +11,7 @@ from collections import deque
 from math import exp, log
 
 from l7proxy.core.config.simulate import LatencyConfig, SimulateConfig
-from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.core.messages import HttpResponse, written_response
 from l7proxy.core.verdict import CONNECT_FAILED, RESET
 from l7proxy.upstreams.base import Upstream
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.chance import Chance
-    from l7proxy.core.config import CannedResponse
     from l7proxy.core.config.simulate import FaultConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
@@ -50,15 +49,14 @@ class Simulated(Upstream):
         self._servers: dict[Backend, _Server] = {}
 
     def start(self, exchange: Exchange, now: float) -> None:
-        backend, target = exchange.backend, exchange.target
-        assert backend is not None and target is not None
-        server = self._server(backend)
+        assert exchange.backend is not None
+        server = self._server(exchange.backend)
         own = exchange.request.simulate
         if own is None and server.is_instant:
-            exchange.answered(server.response(target.path, None), now)
+            exchange.answered(server.response(exchange.forward_path, None), now)
             return
         job = _Job(lambda outcome, at: self._report(exchange, outcome, at))
-        if not server.take(job, target.path, own, now):
+        if not server.take(job, exchange.forward_path, own, now):
             exchange.under_way(now)
             exchange.abandon = job.abandon
 
@@ -205,10 +203,10 @@ class _Answers:
 
     def __init__(self, config: SimulateConfig) -> None:
         self._paths = {
-            path.removesuffix("/"): _response(canned)
+            path.removesuffix("/"): written_response(canned)
             for path, canned in (config.paths or {}).items()
         }
-        self._always = _response(config) if config.says_something else None
+        self._always = written_response(config) if config.says_something else None
 
     def response(self, path: str) -> HttpResponse | None:
         if self._paths:
@@ -224,18 +222,6 @@ def _prefixes(path: str) -> Iterator[str]:
     while end >= 0:
         yield path[:end]
         end = path.rfind("/", 0, end)
-
-
-def _response(canned: CannedResponse) -> HttpResponse:
-    headers = None
-    if canned.headers is not None:
-        headers = Headers(
-            (name, line)
-            for name, value in canned.headers.items()
-            for line in ((value,) if isinstance(value, str) else value)
-        )
-    body = None if canned.body is None else canned.body.encode("utf-8", "surrogatepass")
-    return HttpResponse(canned.status or 200, headers, body)
 
 
 def _draw(latency: float | LatencyConfig | None, random: Random) -> float:

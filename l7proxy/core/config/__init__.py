@@ -9,12 +9,13 @@ from l7proxy.core.config.model import (
     BackendConfig,
     Config,
     PoolConfig,
-    RouteConfig,
 )
+from l7proxy.core.config.routes import ActionsConfig, RouteConfig
 from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
 from l7proxy.core.config.spec import ConfigError, Problem
 
 __all__ = [
+    "ActionsConfig",
     "BackendConfig",
     "CannedResponse",
     "Config",

@@ -14,6 +14,7 @@ from l7proxy.core.config.policies import (
     RetryConfig,
     TimeoutsConfig,
 )
+from l7proxy.core.config.routes import ActionsConfig, PathsConfig, RouteConfig
 from l7proxy.core.config.server import ServerConfig
 from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import (
@@ -34,6 +35,8 @@ from l7proxy.core.config.spec import (
     share,
 )
 from l7proxy.core.selectors.registry import find_selector
+from l7proxy.core.target import PathRules, escape_segment, normal_path
+from l7proxy.core.verdict import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,29 +196,8 @@ def _options_schema(options: type[Record], definitions: Schema) -> Schema:
     return {"if": named, "then": {"properties": {"options": options.schema(definitions)}}}
 
 
-class RouteConfig(Record):
-    """Which requests go where."""
-
-    path: str | None = field(
-        Text(pattern="^/", meaning="a path, from /"), "the exact path", default=None
-    )
-    path_pattern: str | None = field(
-        Text(pattern="^/", meaning="a pattern such as /api/*"),
-        "/api/* matches /api, /api/ and all below; without * the exact path",
-        default=None,
-    )
-    backend_pool: str = field(Reference("pool"), "the pool that answers")
-    rate_limit: ScopedLimitConfig | None = field(
-        Of(ScopedLimitConfig), "how many requests may take it", default=None
-    )
-
-    def check(self, at: str, problems: Problems) -> None:
-        if self.path is not None and self.path_pattern is not None:
-            problems.conflict(at, "give path or path_pattern, not both")
-        if self.path_pattern is not None and "*" in self.path_pattern.removesuffix("/*"):
-            problems.conflict(
-                child(at, "path_pattern"), "a * can only be the last segment, as in /api/*"
-            )
+def _actions(value: str | ActionsConfig) -> ActionsConfig:
+    return ActionsConfig(backend_pool=value) if isinstance(value, str) else value
 
 
 class Config(Record):
@@ -230,6 +212,12 @@ class Config(Record):
     rate_limits: RateLimitsConfig | None = field(
         Of(RateLimitsConfig), "how many requests a client or API key may send", default=None
     )
+    default: ActionsConfig | None = field(
+        Mapped(Either(Reference("pool"), Of(ActionsConfig)), _actions),
+        "what is done with requests that no route matches: a pool, or as in a route",
+        default=None,
+    )
+    paths: PathsConfig = field(Of(PathsConfig), "how paths are read", default=PathsConfig())
     server: ServerConfig = field(
         Of(ServerConfig), "the HTTP listener of `l7proxy serve`", default=ServerConfig()
     )
@@ -240,8 +228,23 @@ class Config(Record):
         return (
             self.rate_limits is not None
             or any(route.rate_limit is not None for route in self.effective_routes)
+            or (self.default is not None and self.default.rate_limit is not None)
             or any(pool.rate_limit is not None for pool in self.backend_pools.values())
         )
+
+    def check(self, at: str, problems: Problems) -> None:
+        rules = PathRules.of(self.paths)
+        for index, route in enumerate(self.effective_routes):
+            key = "path" if route.path is not None else "path_pattern"
+            path = getattr(route, key)
+            try:
+                normal_path(path or "/", rules)
+            except Refused as refused:
+                if self.routes is not None:
+                    where = child(child(child(at, "routes"), index), key)
+                else:
+                    where = child(child(at, "backend_pools"), str(route.backend_pool))
+                problems.conflict(where, f'no request gets to "{path}": {refused}')
 
     @property
     def effective_routes(self) -> tuple[RouteConfig, ...]:
@@ -249,5 +252,6 @@ class Config(Record):
         if self.routes is not None:
             return self.routes
         return tuple(
-            RouteConfig(path_pattern=f"/{name}/*", backend_pool=name) for name in self.backend_pools
+            RouteConfig(path_pattern=f"/{escape_segment(name)}/*", backend_pool=name)
+            for name in self.backend_pools
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.fields import HEADER_LINES
 from l7proxy.core.config.spec import (
     Either,
     ListOf,
@@ -22,15 +23,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HEADERS = MapOf(Either(Text(), ListOf(Text())))
-
 
 class CannedResponse(Record):
     """What a simulated backend answers."""
 
     status: int | None = field(count(200, 599), "HTTP status, 200 if not given", default=None)
     headers: Mapping[str, str | tuple[str, ...]] | None = field(
-        _HEADERS, "response headers", default=None
+        HEADER_LINES, "response headers", default=None
     )
     body: str | None = field(Text(), "response body", default=None)
 

@@ -47,7 +47,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
-        self._defined: dict[str, list[str]] = {}
+        self._defined: dict[str, dict[str, None]] = {}
         self._references: list[tuple[str, str, str]] = []
 
     def add(self, pointer: str, message: str, *, structural: bool = True) -> None:
@@ -59,7 +59,7 @@ class Problems:
 
     def define(self, kind: str, name: str) -> None:
         """Notes that there is a thing of that kind, so that others may refer to it."""
-        self._defined.setdefault(kind, []).append(name)
+        self._defined.setdefault(kind, {})[name] = None
 
     def refer(self, pointer: str, kind: str, name: str) -> None:
         """Notes a reference; whether it leads anywhere is known when all is loaded."""

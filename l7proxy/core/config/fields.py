@@ -1,0 +1,17 @@
+"""Header fields in a configuration: their names and values."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.spec import Either, ListOf, MapOf, Text
+
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+"""The name of a header or cookie (RFC 9110, 5.6.2)."""
+
+END = r"$(?!\n)"
+"""The end of a text, which Python's `$` alone is also before a last newline."""
+
+HEADER_NAME = Text(pattern=f"^{TOKEN}{END}", meaning="a header's name")
+HEADER_VALUE = Text(
+    pattern=rf"^[^\x00-\x08\x0a-\x1f\x7f]*{END}", meaning="a header's value, on one line"
+)
+HEADER_LINES = MapOf(Either(HEADER_VALUE, ListOf(HEADER_VALUE)), keys=HEADER_NAME)

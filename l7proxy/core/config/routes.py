@@ -1,0 +1,376 @@
+"""The part of the configuration that says which requests go where, and what is done on the way."""
+
+from __future__ import annotations
+
+import re
+
+from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VALUE, TOKEN
+from l7proxy.core.config.limits import ScopedLimitConfig
+from l7proxy.core.config.simulate import CannedResponse
+from l7proxy.core.config.spec import (
+    Either,
+    Flag,
+    ListOf,
+    MapOf,
+    Mapped,
+    Number,
+    Of,
+    Problems,
+    Record,
+    Reference,
+    Text,
+    child,
+    field,
+    suggestion,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+ACTIONS = ("backend_pool", "split", "redirect", "respond")
+"""A route has exactly one of these."""
+
+PATHS = ("path", "path_pattern", "path_regex")
+"""A route has at most one of these."""
+
+REQUEST_FIELDS = ("host", "path", "query", "target")
+"""What a template may name, beside the groups of a regular expression."""
+
+FRAMING = frozenset(("connection", "content-length", "transfer-encoding", "upgrade", "te"))
+"""Headers that say how a message is cut from its connection, which is not a route's business."""
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+def template_parts(text: str) -> tuple[tuple[str, str | None], ...]:
+    """A template as literal texts, each followed by the name that stands after it, or None.
+
+    `{name}` stands for a value, `{{` and `}}` for the braces themselves. Raises ValueError for a
+    brace that is neither.
+    """
+    parts: list[tuple[str, str | None]] = []
+    literal = ""
+    end = 0
+    for found in _PLACEHOLDER.finditer(text):
+        literal += text[end : found.start()]
+        end = found.end()
+        if found[0] in ("{{", "}}"):
+            literal += found[0][0]
+        elif found[1]:
+            parts.append((literal, found[1]))
+            literal = ""
+        else:
+            raise ValueError(f'"{text}": a brace that is meant as one is written twice')
+    parts.append((literal + text[end:], None))
+    return tuple(parts)
+
+
+def _checked_regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f'"{text}" is not a regular expression: {error}') from None
+    return text
+
+
+def _checked_template(text: str) -> str:
+    template_parts(text)
+    return text
+
+
+def _checked_network(text: str) -> str:
+    from ipaddress import ip_network
+
+    ip_network(text)
+    return text
+
+
+_REGEX = Mapped(Text(min_length=1), _checked_regex)
+_TEMPLATE = Mapped(Text(min_length=1), _checked_template)
+_PATH = Text(pattern="^/", meaning="a path, from /")
+_HOST = Text(
+    pattern=rf"^((\*\.)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\]){END}",
+    meaning="a host such as example.com or *.example.com, without a port",
+)
+_NAME = Text(min_length=1)
+
+
+def _one_or_more(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _several(item: Text | Mapped) -> Mapped:
+    """One string or an array of them, loaded as a tuple."""
+    return Mapped(Either(item, ListOf(item, min_items=1)), _one_or_more)
+
+
+class ValueMatchConfig(Record):
+    """What a header, query parameter or cookie must be like; of several lines, one must be."""
+
+    exact: tuple[str, ...] | None = field(_several(Text()), "this value, or one of", default=None)
+    prefix: str | None = field(Text(min_length=1), "what it begins with", default=None)
+    regex: str | None = field(
+        _REGEX, "a regular expression for the whole of the value", default=None
+    )
+    present: bool | None = field(
+        Flag(), "true: there, with whatever value; false: not there", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        if sum(value is not None for value in self.__dict__.values()) != 1:
+            problems.conflict(at, f"give exactly one of {', '.join(self.fields)}")
+
+
+def _value_match(value: str | ValueMatchConfig) -> ValueMatchConfig:
+    return ValueMatchConfig(exact=(value,)) if isinstance(value, str) else value
+
+
+_VALUE = Mapped(Either(Text(), Of(ValueMatchConfig)), _value_match)
+
+
+class RewriteConfig(Record):
+    """What the backend is asked for in place of what the client asked for."""
+
+    strip_prefix: str | None = field(
+        _PATH, "cut off where the path begins with these whole segments", default=None
+    )
+    replace_prefix: Mapping[str, str] | None = field(
+        MapOf(_PATH, keys=_PATH),
+        "whole segments at the path's beginning, and what replaces them; the longest wins",
+        default=None,
+    )
+    regex: str | None = field(
+        _REGEX, "each match in the path is replaced by `substitution`", default=None
+    )
+    substitution: str | None = field(
+        _TEMPLATE,
+        "what replaces a match of `regex` or, without one, the path: {name} and {1} are groups, "
+        "of `regex` or of the route's path_regex",
+        default=None,
+    )
+    host: str | None = field(
+        _TEMPLATE, "the Host header; {host} and the groups of path_regex may be used", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        ways = ("strip_prefix", "replace_prefix", "substitution")
+        if sum(getattr(self, way) is not None for way in ways) > 1:
+            problems.conflict(at, f"give only one of {', '.join(ways)}")
+        if self.regex is not None and self.substitution is None:
+            problems.conflict(at, '"regex" needs a "substitution"')
+        if self.regex is not None and self.substitution is not None:
+            check_names(
+                self.substitution, groups_of(self.regex), child(at, "substitution"), problems
+            )
+
+
+def _redirect(status: int) -> int:
+    if status not in (301, 302, 303, 307, 308):
+        raise ValueError(f"{status} is not one of 301, 302, 303, 307, 308")
+    return status
+
+
+class RedirectConfig(Record):
+    """An answer that sends the client elsewhere."""
+
+    status: int = field(
+        Mapped(Number(minimum=301, maximum=308, whole=True), _redirect),
+        "301, 302, 303, 307 or 308",
+        default=302,
+    )
+    location: str = field(
+        _TEMPLATE,
+        "where to: {host}, {path}, {query}, {target} (the path and ?query), groups of path_regex",
+    )
+
+
+class SplitConfig(Record):
+    """Shares of the requests for several pools."""
+
+    pools: Mapping[str, float] = field(
+        MapOf(Number(minimum=0, maximum=1e9), keys=Reference("pool")),
+        "each pool's weight; 0 gives it nothing",
+    )
+    sticky: str | None = field(
+        Text(
+            pattern=rf"^(client_ip|(header|cookie|query):{TOKEN}){END}",
+            meaning="client_ip, header:NAME, cookie:NAME or query:NAME",
+        ),
+        "requests with the same value of this go to the same pool",
+        default=None,
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        if not any(self.pools.values()):
+            problems.conflict(child(at, "pools"), "some pool needs a weight above 0")
+
+
+class HeaderEditsConfig(Record):
+    """Changes to the headers: first `remove`, then `set`, then `add`."""
+
+    set: Mapping[str, str] | None = field(
+        MapOf(HEADER_VALUE, keys=HEADER_NAME), "replaces the header, or adds it", default=None
+    )
+    add: Mapping[str, str | tuple[str, ...]] | None = field(
+        HEADER_LINES, "one more line of the header, or several", default=None
+    )
+    remove: tuple[str, ...] | None = field(
+        ListOf(HEADER_NAME), "headers to leave out", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        for key in ("set", "add", "remove"):
+            for name in getattr(self, key) or ():
+                if name.lower() in FRAMING:
+                    problems.conflict(child(at, key), f"{name} can't be changed by a route")
+
+
+class ActionsConfig(Record):
+    """What is done with a request; exactly one of backend_pool, split, redirect and respond."""
+
+    backend_pool: str | None = field(Reference("pool"), "the pool that answers", default=None)
+    split: SplitConfig | None = field(Of(SplitConfig), "pools that share", default=None)
+    redirect: RedirectConfig | None = field(
+        Of(RedirectConfig), "the client is sent elsewhere", default=None
+    )
+    respond: CannedResponse | None = field(
+        Of(CannedResponse), "the proxy answers this itself", default=None
+    )
+    rewrite: RewriteConfig | None = field(
+        Of(RewriteConfig), "what the backend is asked for instead", default=None
+    )
+    request_headers: HeaderEditsConfig | None = field(
+        Of(HeaderEditsConfig), "changes to what the backend gets", default=None
+    )
+    response_headers: HeaderEditsConfig | None = field(
+        Of(HeaderEditsConfig), "changes to what the client gets from it", default=None
+    )
+    mirror: str | None = field(
+        Reference("pool"),
+        "a pool that gets a copy of each request; its answer is dropped",
+        default=None,
+    )
+
+    rate_limit: ScopedLimitConfig | None = field(
+        Of(ScopedLimitConfig), "how many requests may take it", default=None
+    )
+
+    def check(self, at: str, problems: Problems) -> None:
+        given = [key for key in ACTIONS if getattr(self, key) is not None]
+        if not given:
+            problems.conflict(at, f"what is to be done? give one of {', '.join(ACTIONS)}")
+        elif len(given) > 1:
+            problems.conflict(at, f"give only one of {', '.join(given)}")
+        elif given[0] in ("redirect", "respond"):
+            for key in ("mirror", "request_headers"):
+                if getattr(self, key) is not None:
+                    problems.conflict(child(at, key), f"there is no request with {given[0]}")
+        edits = self.request_headers
+        if edits is not None:
+            for key in ("set", "add", "remove"):
+                if any(name.lower() == "host" for name in getattr(edits, key) or ()):
+                    where = child(child(at, "request_headers"), key)
+                    problems.conflict(where, 'the Host header is changed by "rewrite": {"host"}')
+        self._check_templates(at, problems)
+
+    @property
+    def groups(self) -> Collection[str] | None:
+        """The groups of its path_regex, by name and number; None where it has none."""
+        return None
+
+    def _check_templates(self, at: str, problems: Problems) -> None:
+        groups = self.groups
+        rewrite = self.rewrite
+        if rewrite is not None:
+            where = child(at, "rewrite")
+            if rewrite.host is not None:
+                check_names(rewrite.host, ("host", *(groups or ())), child(where, "host"), problems)
+            if rewrite.substitution is not None and rewrite.regex is None:
+                if groups is None:
+                    problems.conflict(where, '"substitution" needs a "regex" or a path_regex')
+                else:
+                    check_names(
+                        rewrite.substitution, groups, child(where, "substitution"), problems
+                    )
+        if self.redirect is not None:
+            check_names(
+                self.redirect.location,
+                (*REQUEST_FIELDS, *(groups or ())),
+                child(child(at, "redirect"), "location"),
+                problems,
+            )
+
+
+class RouteConfig(ActionsConfig):
+    """Which requests, and what is done with them; all the conditions given must hold."""
+
+    name: str | None = field(_NAME, "what it is called in explanations", default=None)
+    path: str | None = field(_PATH, "the exact path", default=None)
+    path_pattern: str | None = field(
+        Text(pattern="^/", meaning="a pattern such as /api/*"),
+        "/api/* matches /api, /api/ and all below; a * in a segment matches within it, and in "
+        "the last segment makes the pattern a prefix; without * the exact path",
+        default=None,
+    )
+    path_regex: str | None = field(
+        _REGEX, "a regular expression for the whole of the path", default=None
+    )
+    host: tuple[str, ...] | None = field(
+        _several(_HOST), "example.com, or *.example.com for all below it; or several", default=None
+    )
+    methods: tuple[str, ...] | None = field(
+        ListOf(Text(pattern=f"^{TOKEN}{END}", meaning="a method"), min_items=1),
+        "the methods, as in the request (they are case-sensitive)",
+        default=None,
+    )
+    headers: Mapping[str, ValueMatchConfig] | None = field(
+        MapOf(_VALUE, keys=HEADER_NAME), "what headers must be like", default=None
+    )
+    query: Mapping[str, ValueMatchConfig] | None = field(
+        MapOf(_VALUE), "what query parameters must be like, decoded", default=None
+    )
+    cookies: Mapping[str, ValueMatchConfig] | None = field(
+        MapOf(_VALUE), "what cookies must be like", default=None
+    )
+    client_ip: tuple[str, ...] | None = field(
+        _several(Mapped(Text(), _checked_network)),
+        "an address or a network such as 10.0.0.0/8, or several",
+        default=None,
+    )
+
+    @property
+    def groups(self) -> Collection[str] | None:
+        return None if self.path_regex is None else groups_of(self.path_regex)
+
+    def check(self, at: str, problems: Problems) -> None:
+        given = [key for key in PATHS if getattr(self, key) is not None]
+        if len(given) > 1:
+            problems.conflict(at, f"give only one of {', '.join(given)}")
+        super().check(at, problems)
+
+
+class PathsConfig(Record):
+    """How paths are read, before anything is matched against them."""
+
+    merge_slashes: bool = field(
+        Flag(), "// is the same as /; false keeps every slash", default=True
+    )
+    encoded_slashes: str = field(
+        Text(choices=("refuse", "keep")),
+        "%2F in a path: refuse it with a 400, or keep it as a character that separates nothing",
+        default="refuse",
+    )
+
+
+def groups_of(regex: str) -> Collection[str]:
+    """The groups of a regular expression as a template names them, `0` being all of the match."""
+    compiled = re.compile(regex)
+    return [*compiled.groupindex, *map(str, range(compiled.groups + 1))]
+
+
+def check_names(template: str, known: Collection[str], at: str, problems: Problems) -> None:
+    """Adds a problem for each name in the template that would stand for nothing."""
+    for _, name in template_parts(template):
+        if name is not None and name not in known:
+            problems.conflict(at, f"there is no {{{name}}} here{suggestion(name, known)}")

@@ -1,0 +1,227 @@
+"""What a route does with a request beside passing it to a pool."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+
+from l7proxy.core.cookies import cookies_of
+from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.core.routing.conditions import query_values
+from l7proxy.core.routing.templates import Template, group
+from l7proxy.core.target import escape_non_ascii, host_name, host_of, normal_path
+from l7proxy.core.verdict import BAD_REQUEST, BAD_REWRITE, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from l7proxy.core.config.routes import (
+        HeaderEditsConfig,
+        RedirectConfig,
+        RewriteConfig,
+        SplitConfig,
+    )
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.target import PathRules, Target
+
+
+class Rewrite:
+    """Changes what the backend is asked for. `regex` is the route's own, for its groups."""
+
+    def __init__(
+        self, config: RewriteConfig, regex: re.Pattern[str] | None, rules: PathRules
+    ) -> None:
+        self._regex = regex
+        self._rules = rules
+        if config.strip_prefix is not None:
+            prefixes = {config.strip_prefix: "/"}
+        else:
+            prefixes = dict(config.replace_prefix or {})
+        self._prefixes = sorted(
+            (
+                (_segments(prefix, rules), _segments(instead, rules))
+                for prefix, instead in prefixes.items()
+            ),
+            key=lambda pair: -len(pair[0]),
+        )
+        self._pattern = None if config.regex is None else re.compile(config.regex)
+        self._template = None if config.substitution is None else Template(config.substitution)
+        self._host = None if config.host is None else Template(config.host)
+
+    def path(self, path: str) -> str | None:
+        """The path that takes this one's place; None where it stays as it is.
+
+        Raises `Refused` where the result is not a path that may be sent.
+        """
+        if self._template is None:
+            changed = self._with_prefix_replaced(path)
+        elif self._pattern is None:
+            changed = self._template.fill(self._groups(path))
+        else:
+            template = self._template
+            changed = self._pattern.sub(
+                lambda match: template.fill(lambda name: group(match, name)), path
+            )
+        if changed != path:
+            try:
+                changed = normal_path(changed, self._rules)
+            except Refused as refused:
+                raise Refused(BAD_REWRITE.because(refused.verdict.text)) from None
+        return None if changed == path else changed
+
+    def host(self, request: HttpRequest, target: Target) -> str | None:
+        """The Host header that the backend gets; None where it is the client's."""
+        if self._host is None:
+            return None
+        groups = self._groups(target.path)
+        host = self._host.fill(
+            lambda name: host_of(request, target) if name == "host" else groups(name)
+        )
+        try:
+            if host_name(host):
+                return host
+        except Refused:
+            pass
+        raise Refused(BAD_REWRITE.because(f'"{host}" is not a host'))
+
+    def _with_prefix_replaced(self, path: str) -> str:
+        for prefix, instead in self._prefixes:
+            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+                return instead + path[len(prefix) :] or "/"
+        return path
+
+    def _groups(self, path: str) -> _Groups:
+        return _Groups(self._regex, path)
+
+
+class _Groups:
+    """The groups of a route's regular expression, found when the first one is asked for."""
+
+    def __init__(self, regex: re.Pattern[str] | None, path: str) -> None:
+        self._regex = regex
+        self._path = path
+
+    def __call__(self, name: str) -> str | None:
+        assert self._regex is not None
+        match = self._regex.fullmatch(self._path)
+        assert match is not None
+        return group(match, name)
+
+
+def _segments(prefix: str, rules: PathRules) -> str:
+    """A prefix in normal form and without its last slash."""
+    return normal_path(prefix, rules).removesuffix("/")
+
+
+class Redirect:
+    """Sends the client elsewhere."""
+
+    def __init__(self, config: RedirectConfig, regex: re.Pattern[str] | None) -> None:
+        self._status = config.status
+        self._location = Template(config.location)
+        self._regex = regex
+
+    def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
+        """The answer; `path` is the request's own or what a rewrite made of it."""
+        query = "" if target.query is None else "?" + target.query
+        groups = _Groups(self._regex, target.path)
+
+        def value_of(name: str) -> str | None:
+            if name == "host":
+                return target.authority or request.headers.get("host")
+            if name == "path":
+                return path
+            if name == "query":
+                return target.query
+            return path + query if name == "target" else groups(name)
+
+        if "host" in self._location.names and not host_of(request, target):
+            raise Refused(BAD_REQUEST.because("a redirect needs to know the host"))
+        location = escape_non_ascii(self._location.fill(value_of))
+        if location.startswith("//") and self._location.begins_with_value:
+            # A path that begins with two slashes would be read as the name of a host.
+            location = "/" + location.lstrip("/")
+        return HttpResponse(self._status, Headers((("Location", location),)))
+
+
+class Split:
+    """Shares requests among pools, by smooth weighted round robin or by the hash of a key.
+
+    Smooth weighted round robin is nginx's: each pool's current weight grows by its weight, the
+    largest is picked and falls by the sum. A key is hashed with BLAKE2b, which has nothing in
+    common with the hashes by which pools spread keys over their backends: with one hash for both,
+    a small share of the keys would all be at home on one backend.
+    """
+
+    def __init__(self, config: SplitConfig) -> None:
+        self.pools = tuple(config.pools)
+        self._weights = tuple(config.pools.values())
+        self._bounds = tuple(accumulate(self._weights))
+        self._sum = self._bounds[-1]
+        self._currents = [0.0] * len(self.pools)
+        self._kind, _, self._name = (config.sticky or "").partition(":")
+        if self._kind == "header":
+            self._name = self._name.lower()
+
+    def pick(self, exchange: Exchange) -> str:
+        """The name of the pool whose turn it is, or to which the request's key belongs."""
+        assert exchange.target is not None
+        key = self._key(exchange.request, exchange.target)
+        return self._next() if key is None else self.pools[self._place(key)]
+
+    def _next(self) -> str:
+        currents = self._currents
+        for index, weight in enumerate(self._weights):
+            currents[index] += weight
+        best = max(range(len(currents)), key=currents.__getitem__)
+        currents[best] -= self._sum
+        return self.pools[best]
+
+    def _place(self, key: str) -> int:
+        from hashlib import blake2b
+
+        digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=6).digest()
+        return bisect_right(self._bounds, int.from_bytes(digest) / 2**48 * self._sum)
+
+    def _key(self, request: HttpRequest, target: Target) -> str | None:
+        kind = self._kind
+        if not kind:
+            return None
+        if kind == "client_ip":
+            return request.client_ip or None
+        if kind == "header":
+            return request.headers.get(self._name)
+        if kind == "cookie":
+            return cookies_of(request).get(self._name)
+        values = query_values(target.query).get(self._name) if target.query else None
+        return values[0] if values else None
+
+
+class HeaderEdits:
+    """Takes headers away, sets them and adds them, in this order."""
+
+    def __init__(self, config: HeaderEditsConfig) -> None:
+        replaced = config.set or {}
+        self._gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
+        self._added = [
+            *replaced.items(),
+            *(
+                (name, line)
+                for name, value in (config.add or {}).items()
+                for line in ((value,) if isinstance(value, str) else value)
+            ),
+        ]
+
+    def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The names and values as they are passed on."""
+        gone = self._gone
+        kept = [pair for pair in pairs if pair[0].lower() not in gone] if gone else list(pairs)
+        return kept + self._added
+
+    def edited(self, response: HttpResponse) -> HttpResponse:
+        """The response with its headers changed."""
+        headers = self.apply(response.headers or ())
+        return HttpResponse(response.status, Headers(headers) if headers else None, response.body)

@@ -1,0 +1,295 @@
+"""What else a request must be like: methods, headers, query, cookies, client addresses.
+
+Each condition can say whether it holds, what it asks for, and whether it holds wherever another
+one does.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from l7proxy.core.cookies import cookies_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from ipaddress import IPv4Address, IPv6Address
+
+    from l7proxy.core.config.routes import RouteConfig, ValueMatchConfig
+    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.target import Target
+
+
+class Condition:
+    """One thing that a route asks of a request; `allows` are its methods, if it asks for those."""
+
+    allows: tuple[str, ...] = ()
+
+    def holds(self, request: HttpRequest, target: Target) -> bool:
+        raise NotImplementedError
+
+    def covers(self, other: Condition) -> bool:
+        """Whether this holds for every request for which `other` does, as far as can be told."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        raise NotImplementedError
+
+
+class MethodIn(Condition):
+    """The method is one of these."""
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        self.allows = tuple(dict.fromkeys(methods))
+        self._set = frozenset(self.allows)
+
+    def holds(self, request: HttpRequest, target: Target) -> bool:
+        return request.method in self._set
+
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, MethodIn) and other._set <= self._set
+
+    def __str__(self) -> str:
+        return f"the method must be {' or '.join(self.allows)}"
+
+
+class PathIs(Condition):
+    """The whole path matches: for patterns that look-ups alone can't decide."""
+
+    def __init__(self, test: re.Pattern[str], shown: str) -> None:
+        self._matches = test.fullmatch
+        self._shown = shown
+
+    def holds(self, request: HttpRequest, target: Target) -> bool:
+        return self._matches(target.path) is not None
+
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, PathIs) and other._shown == self._shown
+
+    def __str__(self) -> str:
+        return f"the path must match {self._shown}"
+
+
+class ValueIs(Condition):
+    """A value of the request, or one of several under its name, passes a test."""
+
+    what = ""
+
+    def __init__(self, name: str, test: ValueTest) -> None:
+        self.name = name
+        self.test = test
+
+    def values(self, request: HttpRequest, target: Target) -> Sequence[str]:
+        """The values there are under the name."""
+        raise NotImplementedError
+
+    def holds(self, request: HttpRequest, target: Target) -> bool:
+        return self.test.passes(self.values(request, target))
+
+    def covers(self, other: Condition) -> bool:
+        return (
+            isinstance(other, ValueIs)
+            and type(other) is type(self)
+            and other.name == self.name
+            and self.test.covers(other.test)
+        )
+
+    def __str__(self) -> str:
+        return f'{self.what} "{self.name}" {self.test}'
+
+
+class HeaderIs(ValueIs):
+    """A header, by its name in lower case; every line of it counts."""
+
+    what = "the header"
+
+    def values(self, request: HttpRequest, target: Target) -> Sequence[str]:
+        return request.headers.all(self.name)
+
+
+class QueryIs(ValueIs):
+    """A query parameter, decoded as forms are."""
+
+    what = "the query parameter"
+
+    def values(self, request: HttpRequest, target: Target) -> Sequence[str]:
+        query = target.query
+        return query_values(query).get(self.name, ()) if query else ()
+
+
+class CookieIs(ValueIs):
+    """A cookie."""
+
+    what = "the cookie"
+
+    def values(self, request: HttpRequest, target: Target) -> Sequence[str]:
+        value = cookies_of(request).get(self.name)
+        return () if value is None else (value,)
+
+
+class ClientIn(Condition):
+    """The client's address is in one of these networks; a client that has a name is in none."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        from ipaddress import ip_network
+
+        self._shown = " or ".join(networks)
+        self._networks = tuple(map(ip_network, networks))
+
+    def holds(self, request: HttpRequest, target: Target) -> bool:
+        address = client_address(request.client_ip)
+        return address is not None and any(address in network for network in self._networks)
+
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, ClientIn) and all(
+            any(
+                theirs.version == ours.version and theirs.subnet_of(ours)  # type: ignore[arg-type]
+                for ours in self._networks
+            )
+            for theirs in other._networks
+        )
+
+    def __str__(self) -> str:
+        return f"the client must be in {self._shown}"
+
+
+class ValueTest:
+    """What a value must be like."""
+
+    def passes(self, values: Sequence[str]) -> bool:
+        """Whether one of the values passes."""
+        raise NotImplementedError
+
+    def covers(self, other: ValueTest) -> bool:
+        """Whether whatever passes `other` passes this, as far as can be told."""
+        raise NotImplementedError
+
+
+class Exact(ValueTest):
+    def __init__(self, values: Iterable[str]) -> None:
+        self.allowed = tuple(dict.fromkeys(values))
+
+    def passes(self, values: Sequence[str]) -> bool:
+        return any(value in self.allowed for value in values)
+
+    def covers(self, other: ValueTest) -> bool:
+        return isinstance(other, Exact) and set(other.allowed) <= set(self.allowed)
+
+    def __str__(self) -> str:
+        return f"must be {' or '.join(map(repr, self.allowed))}"
+
+
+class Prefix(ValueTest):
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def passes(self, values: Sequence[str]) -> bool:
+        return any(value.startswith(self.prefix) for value in values)
+
+    def covers(self, other: ValueTest) -> bool:
+        if isinstance(other, Exact):
+            return all(value.startswith(self.prefix) for value in other.allowed)
+        return isinstance(other, Prefix) and other.prefix.startswith(self.prefix)
+
+    def __str__(self) -> str:
+        return f"must begin with {self.prefix!r}"
+
+
+class Regex(ValueTest):
+    def __init__(self, regex: str) -> None:
+        self.regex = re.compile(regex, re.DOTALL)
+
+    def passes(self, values: Sequence[str]) -> bool:
+        return any(map(self.regex.fullmatch, values))
+
+    def covers(self, other: ValueTest) -> bool:
+        if isinstance(other, Exact):
+            return all(map(self.regex.fullmatch, other.allowed))
+        return isinstance(other, Regex) and other.regex == self.regex
+
+    def __str__(self) -> str:
+        return f"must match {self.regex.pattern}"
+
+
+class Present(ValueTest):
+    def passes(self, values: Sequence[str]) -> bool:
+        return len(values) > 0
+
+    def covers(self, other: ValueTest) -> bool:
+        return not isinstance(other, Absent)
+
+    def __str__(self) -> str:
+        return "must be there"
+
+
+class Absent(ValueTest):
+    def passes(self, values: Sequence[str]) -> bool:
+        return not values
+
+    def covers(self, other: ValueTest) -> bool:
+        return isinstance(other, Absent)
+
+    def __str__(self) -> str:
+        return "must not be there"
+
+
+def conditions_of(route: RouteConfig) -> list[Condition]:
+    """The conditions that a route sets beside host and path, each counting for one."""
+    made: list[Condition] = []
+    if route.methods is not None:
+        made.append(MethodIn(route.methods))
+    for name, match in (route.headers or {}).items():
+        made.append(HeaderIs(name.lower(), _test(match)))
+    for name, match in (route.query or {}).items():
+        made.append(QueryIs(name, _test(match)))
+    for name, match in (route.cookies or {}).items():
+        made.append(CookieIs(name, _test(match)))
+    if route.client_ip is not None:
+        made.append(ClientIn(route.client_ip))
+    return made
+
+
+def _test(match: ValueMatchConfig) -> ValueTest:
+    if match.exact is not None:
+        return Exact(match.exact)
+    if match.prefix is not None:
+        return Prefix(match.prefix)
+    if match.regex is not None:
+        return Regex(match.regex)
+    return Present() if match.present else Absent()
+
+
+@lru_cache(64)
+def query_values(query: str) -> dict[str, list[str]]:
+    """The values of each parameter in a query string, decoded as forms are."""
+    found: dict[str, list[str]] = {}
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            found.setdefault(_decoded(name), []).append(_decoded(value))
+    return found
+
+
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+
+
+def _decoded(text: str) -> str:
+    text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    return _ESCAPES.sub(
+        lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"), text
+    )
+
+
+@lru_cache(1024)
+def client_address(text: str) -> IPv4Address | IPv6Address | None:
+    """The IP address in the text, an IPv4 one in IPv6 clothes as what it is; None for a name."""
+    from ipaddress import ip_address
+
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,153 @@
+"""One route, compiled."""
+
+from __future__ import annotations
+
+from l7proxy.core.routing.paths import EXACT, REGEX, path_match
+from l7proxy.core.target import USUAL_RULES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from l7proxy.core.config.routes import ActionsConfig, HeaderEditsConfig, RouteConfig
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.messages import HttpRequest, HttpResponse
+    from l7proxy.core.routing.actions import HeaderEdits, Redirect, Rewrite, Split
+    from l7proxy.core.routing.conditions import Condition
+    from l7proxy.core.routing.paths import PathMatch
+    from l7proxy.core.target import PathRules, Target
+
+ANY_HOST = ""
+
+HOST_KINDS = ("exact host", "wildcard host", "any host")
+
+
+class Route:
+    """A compiled route.
+
+    - `index` is its place in the configuration; the `default` comes after the last
+    - `hosts` are those it is for, `ANY_HOST` where it doesn't say
+    - `conditions`, None where there are none, must all hold once host and path are found
+    - `pool_name` is the pool that answers, None where a split or the route itself decides
+    - `acts` is whether there is anything to do before the request goes to its pool
+    - `mirror` names the pool that gets a copy
+    """
+
+    __slots__ = (
+        "acts",
+        "conditions",
+        "config",
+        "hosts",
+        "index",
+        "mirror",
+        "path",
+        "pool_name",
+        "redirect",
+        "request_headers",
+        "respond",
+        "response_headers",
+        "rewrite",
+        "specificity",
+        "split",
+    )
+
+    def __init__(self, index: int, config: RouteConfig, rules: PathRules = USUAL_RULES) -> None:
+        self.index = index
+        self.config = config
+        self.path: PathMatch = path_match(config, rules)
+        self.hosts: tuple[str, ...] = (ANY_HOST,)
+        if config.host is not None:
+            self.hosts = tuple(dict.fromkeys(_plain_host(host) for host in config.host))
+        self.conditions = _conditions(config, self.path)
+        self.pool_name = config.backend_pool
+        self.mirror = config.mirror
+        self.split: Split | None = None
+        self.rewrite: Rewrite | None = None
+        self.redirect: Redirect | None = None
+        self.respond: HttpResponse | None = None
+        self.request_headers = _header_edits(config.request_headers)
+        self.response_headers = _header_edits(config.response_headers)
+        self.acts = _has_actions(config)
+        if self.acts:
+            self._compile_actions(config, rules)
+        asked = len(self.conditions or ()) - (self.path.test is not None)
+        path = self.path
+        # Of two routes for the same host, the one with the smaller tuple wins.
+        prefix = 0 if path.kind == EXACT else len(path.literal)
+        self.specificity = (path.kind, -prefix, -asked, -path.more, index)
+
+    def _compile_actions(self, config: ActionsConfig, rules: PathRules) -> None:
+        from l7proxy.core.messages import written_response
+        from l7proxy.core.routing.actions import Redirect, Rewrite, Split
+
+        regex = self.path.test if self.path.kind == REGEX else None
+        if config.split is not None:
+            self.split = Split(config.split)
+        if config.rewrite is not None:
+            self.rewrite = Rewrite(config.rewrite, regex, rules)
+        if config.redirect is not None:
+            self.redirect = Redirect(config.redirect, regex)
+        if config.respond is not None:
+            self.respond = written_response(config.respond)
+
+    def admits(self, request: HttpRequest, target: Target) -> bool:
+        """Whether all conditions hold."""
+        return all(condition.holds(request, target) for condition in self.conditions or ())
+
+    def act(self, exchange: Exchange) -> None:
+        """Rewrites the request, and answers it where the route does so by itself.
+
+        Raises `Refused` where that can't be done.
+        """
+        request, target = exchange.request, exchange.target
+        assert target is not None
+        if self.rewrite is not None:
+            exchange.rewritten_path = self.rewrite.path(target.path)
+            exchange.rewritten_host = self.rewrite.host(request, target)
+        response = self.respond
+        if self.redirect is not None:
+            path = exchange.rewritten_path or target.path
+            response = self.redirect.response(request, target, path)
+        if response is not None:
+            exchange.reply(response)
+
+    @property
+    def pattern(self) -> str:
+        """The path or pattern, as written."""
+        return self.path.shown
+
+    def __str__(self) -> str:
+        """How the route is called: its name, or what it matches."""
+        if self.config.name is not None:
+            return self.config.name
+        host = " ".join(host for host in self.config.host or ())
+        return f"{host} {self.pattern}".strip()
+
+    def __repr__(self) -> str:
+        return f"Route({self.index}: {self})"
+
+
+def _plain_host(host: str) -> str:
+    return host.lower().removesuffix(".")
+
+
+def _conditions(config: RouteConfig, path: PathMatch) -> tuple[Condition, ...] | None:
+    asks = config.methods or config.headers or config.query or config.cookies or config.client_ip
+    if not asks and path.test is None:
+        return None
+    from l7proxy.core.routing.conditions import PathIs, conditions_of
+
+    made = conditions_of(config)
+    if path.test is not None:
+        made.insert(0, PathIs(path.test, path.shown))
+    return tuple(made)
+
+
+def _has_actions(config: ActionsConfig) -> bool:
+    return any((config.rewrite, config.redirect, config.respond, config.split))
+
+
+def _header_edits(config: HeaderEditsConfig | None) -> HeaderEdits | None:
+    if config is None:
+        return None
+    from l7proxy.core.routing.actions import HeaderEdits
+
+    return HeaderEdits(config)

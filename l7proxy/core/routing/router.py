@@ -1,0 +1,205 @@
+"""Which route a request takes.
+
+One rule decides between all routes that match, and the first point in which two differ decides:
+
+1. the host: an exact one, then the longest `*.` wildcard, then any
+2. the path: an exact one, then the longest literal prefix, then a regular expression, then any
+3. more conditions (methods, and each header, query parameter, cookie, and client address)
+4. of patterns, more literal characters after the first `*`
+5. the order in the file
+
+Routes are put in tables when the configuration is loaded. A match is a look-up for the host (where
+any route asks for one), one for the exact path, and one for each segment of the path from the
+longest prefix down, however many routes there are. Only routes that have the same host and the
+same literal prefix are tried one after the other, and so are regular expressions.
+"""
+
+from __future__ import annotations
+
+from l7proxy.core.routing.paths import EXACT, PREFIX
+from l7proxy.core.routing.route import ANY_HOST, Route
+from l7proxy.core.target import USUAL_RULES, host_of
+from l7proxy.core.verdict import NO_ROUTE, NOT_ALLOWED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from l7proxy.core.config.routes import ActionsConfig, RouteConfig
+    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.target import PathRules, Target
+    from l7proxy.core.verdict import Verdict
+
+    Entry = tuple[Route, ...]
+    """Routes that are found in the same place of a table, the most specific first."""
+
+
+class Router:
+    """Finds the most specific route that matches.
+
+    `routes` are all routes in the order of the file, and after them the `default`, if there is one.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[RouteConfig],
+        default: ActionsConfig | None = None,
+        rules: PathRules = USUAL_RULES,
+    ) -> None:
+        self.rules = rules
+        compiled = [Route(index, config, rules) for index, config in enumerate(routes)]
+        self.default = None if default is None else _default_route(len(routes), default, rules)
+        by_host: dict[str, list[Route]] = {ANY_HOST: []}
+        for route in compiled:
+            for host in route.hosts:
+                by_host.setdefault(host, []).append(route)
+        if self.default is not None:
+            compiled.append(self.default)
+        self.routes = tuple(compiled)
+        self._any = PathTable(by_host.pop(ANY_HOST))
+        self._hosts = {host: PathTable(routes) for host, routes in by_host.items()}
+        self._wildcards = any(host.startswith("*.") for host in by_host)
+
+    def match(self, request: HttpRequest, target: Target) -> Route | None:
+        """The route that the request takes, or None.
+
+        Raises `Refused` where routes ask for the host and the request's Host header is bad.
+        """
+        if self._hosts:
+            for table in self._tables(host_of(request, target)):
+                route = table.find(request, target)
+                if route is not None:
+                    return route
+        route = self._any.find(request, target)
+        return self.default if route is None else route
+
+    def refusal(self, request: HttpRequest, target: Target) -> tuple[Verdict, str | None]:
+        """Why no route matches: 405 with the value of Allow where only the method is wrong."""
+        allowed: dict[str, None] = {}
+        tables = [self._any]
+        if self._hosts:
+            tables[:0] = self._tables(host_of(request, target))
+        for table in tables:
+            for route in table.candidates(target.path):
+                failed = [
+                    condition
+                    for condition in route.conditions or ()
+                    if not condition.holds(request, target)
+                ]
+                if len(failed) == 1:
+                    allowed.update(dict.fromkeys(failed[0].allows))
+        if allowed:
+            return NOT_ALLOWED.because(request.method), ", ".join(allowed)
+        return NO_ROUTE.because(target.path), None
+
+    def _tables(self, host: str) -> Iterator[PathTable]:
+        """The tables for a host: its own, then those of wildcards, the longest first."""
+        hosts = self._hosts
+        table = hosts.get(host)
+        if table is not None:
+            yield table
+        if self._wildcards:
+            dot = host.find(".", 1)
+            while dot >= 0:
+                table = hosts.get("*" + host[dot:])
+                if table is not None:
+                    yield table
+                dot = host.find(".", dot + 1)
+
+
+class PathTable:
+    """The routes for one host, by path."""
+
+    __slots__ = ("_exact", "_folders", "_last", "_longest", "_partial")
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        exact: dict[str, list[Route]] = {}
+        folders: dict[str, list[Route]] = {}
+        partial: dict[str, dict[str, list[Route]]] = {}
+        last: list[Route] = []
+        for route in routes:
+            path = route.path
+            if path.kind == EXACT:
+                exact.setdefault(path.literal, []).append(route)
+            elif path.kind != PREFIX:
+                last.append(route)
+            elif path.literal.endswith("/"):
+                folders.setdefault(path.folder, []).append(route)
+            else:
+                partial.setdefault(path.folder, {}).setdefault(path.literal, []).append(route)
+        self._exact = {path: _in_order(found) for path, found in exact.items()}
+        self._folders = {folder: _in_order(found) for folder, found in folders.items()}
+        # Literals that end inside a segment, by the folder they are in: how long they are, the
+        # longest first, and the routes of each.
+        self._partial = {
+            folder: (
+                sorted(set(map(len, literals)), reverse=True),
+                {literal: _in_order(found) for literal, found in literals.items()},
+            )
+            for folder, literals in partial.items()
+        }
+        self._last = _in_order(last)
+        self._longest = max(map(len, (*folders, *partial)), default=-1)
+
+    def find(self, request: HttpRequest, target: Target) -> Route | None:
+        """The most specific route for the path whose conditions hold."""
+        path = target.path
+        entry = self._exact.get(path)
+        if entry is not None:
+            for route in entry:
+                if route.conditions is None or route.admits(request, target):
+                    return route
+        end = len(path)
+        longest = self._longest
+        if end > longest:
+            end = path.rfind("/", 0, longest + 1)
+        folders = self._folders
+        partial = self._partial
+        while end >= 0:
+            folder = path[:end]
+            if partial and folder in partial:
+                for entry in self._partial_entries(folder, path):
+                    for route in entry:
+                        if route.admits(request, target):
+                            return route
+            entry = folders.get(folder)
+            if entry is not None:
+                for route in entry:
+                    if route.conditions is None or route.admits(request, target):
+                        return route
+            end = path.rfind("/", 0, end)
+        for route in self._last:
+            if route.conditions is None or route.admits(request, target):
+                return route
+        return None
+
+    def candidates(self, path: str) -> Iterator[Route]:
+        """Every route found where the path leads, the most specific first."""
+        yield from self._exact.get(path, ())
+        end = len(path)
+        while end >= 0:
+            folder = path[:end]
+            for entry in self._partial_entries(folder, path):
+                yield from entry
+            yield from self._folders.get(folder, ())
+            end = path.rfind("/", 0, end)
+        yield from self._last
+
+    def _partial_entries(self, folder: str, path: str) -> Iterator[Entry]:
+        lengths, entries = self._partial.get(folder, ((), {}))
+        for length in lengths:
+            entry = entries.get(path[:length])
+            if entry is not None:
+                yield entry
+
+
+def _in_order(routes: list[Route]) -> Entry:
+    if len(routes) > 1:
+        routes.sort(key=lambda route: route.specificity)
+    return tuple(routes)
+
+
+def _default_route(index: int, actions: ActionsConfig, rules: PathRules) -> Route:
+    from l7proxy.core.config.routes import RouteConfig
+
+    return Route(index, RouteConfig(**actions.__dict__, name="default"), rules)

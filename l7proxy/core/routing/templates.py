@@ -1,0 +1,33 @@
+"""Texts with values filled in: `https://{host}{target}`."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.routes import template_parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
+
+class Template:
+    """`{name}` stands for a value, `{{` and `}}` for braces."""
+
+    __slots__ = ("_parts", "begins_with_value", "names")
+
+    def __init__(self, text: str) -> None:
+        self._parts = template_parts(text)
+        self.names = tuple(name for _, name in self._parts if name is not None)
+        self.begins_with_value = not self._parts[0][0] and len(self._parts) > 1
+
+    def fill(self, value_of: Callable[[str], str | None]) -> str:
+        """The text with what `value_of` gives for each name; None leaves nothing in its place."""
+        return "".join(
+            literal if name is None else literal + (value_of(name) or "")
+            for literal, name in self._parts
+        )
+
+
+def group(match: re.Match[str], name: str) -> str | None:
+    """A group of a match, by its name or number."""
+    return match[int(name)] if name.isdecimal() else match[name]
