@@ -7,7 +7,8 @@ behind a message. Among the objects that start so, the first to be complete *and
 envelope (an object with `src` and `body`) is a message, and whatever stood open before it was
 broken. So no garbage line, however many brackets it opens, can swallow the message after it. What
 can't become JSON any more (a bracket closed that was not opened, a line end inside a string, too
-deep, too large) is dropped with the rest of its line.
+deep, too large) is dropped with the rest of its line. How the stream was cut into pieces makes no
+difference.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ DEFAULT_LIMIT = 16 * 1024 * 1024
 """The largest message, in bytes."""
 
 _PIECE = 64 * 1024
-_TOKEN = re.compile(rb'["{}\[\]]')
-_IN_STRING = re.compile(rb'[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*')
+_IN_STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+')
+_NO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+')
+"""Up to a bracket, or up to a string that is broken or not complete."""
 _BLANKS = re.compile(rb"[ \t\r]*")
 _CLOSES = {0x7D: 0x7B, 0x5D: 0x5B}
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _QUOTE, _OPEN_BRACE = b'\n"{'
+_FEW = 8
+_LONGEST_WAIT = 63
 
 
 class Framer:
@@ -59,10 +63,16 @@ class Framer:
         self._skipping = False
         """Whether the rest of the line is dropped."""
         self._open: list[tuple[int, int, bool]] = []
-        """The brackets open now: byte, offset in the buffer, whether a message may start there."""
+        """The brackets open now: byte, offset in the buffer, whether a message may start there.
+
+        The first is at offset 0, and a message may start there.
+        """
         self._scanned = 0
         """How far the buffer was scanned."""
         self._in_string = False
+        self._wait = 0
+        """How many lines are looked at one by one where a run of whole ones is not to be had."""
+        self._one_by_one = 0
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes; every message that they complete is handled before it returns."""
@@ -82,7 +92,7 @@ class Framer:
         if self._buffer and not self._open and not self._buffer.isspace():
             self.feed(b"\n")
         if self._open:
-            self._broken("the input ended inside a message", self._line_of(self._open[0][1]))
+            self._broken("the input ended inside a message", self._line)
             self._drop(len(self._buffer))
 
     def _whole_lines(self, data: bytes) -> bytes:
@@ -100,6 +110,9 @@ class Framer:
                     # It may go on in the next line, or have another message behind it.
                     done = number - self._line
                     self._line = number
+                    # Splitting the rest in vain after each message costs more than the messages.
+                    self._wait = min(self._wait * 2 + 1, _LONGEST_WAIT) if done < _FEW else 0
+                    self._one_by_one = self._wait
                     return b"\n".join([*lines[done:], tail])
                 if start:
                     self._report("not a JSON object", line, number)
@@ -137,6 +150,9 @@ class Framer:
         if buffer[at] == _NEWLINE:
             self._drop(at + 1)
             self._at_line_start = True
+            if self._one_by_one:
+                self._one_by_one -= 1
+                return bool(buffer)
             whole = bytes(buffer)
             buffer.clear()
             buffer += self._whole_lines(whole)
@@ -179,21 +195,29 @@ class Framer:
                 assert match is not None
                 self._scanned = at = match.end()
                 if at == len(buffer) or (buffer[at] == 0x5C and at + 1 == len(buffer)):
-                    return self._fits()
+                    return self._outgrown(len(buffer))
                 if buffer[at] != _QUOTE:
+                    if at >= self._limit and self._outgrown(at + 1):
+                        return True
                     return self._break_off("a line end or control character inside a string")
                 self._in_string = False
                 self._scanned += 1
-            token = _TOKEN.search(buffer, self._scanned)
-            if token is None:
-                self._scanned = len(buffer)
-                return self._fits()
-            at = token.start()
-            self._scanned = at + 1
+            match = _NO_BRACKET.match(buffer, self._scanned)
+            assert match is not None
+            at = match.end()
+            if at == len(buffer):
+                self._scanned = at
+                return self._outgrown(at)
             byte = buffer[at]
             if byte == _QUOTE:
                 self._in_string = True
-            elif byte in _CLOSES:
+                self._scanned = at + 1
+                continue
+            self._scanned = at
+            if at >= self._limit and self._outgrown(at + 1):
+                return True
+            self._scanned = at + 1
+            if byte in _CLOSES:
                 opener, start, may_start = stack[-1]
                 if opener != _CLOSES[byte]:
                     return self._break_off(f"{chr(byte)} does not close {chr(opener)}")
@@ -205,15 +229,31 @@ class Framer:
                 if len(stack) > DEEPEST:
                     return self._break_off(f"nested more than {DEEPEST} deep")
 
-    def _fits(self) -> bool:
-        """The object is not complete: waits for more unless it is too large already."""
-        if len(self._buffer) <= self._limit:
+    def _outgrown(self, end: int) -> bool:
+        """Drops what is open and larger than the limit at `end`; whether there was such a thing.
+
+        What began later and is not too large stays. Where nothing does, the line on which the
+        last one got too large is dropped.
+        """
+        stack, limit = self._open, self._limit
+        if end <= limit:
             return False
-        return self._break_off(f"larger than {self._limit} bytes")
+        self._broken(f"larger than {limit} bytes", self._line)
+        starts = [(index, start) for index, (_, start, may) in enumerate(stack) if may]
+        small = next((found for found in starts if end - found[1] <= limit), None)
+        if small is None:
+            self._reset_to(starts[-1][1] + limit)
+            self._skipping = True
+        else:
+            index, start = small
+            stack[:] = [(byte, at - start, may) for byte, at, may in stack[index:]]
+            self._scanned -= start
+            self._drop(start)
+        return True
 
     def _break_off(self, text: str) -> bool:
         """Drops what is open, and the rest of the line on which it broke."""
-        self._broken(text, self._line_of(self._open[0][1]))
+        self._broken(text, self._line)
         self._reset_to(max(self._scanned - 1, 0))
         self._skipping = True
         return True
@@ -221,23 +261,19 @@ class Framer:
     def _complete(self, start: int, end: int) -> bool:
         """An object ends: hands it over if it is a message; False to go on scanning."""
         outermost = not self._open
-        line = self._line_of(start)
-        if end - start > self._limit:
-            self._broken(f"larger than {self._limit} bytes", line)
-            self._reset_to(end)
-            return True
         try:
             value = self._decode(bytes(self._buffer[start:end]))
         except NotJson as error:
             if not outermost:
                 return False
-            self._broken(str(error), line)
+            self._broken(str(error), self._line)
             self._reset_to(end)
             return True
         if not outermost:
             if not ("src" in value and "body" in value):
                 return False
-            self._broken("not a complete message", self._line_of(self._open[0][1]))
+            self._broken("not a complete message", self._line)
+        line = self._line + self._buffer.count(b"\n", 0, start)
         self._reset_to(end)
         self._message(value, line)
         return True
@@ -247,9 +283,6 @@ class Framer:
         while at > 0 and buffer[at - 1] in b" \t\r":
             at -= 1
         return at > 0 and buffer[at - 1] == _NEWLINE
-
-    def _line_of(self, offset: int) -> int:
-        return self._line + self._buffer.count(b"\n", 0, offset)
 
     def _reset_to(self, offset: int) -> None:
         self._open.clear()

@@ -250,6 +250,74 @@ def test_lines_are_counted_over_messages_garbage_and_blank_lines() -> None:
     assert heard.lines == [2, 9, 12]
 
 
+@given(conversations(), cuts, st.integers(1, 120))
+def test_what_is_too_large_does_not_depend_on_how_the_stream_is_cut(
+    conversation: tuple[list[Any], bytes], places: list[int], limit: int
+) -> None:
+    _, stream = conversation
+    whole, chopped = hear(stream, limit=limit), hear(*cut(stream, places), limit=limit)
+    assert (whole.messages, whole.lines) == (chopped.messages, chopped.lines)
+
+
+@pytest.mark.parametrize("before", [b"{", b'{"src": "c", "body": [', b"[", b'{"a": {\n{\n{'])
+@pytest.mark.parametrize("message", [MESSAGE, PRETTY], ids=["compact", "pretty"])
+def test_a_message_of_exactly_the_limit_passes_in_single_bytes_and_behind_broken_ones(
+    before: bytes, message: bytes
+) -> None:
+    data = before + b"\n" + message + b"\n" + message + b"\n"
+    single = [data[at : at + 1] for at in range(len(data))]
+    for chunks in ([data], single):
+        assert hear(*chunks, limit=len(message)).messages == [VALUE, VALUE]
+        assert hear(*chunks, limit=len(message) - 1).messages == []
+
+
+def test_of_what_is_open_only_that_is_dropped_which_is_too_large() -> None:
+    heard = hear(b'{"a": "' + b"x" * 100 + b'",\n', PRETTY, limit=len(PRETTY))
+    assert heard.messages == [VALUE]
+    assert heard.lines == [2]
+    assert heard.complaints[0] == f"line 1: larger than {len(PRETTY)} bytes"
+
+
+class Counting(bytearray):
+    """A buffer that counts the bytes in which line ends were looked for."""
+
+    looked_at = 0
+
+    def count(self, what: Any, start: Any = 0, end: Any = None) -> int:
+        Counting.looked_at += (len(self) if end is None else end) - start
+        return super().count(what, start, end)
+
+
+def test_lines_are_counted_once_however_many_objects_start_one() -> None:
+    Counting.looked_at = 0
+    heard = Heard()
+    heard.framer._buffer = Counting()
+    data = b'{"a": [\n' + b"{},\n" * 5_000 + b"{}]}\n"
+    heard.framer.feed(data)
+    assert len(heard.messages) == 1
+    assert Counting.looked_at <= 2 * len(data)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n{\n"], ids=["concatenated", "lines", "broken"])
+@pytest.mark.parametrize("message", [PRETTY, MESSAGE + MESSAGE], ids=["pretty", "two"])
+def test_what_is_not_one_message_a_line_is_not_split_again_after_each(
+    monkeypatch: pytest.MonkeyPatch, message: bytes, end: bytes
+) -> None:
+    split = 0
+    whole_lines = Framer._whole_lines
+
+    def counted(framer: Framer, data: bytes) -> bytes:
+        nonlocal split
+        split += len(data)
+        return whole_lines(framer, data)
+
+    monkeypatch.setattr(Framer, "_whole_lines", counted)
+    data = (message + end) * 1000
+    heard = hear(data)
+    assert len(heard.messages) == 1000 * message.count(b'"src"')
+    assert split <= 20 * len(data)
+
+
 @example(1)
 @given(st.integers(1, 50))
 def test_a_long_message_in_small_chunks_is_scanned_once(step: int) -> None:
