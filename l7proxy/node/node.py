@@ -181,6 +181,8 @@ class Node:
 
     def _let_happen(self, until: float) -> None:
         """Everything that is due by `until`, in order of time."""
+        if not self._clock.started:
+            return
         while (due := self._timers.next_deadline()) is not None and due <= until:
             self._clock.now = max(self._clock.now, due)
             try:

@@ -2,9 +2,8 @@
 
 A conversation is `<topic>/<name>.in.jsonl`, the input; `.out.jsonl`, the answers; and, each only
 where it matters, `.config.json` (else the default configuration) and `.err.txt`, the lines on
-stderr. A line `@ 1.5` in the input is not sent: it sets the clock to 1.5 seconds (it starts at 0),
-and such a conversation is held in virtual time only. After the last line everything still in
-flight is let end, in virtual time.
+stderr. Where time matters the envelopes tell it with `at`. After the last line everything still
+in flight is let end.
 
     python3 tests/golden/replay.py [PYTHON ...]     each in a process of its own, isolated
     python3 tests/golden/replay.py --write          writes down what the node says now
@@ -38,7 +37,6 @@ class Conversation:
         self.complaints = self._read(".err.txt")
         config = Path(self.stem + ".config.json")
         self.config = config if config.exists() else None
-        self.has_clock = any(line.startswith(b"@ ") for line in self.said.splitlines())
 
     def _read(self, suffix: str) -> bytes | None:
         file = Path(self.stem + suffix)
@@ -60,18 +58,9 @@ class Conversation:
         )
         out: list[bytes] = []
         now = 0.0
-
-        def pass_time_until(instant: float) -> None:
-            while (due := node.next_deadline()) is not None and due <= instant:
-                out.append(node.advance(due))
-            out.append(node.advance(instant))
-
-        for moment, data in self._parts():
-            if moment is not None:
-                now = moment
-                pass_time_until(now)
-            step = chunk or max(len(data), 1)
-            out.extend(node.feed(data[at : at + step], now) for at in range(0, len(data), step))
+        step = chunk or max(len(self.said), 1)
+        for start in range(0, len(self.said), step):
+            out.append(node.feed(self.said[start : start + step], now))
         out.append(node.finish(now))
         while not node.idle and (due := node.next_deadline()) is not None:
             now = max(now, due)
@@ -97,16 +86,6 @@ class Conversation:
         if self.complaints is not None:
             found += _diff(self.name + ".err.txt", self.complaints, complaints)
         return found
-
-    def _parts(self) -> list[tuple[float | None, bytes]]:
-        parts: list[tuple[float | None, bytes]] = [(None, b"")]
-        for line in self.said.splitlines(keepends=True):
-            if line.startswith(b"@ "):
-                parts.append((float(line[2:]), b""))
-            else:
-                moment, data = parts[-1]
-                parts[-1] = (moment, data + line)
-        return parts
 
 
 def conversations() -> list[Conversation]:
@@ -140,7 +119,7 @@ def main(words: list[str]) -> int:
         return 0
     failed = 0
     for python in words or [sys.executable]:
-        held = [conversation for conversation in conversations() if not conversation.has_clock]
+        held = conversations()
         for conversation in held:
             found = conversation.differences(*conversation.in_a_process(python, *ISOLATED))
             failed += bool(found)

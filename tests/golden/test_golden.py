@@ -10,9 +10,6 @@ from tests.golden.replay import ISOLATED, Conversation, conversations
 
 ALL = conversations()
 every = pytest.mark.parametrize("conversation", ALL, ids=lambda c: c.name)
-every_timeless = pytest.mark.parametrize(
-    "conversation", [c for c in ALL if not c.has_clock], ids=lambda c: c.name
-)
 
 
 @every
@@ -28,7 +25,7 @@ def test_it_says_the_same_however_the_input_is_cut(conversation: Conversation, c
     assert not found, found
 
 
-@every_timeless
+@every
 def test_so_does_a_plain_interpreter_with_nothing_installed(conversation: Conversation) -> None:
     found = conversation.differences(*conversation.in_a_process(sys.executable, *ISOLATED))
     assert not found, found
