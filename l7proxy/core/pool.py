@@ -273,8 +273,10 @@ class Pool:
     def set_weight(self, backend: Backend, weight: float) -> None:
         """Changes a backend's weight for good; one that is starting slowly goes on doing so."""
         backend.full_weight = weight
-        slow_start = self._slow_start
-        self.weigh(backend, weight if slow_start is None else weight * slow_start.share(backend))
+        if self._slow_start is None:
+            self.weigh(backend, weight)
+        else:
+            self._slow_start.reweigh(backend)
 
     def weigh(self, backend: Backend, weight: float) -> None:
         """Puts another weight in force."""

@@ -32,16 +32,18 @@ class SlowStart:
         if climbing is not None:
             self._pool.timers.cancel(climbing[1])
 
-    def share(self, backend: Backend) -> float:
-        """The share of its own weight that the backend has now."""
+    def reweigh(self, backend: Backend) -> None:
+        """The backend's own weight is another now: it goes on with its present share of that."""
         step, _ = self._climbing.get(backend, (STEPS, None))
-        return step / STEPS
+        share = 1 if step == STEPS else step / STEPS
+        self._pool.weigh(backend, backend.full_weight * share)
 
     def _climb(self, backend: Backend, step: int, now: float) -> None:
-        self._pool.weigh(backend, backend.full_weight * step / STEPS)
         if step == STEPS:
             self._climbing.pop(backend, None)
+            self._pool.weigh(backend, backend.full_weight)
         else:
+            self._pool.weigh(backend, backend.full_weight * step / STEPS)
             timer = self._pool.timers.schedule(
                 now + self._seconds / STEPS, lambda due: self._climb(backend, step + 1, due)
             )

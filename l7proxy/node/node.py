@@ -163,7 +163,7 @@ class Node:
         self._carriers[-1].proxy.draining = True
         if self._clock.virtual:
             self._run_out()
-            self.abort(now)
+            return self.abort(now)
         return self._flush()
 
     def abort(self, now: float) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from l7proxy.core.config.spec import (
     Flag,
     ListOf,
+    Maybe,
     Number,
     Of,
     Record,
@@ -26,7 +27,9 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 class TimeoutsConfig(Record):
     """How long things may take until a response begins; after that comes a 504."""
 
-    attempt: float | None = field(seconds(zero=False), "one attempt on one backend", default=60)
+    attempt: float | None = field(
+        Maybe(seconds(zero=False)), "one attempt on one backend; null for no limit", default=60
+    )
     request: float | None = field(
         seconds(zero=False), "all attempts and waits together", default=None
     )
@@ -91,7 +94,7 @@ class EjectionConfig(Record):
     """Passive health: who fails real requests too often is left out for a time."""
 
     consecutive_failures: int | None = field(
-        count(), "failures in a row that eject a backend", default=5
+        Maybe(count()), "failures in a row that eject a backend; null for never", default=5
     )
     failure_rate: FailureRateConfig | None = field(
         Of(FailureRateConfig), "failures among many that eject a backend", default=None
@@ -106,7 +109,9 @@ class EjectionConfig(Record):
 class BreakerConfig(Record):
     """A circuit breaker for each backend: closed, open, then half-open with a few probes."""
 
-    failures: int | None = field(count(), "failures in a row that open it", default=5)
+    failures: int | None = field(
+        Maybe(count()), "failures in a row that open it; null for never", default=5
+    )
     failure_rate: FailureRateConfig | None = field(
         Of(FailureRateConfig), "failures among many that open it", default=None
     )

@@ -383,6 +383,27 @@ class Either(Spec):
         return {"anyOf": [spec.schema(definitions) for spec in self.specs]}
 
 
+class Maybe(Spec):
+    """A spec, or null for "none at all" where leaving the key out means something else."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.expected = f"{spec.expected} or null"
+
+    def accepts(self, value: Any) -> bool:
+        return value is None or self.spec.accepts(value)
+
+    def load(self, value: Any, at: str, problems: Problems) -> Any:
+        if value is None:
+            return None
+        if not self.spec.accepts(value):
+            return self.wrong(value, at, problems)
+        return self.spec.load(value, at, problems)
+
+    def schema(self, definitions: Schema) -> Schema:
+        return {"anyOf": [self.spec.schema(definitions), {"type": "null"}]}
+
+
 class Mapped(Spec):
     """A spec whose loaded value is turned into another by `convert`.
 
