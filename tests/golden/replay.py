@@ -59,8 +59,8 @@ class Conversation:
         out: list[bytes] = []
         now = 0.0
         step = chunk or max(len(self.said), 1)
-        for start in range(0, len(self.said), step):
-            out.append(node.feed(self.said[start : start + step], now))
+        pieces = (self.said[start : start + step] for start in range(0, len(self.said), step))
+        out.extend(node.feed(piece, now) for piece in pieces)
         out.append(node.finish(now))
         while not node.idle and (due := node.next_deadline()) is not None:
             now = max(now, due)
