@@ -15,7 +15,6 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 from __future__ import annotations
 
 from l7proxy.core.messages import Headers, HttpResponse
-from l7proxy.core.timers import Lane
 from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
@@ -95,7 +94,7 @@ class Exchange:
 
     def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
         self._proxy = proxy
-        self._timer: Timer | Lane | None = None
+        self._timer: Timer | None = None
         self.request = request
         self.opened_at = now
         self.state = WAITING
@@ -172,14 +171,10 @@ class Exchange:
 
     def under_way(self, now: float) -> None:
         """The attempt takes time: from now on its deadlines are watched."""
-        pool = self.pool
-        assert pool is not None
-        lane = pool.lane
-        if lane is not None:
-            self._timer = lane
-            lane.put(self, now)
-        elif (due := pool.deadline(self.opened_at, now)) is not None:
-            self._timer = self._proxy.timers.schedule(due, self.overdue)
+        assert self.pool is not None
+        due = self.pool.deadline(self.opened_at, now)
+        if due is not None:
+            self._timer = self._proxy.timers.schedule(due, self._overdue)
 
     def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
         """A response began. True: pass it on; False: drop it, nobody waits for it (any more).
@@ -193,8 +188,7 @@ class Exchange:
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
             self._failure = UPSTREAM_ERROR.with_status(status)
             return False
-        if self._timer is not None:
-            self._forget_timer()
+        self._forget_timer()
         self.state = RESPONDING
         affinity = self.pool.affinity
         if affinity is not None:
@@ -308,9 +302,14 @@ class Exchange:
         if pool.may_wait():
             pool.queue[self] = None
             due = pool.patience(self.opened_at, now)
-            self._timer = self._proxy.timers.schedule(due, self.overdue)
+            self._timer = self._proxy.timers.schedule(due, self._overdue)
         else:
             self._give_up(NO_BACKEND.because(f'pool "{pool.name}"'), now)
+
+    def stand_in(self, backend: Backend, response: HttpResponse) -> None:
+        """Shows, after its own end, how one of its kind ends that the backend answered so."""
+        self.backend = backend
+        self.response = self._edited(response)
 
     def _edited(self, response: HttpResponse) -> HttpResponse:
         """The response with the headers that the client gets."""
@@ -402,8 +401,7 @@ class Exchange:
 
     def _leave_backend(self, now: float) -> None:
         """Gives the backend's place back: once for each `_begin`."""
-        if self._timer is not None:
-            self._forget_timer()
+        self._forget_timer()
         self.abandon = None
         if self.state is ATTEMPTING or self.state is RESPONDING:
             assert self.pool is not None and self.backend is not None
@@ -418,13 +416,10 @@ class Exchange:
 
     def _forget_timer(self) -> None:
         timer, self._timer = self._timer, None
-        if isinstance(timer, Lane):
-            timer.drop(self, None)
-        elif timer is not None:
+        if timer is not None:
             self._proxy.timers.cancel(timer)
 
-    def overdue(self, now: float) -> None:
-        """Its time is up, whether it waits for a place or for a backend."""
+    def _overdue(self, now: float) -> None:
         self._timer = None
         pool = self.pool
         assert pool is not None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from functools import partial
 
 from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.fields import check_fields
+from l7proxy.core.lane import GuardedLane, Lane
 from l7proxy.core.messages import Headers
 from l7proxy.core.pool import Pool
 from l7proxy.core.routing import Router
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import RateLimits
     from l7proxy.core.routing import Route
-    from l7proxy.core.target import Target
 
 
 class Proxy:
@@ -85,16 +86,11 @@ class Proxy:
         if problems:
             raise ConfigError(problems)
 
-    def open(self, request: HttpRequest, now: float, target: Target | None = None) -> Exchange:
-        """Decides what happens to a request first; see `Exchange` for what follows.
-
-        `target` is what `parse_target` says of the request, where the shell knows that already.
-        """
+    def open(self, request: HttpRequest, now: float) -> Exchange:
+        """Decides what happens to a request first; see `Exchange` for what follows."""
         exchange = Exchange(self, request, now)
         try:
-            if target is None:
-                target = parse_target(request, self.router.rules)
-            exchange.target = target
+            exchange.target = target = parse_target(request, self.router.rules)
             if not request.headers.well_formed or request.cookies:
                 check_fields(request)
             route = self.router.match(request, target)
@@ -124,6 +120,38 @@ class Proxy:
             exchange.seek(self.pools[pool_name], now)
             if route.mirror is not None and exchange.state is not ENDED:
                 exchange.mirror = exchange.copy_for(self.pools[route.mirror], now)
+
+    def lane(self, exchange: Exchange) -> Lane | None:
+        """The lane for requests that are like the exchange's in all but their `msg_id`.
+
+        The exchange has ended, its first attempt answered at once. None where the next such
+        request may have to be treated otherwise, so that an exchange must be opened for it.
+        """
+        route, pool, request = exchange.route, exchange.pool, exchange.request
+        if route is None or pool is None or exchange.attempts != 1 or exchange.verdict is not None:
+            return None
+        if route.split is not None or route.mirror is not None or pool.hears_answers:
+            return None
+        if pool.affinity is not None and (
+            exchange.set_cookie or exchange.response is None or exchange.response.headers
+        ):
+            return None
+        selector = pool.selector
+        turn = partial(selector.pick, request) if selector.minds_request else selector.turn
+        limits = self.limits
+        claims = () if limits is None else limits.claims(request, route, pool.name)
+        if not claims and pool.affinity is None:
+            return Lane(turn)
+        return GuardedLane(turn, claims, pool.affinity, request)
+
+    @property
+    def decides_by_path(self) -> bool:
+        """Whether lanes follow from the path alone, whatever else is in a request."""
+        return (
+            self.limits is None
+            and self.router.decides_by_path
+            and not any(p.affinity or p.selector.minds_request for p in self.pools.values())
+        )
 
     def take_over(self, before: Proxy) -> None:
         """Goes on where a proxy with another configuration stops.

@@ -151,16 +151,20 @@ class RateLimits:
             for name, pool in config.backend_pools.items()
         }
 
+    def claims(
+        self, request: HttpRequest, route: Route, pool_name: str | None
+    ) -> list[tuple[Limit, str]]:
+        """The limits that a request counts against, each with the key that it counts under."""
+        rules = (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ()))
+        found = (rule(request) for rule in rules)
+        return [claim for claim in found if claim is not None]
+
     def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
         """Counts a request against its limits, or against none of them and ends it with a 429."""
-        claims = []
+        claims = self.claims(exchange.request, route, pool_name)
         longest = 0.0
         exceeded: tuple[Limit, str] | None = None
-        for rule in (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ())):
-            claim = rule(exchange.request)
-            if claim is None:
-                continue
-            claims.append(claim)
+        for claim in claims:
             limit, key = claim
             wait = limit.buckets.wait(key, now)
             if wait > longest:

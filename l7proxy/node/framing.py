@@ -40,25 +40,31 @@ _LONGEST_WAIT = 63
 class Framer:
     """Cuts a stream into messages.
 
-    `message(value, line)` is called for each complete JSON object, `broken(text, line)` once for
+    `message(value, line, text)` is called for each complete JSON object, `text` being the line if
+    it is one by itself, `broken(text, line)` once for
     everything that is none; `line` is the number of the line where it starts. `decode` turns a
-    JSON text into a value and raises `NotJson`.
+    JSON text into a value and raises `NotJson`. `express(lines, start)` may handle lines that it
+    knows, and gives the index of the first that it does not.
     """
 
     def __init__(
         self,
         decode: Callable[[bytes], Any],
-        message: Callable[[Any, int], None],
+        message: Callable[[Any, int, bytes | None], None],
         broken: Callable[[str, int], None],
         limit: int = DEFAULT_LIMIT,
+        express: Callable[[list[bytes], int], int] | None = None,
     ) -> None:
         self._decode = decode
         self._message = message
         self._broken = broken
         self._limit = limit
+        self._express = express or _knows_none
         self._line = 1
         """The number of the line at the start of the buffer."""
         self._buffer = bytearray()
+        self._begun = b""
+        """A line of which the rest is yet to come, while all before it were whole."""
         self._at_line_start = True
         self._skipping = False
         """Whether the rest of the line is dropped."""
@@ -82,14 +88,18 @@ class Framer:
 
     def _feed(self, data: bytes) -> None:
         if not self._buffer and self._at_line_start and not self._skipping:
-            data = self._whole_lines(data)
+            data = self._whole_lines(self._begun + data)
+            self._begun = b""
+            if _is_begun(data) and len(data) <= self._limit:
+                self._begun = data
+                return
         if data:
             self._buffer += data
             self._scan()
 
     def close(self) -> None:
         """The stream has ended; a last line without newline counts as a line."""
-        if self._buffer and not self._open and not self._buffer.isspace():
+        if self._begun or (self._buffer and not self._open and not self._buffer.isspace()):
             self.feed(b"\n")
         if self._open:
             self._broken("the input ended inside a message", self._line)
@@ -101,14 +111,16 @@ class Framer:
             return data
         lines = data.split(b"\n")
         tail = lines.pop()
-        for number, line in enumerate(lines, self._line):
+        express = self._express
+        done = -1
+        while (done := express(lines, done + 1)) < len(lines):
+            line, number = lines[done], self._line + done
             try:
                 value = self._decode(line)
             except NotJson:
                 start = line.removeprefix(_BOM).lstrip(b" \t\r")
                 if start.startswith(b"{"):
                     # It may go on in the next line, or have another message behind it.
-                    done = number - self._line
                     self._line = number
                     # Splitting the rest in vain after each message costs more than the messages.
                     self._wait = min(self._wait * 2 + 1, _LONGEST_WAIT) if done < _FEW else 0
@@ -118,7 +130,7 @@ class Framer:
                     self._report("not a JSON object", line, number)
                 continue
             if isinstance(value, dict):
-                self._message(value, number)
+                self._message(value, number, line)
             else:
                 self._report("not a JSON object", line, number)
         self._line += len(lines)
@@ -275,7 +287,7 @@ class Framer:
             self._broken("not a complete message", self._line)
         line = self._line + self._buffer.count(b"\n", 0, start)
         self._reset_to(end)
-        self._message(value, line)
+        self._message(value, line, None)
         return True
 
     def _starts_line(self, at: int) -> bool:
@@ -293,3 +305,13 @@ class Framer:
     def _drop(self, count: int) -> None:
         self._line += self._buffer.count(b"\n", 0, count)
         del self._buffer[:count]
+
+
+def _knows_none(lines: list[bytes], start: int) -> int:
+    """The express of those who have none."""
+    return start
+
+
+def _is_begun(line: bytes) -> bool:
+    """Whether it is a short piece of a line, and sure not to be an object already."""
+    return len(line) < _PIECE and b"\n" not in line and not line.rstrip().endswith(b"}")

@@ -19,6 +19,7 @@ from l7proxy.node.codec import (
     decode_envelope,
     encode_envelope,
 )
+from l7proxy.node.express import IN_REPLY_TO, Express
 from l7proxy.node.framing import DEFAULT_LIMIT, Framer
 from l7proxy.node.replies import response_body
 from l7proxy.node.requests import request_from
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.affinity import Secrets
+    from l7proxy.core.backend import Backend
     from l7proxy.core.chance import Chance
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
@@ -56,9 +58,12 @@ CONFIG_KEYS = (
 
 
 class Envelope:
-    """A message that came in: who sent it, what we were called, its body and its id."""
+    """A message that came in: who sent it, what we were called, its body and its id.
 
-    __slots__ = ("body", "called", "kind", "line", "msg_id", "src")
+    `line` is where it starts; `text` is the line, if it is one by itself.
+    """
+
+    __slots__ = ("body", "called", "kind", "line", "msg_id", "src", "text")
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class Envelope:
         msg_id: int | None,
         body: Mapping[str, Any],
         line: int,
+        text: bytes | None,
     ) -> None:
         self.src = src
         self.called = called
@@ -75,6 +81,7 @@ class Envelope:
         self.msg_id = msg_id
         self.body = body
         self.line = line
+        self.text = text
 
 
 class Node:
@@ -108,7 +115,8 @@ class Node:
         self._out: list[bytes] = []
         self._in_flight: dict[Exchange, None] = {}
         self._draining = False
-        self._framer = Framer(decode_envelope, self._handle, self._broken, limit)
+        self._express = Express(self._out)
+        self._framer = Framer(decode_envelope, self._handle, self._broken, limit, self._run_express)
         self._nodes = EnvelopeUpstream(self._ask)
         self._carriers: list[Carrier] = []
         """The present configuration's is the last; those before it only finish what they have."""
@@ -218,7 +226,7 @@ class Node:
 
     # Messages in.
 
-    def _handle(self, value: Mapping[str, Any], line: int) -> None:
+    def _handle(self, value: Mapping[str, Any], line: int, text: bytes | None) -> None:
         """Handles one message; whatever is wrong with it, the next one is not affected."""
         src = value.get("src")
         if type(src) is not str:
@@ -236,15 +244,15 @@ class Node:
             elif not self._clock.started:
                 self._clock.start()
             assert isinstance(body, dict)
-            envelope = Envelope(src, called, body["type"], msg_id, body, line)
+            envelope = Envelope(src, called, body["type"], msg_id, body, line, text)
             HANDLERS.get(envelope.kind, Node._operation)(self, envelope)
         except BadMember as error:
             self._error(src, called, msg_id, MALFORMED, str(error))
         except Exception as error:
             self._log_bug(error)
             if isinstance(body, dict) and "in_reply_to" not in body:
-                text = f"internal error: {type(error).__name__}"
-                self._error(src, called, msg_id, CRASH, text)
+                said = f"internal error: {type(error).__name__}"
+                self._error(src, called, msg_id, CRASH, said)
 
     def _check(self, value: Mapping[str, Any]) -> None:
         """Raises `BadMember` where the envelope is not a message."""
@@ -276,6 +284,34 @@ class Node:
         exchange = self._carriers[-1].open(request, envelope, self._clock.now)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
+        elif envelope.text is not None and self._express.is_listening:
+            self._learn(exchange, envelope, envelope.text)
+
+    def _run_express(self, lines: list[bytes], start: int) -> int:
+        """Answers lines of a known kind, as far as it goes; virtual time is told line by line."""
+        return start if self._clock.virtual else self._express.run(lines, start, self._clock.now)
+
+    def _learn(self, exchange: Exchange, envelope: Envelope, text: bytes) -> None:
+        """Has the express learn how an exchange that ended at once was answered."""
+        carrier = self._carriers[-1]
+        lane = carrier.proxy.lane(exchange)
+        if lane is None or envelope.msg_id is None or self._clock.virtual:
+            return
+        assert exchange.pool is not None
+        upstream = carrier.upstreams[exchange.pool.name]
+        if not isinstance(upstream, Simulated) or not upstream.is_instant(exchange):
+            return
+        msg_id = envelope.msg_id
+
+        def render(backend: Backend) -> bytes:
+            # The exchange has ended: it stands in for those of its kind that never begin.
+            exchange.stand_in(backend, upstream.response(exchange, backend))
+            line = encode_envelope("", "", None, response_body(exchange, msg_id))
+            return line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
+
+        alike = None if upstream.minds_path() else (exchange.route, exchange.rewritten_path)
+        by_path = self._by_path
+        self._express.learn(text, msg_id, self._out[-1], lane, render, by_path=by_path, alike=alike)
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
         envelope: Envelope = exchange.owner
@@ -316,6 +352,7 @@ class Node:
                 raise BadMember("; ".join(problems)) from None
         if node_id is not None:
             self._name = node_id
+            self._express.forget()
         self._answer(envelope, "init_ok", {})
 
     def _operation(self, envelope: Envelope) -> None:
@@ -330,6 +367,7 @@ class Node:
             if envelope.kind == "status":
                 reply["replies_dropped"] = self._nodes.dropped
             self._answer(envelope, f"{envelope.kind}_ok", reply)
+            self._express.forget()
             carrier.carry_ready(self._clock.now)
         elif "in_reply_to" in envelope.body:
             # An answer to an answer could go on for ever.
@@ -370,6 +408,8 @@ class Node:
             carrier.proxy.stop()
         if self.idle:
             self._carriers.clear()
+        self._express.forget()
+        self._by_path = proxy.decides_by_path
         self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
         proxy.start(self._clock.now)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class First(Selector):
     """The first in order; a backend that is full is not eligible. O(1) for a pick."""
 
+    minds_request = False
+
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:

@@ -24,6 +24,8 @@ class LeastConnections(Selector):
     fractions are equal, so loads can be compared as floats.
     """
 
+    minds_request = False
+
     def prepare(self) -> None:
         self._currents: dict[Backend, float] = {}
         self._rotations: dict[float, SmoothRotation] = {}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Drawing(Selector):
     """A selector that draws from the eligible backends by weight."""
 
+    minds_request = False
+
     def prepare(self) -> None:
         self.draw = WeightedDraw(self.random)
 
