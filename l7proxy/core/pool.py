@@ -319,7 +319,7 @@ class Pool:
     def _forget(self, backend: Backend) -> None:
         self.backends.remove(backend)
         self._busy.discard(backend)
-        if self.by_name[backend.name] is backend:
+        if self.by_name.get(backend.name) is backend:
             del self.by_name[backend.name]
         self.selector.forgotten(backend)
         if self.health is not None:
@@ -388,7 +388,7 @@ class Pool:
 
     def _shown_name(self, backend: Backend) -> str:
         """Its name; with a number where a new backend has that name and this one is leaving."""
-        known = self.by_name[backend.name]
+        known = self.by_name.get(backend.name)
         return backend.name if known is backend else f"{backend.name}#{backend.index}"
 
     def _snapshot_of(self, backend: Backend) -> dict[str, Any]:
