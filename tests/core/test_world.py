@@ -151,3 +151,21 @@ def test_a_random_walk_breaks_no_rule(seed: int) -> None:
 def test_a_million_steps_break_no_rule() -> None:
     for seed in range(LONG_WALK // 1000):
         walk(1000 + seed, 1000)
+
+
+def world_of(**choices: Any) -> World:
+    """A world whose pool has the first of `CHOICES` but for these."""
+    return World({**{key: values[0] for key, values in CHOICES.items()}, **choices})
+
+
+def test_a_name_given_away_and_taken_back_is_no_trouble_for_who_finishes_under_it() -> None:
+    world = world_of(backends=1)
+    world.request()
+    world.remove(0)
+    world.add()
+    world.remove(0)
+    world.check()
+    assert list(world.pool.snapshot()["backends"]) == ["b0#0"]
+    world.answer(0, 200)
+    world.check()
+    world.settle()
