@@ -75,11 +75,30 @@ def _check(words: Sequence[str]) -> int:
 
     parser = _parser("check", "Validate a configuration and print every problem in it.")
     parser.add_argument("file", metavar="FILE", help="the configuration; - reads stdin")
+    parser.add_argument("--strict", action="store_true", help="make warnings fatal")
     options = parser.parse_args(words)
     text = read_file(options.file)
     if text is None:
         return USAGE_ERROR
-    return check(_shown(options.file), text, sys.stdout.write, complain, read_secret)
+    return check(
+        _shown(options.file),
+        text,
+        sys.stdout.write,
+        complain,
+        read_secret,
+        strict=options.strict,
+    )
+
+
+def _schema(words: Sequence[str]) -> int:
+    """`l7proxy schema`: the JSON Schema of a configuration, for editors."""
+    from json import dumps
+
+    from l7proxy.tools.schema import config_schema
+
+    _parser("schema", "Print the JSON Schema (draft 2020-12) of a configuration.").parse_args(words)
+    sys.stdout.write(dumps(config_schema(), indent=2) + "\n")
+    return 0
 
 
 def _serve(words: Sequence[str]) -> int:
@@ -129,7 +148,11 @@ def _serve(words: Sequence[str]) -> int:
         return USAGE_ERROR
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"serve": _serve, "check": _check}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "serve": _serve,
+    "check": _check,
+    "schema": _schema,
+}
 
 
 def _parser(command: str, description: str) -> ArgumentParser:

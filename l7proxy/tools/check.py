@@ -8,12 +8,14 @@ from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.spec import child
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.routing.explain import shadowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from l7proxy.core.affinity import Secrets
+    from l7proxy.core.config import Config
 
 
 def check(
@@ -22,14 +24,17 @@ def check(
     say: Callable[[str], object],
     complain: Callable[[str], object],
     secrets: Secrets | None = None,
+    *,
+    strict: bool = False,
 ) -> int:
     """Says that the configuration is fine (0), or complains of every problem in it (2).
 
-    The keys that it names are read, as they are at a start.
+    What is allowed and hardly meant is warned of; with `strict` that is a problem, too. The keys
+    that it names are read, as they are at a start.
     """
     try:
         config = parse_config(text)
-        Proxy(config, Random(0), secrets=secrets)
+        proxy = Proxy(config, Random(0), secrets=secrets)
     except ConfigError as error:
         for problem in error.problems:
             complain(f"{name}: {problem}")
@@ -39,6 +44,33 @@ def check(
         if algorithm != pool.algorithm:
             at = child(child("/backend_pools", pool_name), "algorithm")
             say(f'{name}: {at}: note: "{pool.algorithm}" is another name for {algorithm}\n')
+    warnings = [*unreachable_routes(proxy), *unused_pools(config)]
+    for at, warning in warnings:
+        complain(f"{name}: {at}: {'' if strict else 'warning: '}{warning}")
+    if warnings and strict:
+        return 2
     pools, routes = len(config.backend_pools), len(config.effective_routes)
     say(f"{name}: fine ({pools} pool{'s' * (pools != 1)}, {routes} route{'s' * (routes != 1)})\n")
     return 0
+
+
+def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
+    """Where a route is that no request can reach, and which other one takes its requests."""
+    if proxy.config.routes is None:
+        return
+    for route, by in shadowed(proxy.router.routes[: len(proxy.config.routes)]):
+        yield (
+            f"/routes/{route.index}",
+            f"{route} is never reached: /routes/{by.index} ({by}) takes all of its requests",
+        )
+
+
+def unused_pools(config: Config) -> Iterator[tuple[str, str]]:
+    """Where a pool is that no route leads to."""
+    used: set[str | None] = set()
+    for actions in (*config.effective_routes, *filter(None, (config.default,))):
+        used.update((actions.backend_pool, actions.mirror))
+        used.update(actions.split.pools if actions.split is not None else ())
+    for name in config.backend_pools:
+        if name not in used:
+            yield child("/backend_pools", name), "no route leads to this pool"

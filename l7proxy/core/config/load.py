@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+SINGLE_POOL = ("backends", "algorithm", "options", "sticky")
+"""The keys of a pool that may stand at the top, where there is only one."""
+
+
 def parse_config(text: str | bytes) -> Config:
     """The configuration written in `text`.
 
@@ -68,9 +72,7 @@ def _spelled_out(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """`backends` and `algorithm` at the top stand for a single pool that takes every request."""
     if "backends" not in value or "backend_pools" in value or "routes" in value:
         return value
-    pool = {
-        key: value[key] for key in ("backends", "algorithm", "options", "sticky") if key in value
-    }
+    pool = {key: value[key] for key in SINGLE_POOL if key in value}
     rest = {key: item for key, item in value.items() if key not in pool}
     route = {"path_pattern": "/*", "backend_pool": "default"}
     return {**rest, "backend_pools": {"default": pool}, "routes": [route]}

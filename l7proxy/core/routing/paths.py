@@ -122,7 +122,7 @@ def _segment(segment: str) -> str:
 
 def literal_start(regex: str) -> str:
     """Characters that every match of a regular expression begins with; perhaps not all of them."""
-    if "|" in regex or "(?" in regex.partition("(?P<")[0]:
+    if "|" in regex:
         return ""
     found = re.match(r"[A-Za-z0-9/_-]*", regex)
     assert found is not None

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 ANY_HOST = ""
 
-HOST_KINDS = ("exact host", "wildcard host", "any host")
-
 
 class Route:
     """A compiled route.

@@ -1,0 +1,140 @@
+"""Why a route was taken and the others were not, and which routes no request can reach."""
+
+from __future__ import annotations
+
+from l7proxy.core.routing.conditions import PathIs
+from l7proxy.core.routing.paths import ANY, PREFIX, REGEX, literal_start
+from l7proxy.core.routing.route import ANY_HOST
+from l7proxy.core.target import host_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.routing.route import Route
+    from l7proxy.core.routing.router import Router
+    from l7proxy.core.target import Target
+
+_POINTS = (
+    "its path is of a more specific kind",
+    "its literal prefix is longer",
+    "it has more conditions",
+    "its pattern has more literal characters",
+    "it comes first in the file",
+)
+"""What decides between two routes for the same host, in the order of `Route.specificity`."""
+
+
+class Explanation:
+    """The route that won, None where none matched, and why the closest others did not."""
+
+    __slots__ = ("lost", "winner")
+
+    def __init__(self, winner: Route | None, lost: list[tuple[Route, str]]) -> None:
+        self.winner = winner
+        self.lost = lost
+
+
+def explain(router: Router, request: HttpRequest, target: Target, most: int = 5) -> Explanation:
+    """Looks at every route; raises `Refused` as `Router.match` does."""
+    winner = router.match(request, target)
+    host = host_of(request, target)
+    lost: list[tuple[int, tuple[int, ...], Route, str]] = []
+    for route in router.routes:
+        if route is winner:
+            continue
+        missing = list(_what_is_missing(route, request, target, host))
+        if missing or winner is None:
+            why = "; ".join(missing)
+        else:
+            why = f"less specific than {winner}: {_why_it_wins(winner, route, host)}"
+        # A path that is not matched is further off than any single condition.
+        distance = len(missing) + (not route.path.matches(target.path))
+        lost.append((distance, route.specificity, route, why))
+    lost.sort(key=lambda entry: entry[:2])
+    return Explanation(winner, [(route, why) for _, _, route, why in lost[:most]])
+
+
+def _what_is_missing(
+    route: Route, request: HttpRequest, target: Target, host: str
+) -> Iterator[str]:
+    if _host_rank(route, host) is None:
+        yield f"the host must be {' or '.join(route.hosts)}"
+    if not route.path.matches(target.path):
+        yield f"the path must match {route.path.shown}"
+    for condition in route.conditions or ():
+        if not isinstance(condition, PathIs) and not condition.holds(request, target):
+            yield str(condition)
+
+
+def _host_rank(route: Route, host: str) -> tuple[int, int] | None:
+    """How specific the route is about the host, the smaller the more; None where it is another."""
+    ranks = []
+    for wanted in route.hosts:
+        if wanted == ANY_HOST:
+            ranks.append((2, 0))
+        elif wanted == host:
+            ranks.append((0, 0))
+        elif wanted.startswith("*.") and len(host) >= len(wanted) and host.endswith(wanted[1:]):
+            ranks.append((1, -len(wanted)))
+    return min(ranks, default=None)
+
+
+def _why_it_wins(winner: Route, loser: Route, host: str) -> str:
+    if _host_rank(winner, host) != _host_rank(loser, host):
+        return "it asks for the host more exactly"
+    pairs = zip(_POINTS, winner.specificity, loser.specificity, strict=True)
+    return next(point for point, one, other in pairs if one != other)
+
+
+def shadowed(routes: Iterable[Route]) -> list[tuple[Route, Route]]:
+    """Routes that no request can reach, each with one that takes all of its requests.
+
+    Only what can be told from the routes as they are written: a route that shares its requests
+    among several others, or whose regular expression only another one covers, is not found.
+    """
+    places: dict[tuple[str, int, str], list[Route]] = {}
+    routes = list(routes)
+    for route in routes:
+        for host in route.hosts:
+            places.setdefault((host, route.path.kind, route.path.literal), []).append(route)
+    found = []
+    for route in routes:
+        by = [
+            next(
+                (other for other in _rivals(route, host, places) if _takes_all(other, route)), None
+            )
+            for host in route.hosts
+        ]
+        if by[0] is not None and None not in by:
+            found.append((route, by[0]))
+    return found
+
+
+def _rivals(
+    route: Route, host: str, places: dict[tuple[str, int, str], list[Route]]
+) -> Iterator[Route]:
+    """The routes for the host that come before this one and whose path may cover its path."""
+    path = route.path
+    looked_up = [(path.kind, path.literal)]
+    if path.kind in (REGEX, ANY):
+        looked_up.append((PREFIX, "/"))
+    if path.kind == REGEX:
+        assert path.test is not None
+        start = literal_start(path.test.pattern)
+        ends = [end + 1 for end, character in enumerate(start) if character == "/" and end]
+        looked_up += [(PREFIX, start[:end]) for end in ends]
+    for kind, literal in looked_up:
+        for other in places.get((host, kind, literal), ()):
+            if other is not route and other.specificity < route.specificity:
+                yield other
+
+
+def _takes_all(route: Route, other: Route) -> bool:
+    """Whether this route, which comes first, holds for whatever the other one holds for."""
+    return route.path.covers(other.path) and all(
+        any(ours.covers(theirs) for theirs in other.conditions or ())
+        for ours in route.conditions or ()
+        if not isinstance(ours, PathIs)
+    )

@@ -1,0 +1,94 @@
+"""Configurations made up from the declarations that the loader reads: mostly right, partly not."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Any
+
+from l7proxy.core.config.model import Config, PoolConfig
+from l7proxy.core.config.spec import (
+    REQUIRED,
+    Anything,
+    Either,
+    Flag,
+    ListOf,
+    MapOf,
+    Mapped,
+    Number,
+    Of,
+    Record,
+    Spec,
+    Text,
+)
+
+JUNK: tuple[Any, ...] = (None, True, -1, 0, 0.5, 3, 10**12, "", "x", "/a", [], ["x"], {}, {"x": 1})
+TEXTS = (
+    *("a", "b", "/a", "/a/*", "a-1:80", "http://a:1", "unix:/x", "X-A", "GET", "x.org", "*.x.org"),
+    *("client_ip", "header:X", "10.0.0.0/8", "{host}", "x y", "a\n", "", "[::1]", "everyone", "é"),
+)
+
+
+def some_configuration(random: Random, faults: float) -> dict[str, Any]:
+    """A configuration in which about that share of the values is of the wrong kind."""
+    value = some_record(random, Config, faults, 0)
+    if random.random() < 0.3:
+        value.pop("backend_pools", None)
+        value.pop("routes", None)
+        pool = some_record(random, PoolConfig, faults, 1)
+        value |= {key: pool[key] for key in ("backends", "algorithm", "options") if key in pool}
+    return value
+
+
+def some_record(random: Random, record: type[Record], faults: float, depth: int) -> dict[str, Any]:
+    made = {}
+    for name, declared in record.fields.items():
+        wanted = 0.95 if declared.default is REQUIRED else 0.5 / (depth + 1)
+        if random.random() < wanted:
+            made[declared.key or name] = some_value(random, declared.spec, faults, depth + 1)
+    if random.random() < faults / 2:
+        made[random.choice(("unknown", "backend"))] = 1
+    return made
+
+
+def some_value(random: Random, spec: Spec, faults: float, depth: int) -> Any:
+    if random.random() < faults:
+        return random.choice(JUNK)
+    if isinstance(spec, Mapped):
+        return some_value(random, spec.spec, faults, depth)
+    if isinstance(spec, Either):
+        return some_value(random, random.choice(spec.specs), faults, depth)
+    if isinstance(spec, Of):
+        return some_record(random, spec.record, faults, depth)
+    if isinstance(spec, ListOf):
+        size = random.randint(spec.min_items if random.random() < 0.9 else 0, 2)
+        return [some_value(random, spec.item, faults, depth) for _ in range(max(size, 0))]
+    if isinstance(spec, MapOf):
+        return {
+            str(some_value(random, spec.keys, faults, depth)): some_value(
+                random, spec.item, faults, depth
+            )
+            for _ in range(random.randint(0 if depth > 1 else 1, 2))
+        }
+    if isinstance(spec, Text):
+        return random.choice(spec.choices or fitting(spec))
+    if isinstance(spec, Number):
+        return some_number(random, spec)
+    if isinstance(spec, Flag):
+        return random.random() < 0.5
+    assert isinstance(spec, Anything)
+    return random.choice(JUNK)
+
+
+def fitting(spec: Text) -> list[str]:
+    if spec.pattern is None:
+        return ["a", "b"]
+    return [text for text in TEXTS if re.search(spec.pattern, text)] or ["a"]
+
+
+def some_number(random: Random, spec: Number) -> float:
+    low = spec.minimum if spec.minimum is not None else spec.above
+    low = 0 if low is None else low
+    high = spec.maximum if spec.maximum is not None else low + 10
+    number: float = random.choice((low, low + 1, high, low + 0.5, high + 1))
+    return int(number) if spec.whole and random.random() < 0.8 else number

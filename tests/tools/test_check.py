@@ -1,0 +1,62 @@
+"""`l7proxy check`: problems, warnings and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l7proxy.cli import main
+
+POOLS = {"a": {"backends": ["a-1"]}, "b": {"backends": ["b-1"]}}
+
+
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str, **config: Any) -> Any:
+    """The exit status, and the lines on stdout and stderr without the file's name."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+    status = main(["check", *words, str(file)])
+    out, err = capsys.readouterr()
+    return status, *(text.replace(f"{file}: ", "").splitlines() for text in (out, err))
+
+
+def test_a_route_that_can_not_be_reached_is_named_with_the_one_in_its_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routes = [
+        {"path_pattern": "/x/*", "backend_pool": "a"},
+        {"path_pattern": "/x/*", "backend_pool": "b", "name": "late"},
+    ]
+    told = "/routes/1: warning: late is never reached: /routes/0 (/x/*) takes all of its requests"
+    found = check(tmp_path, capsys, backend_pools=POOLS, routes=routes)
+    assert found == (0, ["fine (2 pools, 2 routes)"], [told])
+    found = check(tmp_path, capsys, "--strict", backend_pools=POOLS, routes=routes)
+    assert found == (2, [], [told.replace("warning: ", "")])
+
+
+def test_a_pool_that_nothing_leads_to_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pools = POOLS | {"c": POOLS["a"], "d": POOLS["a"], "e": POOLS["a"]}
+    routes = [
+        {"path": "/1", "backend_pool": "a", "mirror": "b"},
+        {"path": "/2", "split": {"pools": {"c": 1, "a": 1}}},
+    ]
+    found = check(tmp_path, capsys, backend_pools=pools, routes=routes, default="d")
+    assert found[2] == ["/backend_pools/e: warning: no route leads to this pool"]
+
+
+def test_without_routes_there_is_nothing_to_warn_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = check(tmp_path, capsys, "--strict", backend_pools=POOLS)
+    assert found == (0, ["fine (2 pools, 2 routes)"], [])
+
+
+def test_problems_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = check(tmp_path, capsys, backend_pools={})
+    assert (status, out) == (0, ["fine (0 pools, 0 routes)"])
+    status, out, err = check(tmp_path, capsys, backend_pools=POOLS, default="c")
+    assert (status, out, err) == (2, [], ['/default: no pool named "c"'])

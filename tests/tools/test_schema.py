@@ -1,0 +1,76 @@
+"""The JSON Schema says what the loader takes, neither more nor less."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l7proxy.cli import main
+from l7proxy.core import ConfigError, config_from
+from l7proxy.tools.schema import config_schema
+from tests.tools.generated import some_configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = config_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def structural_problems(value: Any) -> list[str]:
+    """What the loader says is wrong with the shape; contradictions are beyond a schema."""
+    try:
+        config_from(value)
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems if problem.structural]
+    return []
+
+
+def check_they_agree(seed: int, faults: float) -> None:
+    value = some_configuration(Random(seed), faults)
+    by_loader = structural_problems(value)
+    by_schema = [f"{e.json_path}: {e.message}" for e in VALIDATOR.iter_errors(value)]
+    assert bool(by_loader) is bool(by_schema), (value, by_loader, by_schema)
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 2**64))
+def test_schema_and_loader_agree_on_configurations_that_are_mostly_right(seed: int) -> None:
+    check_they_agree(seed, 0.0)
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 2**64))
+def test_they_agree_on_configurations_with_a_fault(seed: int) -> None:
+    check_they_agree(seed, 0.02)
+
+
+def test_it_is_a_schema_and_takes_every_configuration_of_the_repository() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    files = [ROOT / "config" / "backends.json", *ROOT.glob("tests/golden/**/*.config.json")]
+    assert len(files) > 5
+    for file in files:
+        VALIDATOR.validate(json.loads(file.read_bytes()))
+
+
+def test_every_key_is_described() -> None:
+    for name, definition in SCHEMA["$defs"].items():
+        assert definition["description"], name
+        for key, schema in definition["properties"].items():
+            assert schema["description"], (name, key)
+
+
+@pytest.mark.parametrize("value", [[], "x", None, {}, {"backends": []}, {"routes": []}])
+def test_what_is_no_configuration_is_refused_by_both(value: Any) -> None:
+    assert structural_problems(value)
+    assert not VALIDATOR.is_valid(value)
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == SCHEMA
