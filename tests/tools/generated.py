@@ -15,6 +15,7 @@ from l7proxy.core.config.spec import (
     ListOf,
     MapOf,
     Mapped,
+    Maybe,
     Number,
     Of,
     Record,
@@ -54,6 +55,8 @@ def some_record(random: Random, record: type[Record], faults: float, depth: int)
 def some_value(random: Random, spec: Spec, faults: float, depth: int) -> Any:
     if random.random() < faults:
         return random.choice(JUNK)
+    if isinstance(spec, Maybe):
+        return None if random.random() < 0.3 else some_value(random, spec.spec, faults, depth)
     if isinstance(spec, Mapped):
         return some_value(random, spec.spec, faults, depth)
     if isinstance(spec, Either):
