@@ -117,6 +117,10 @@ def test_slashes_may_be_kept_as_they_are() -> None:
             path_of(target, encoded)
 
 
+def test_a_target_shows_itself() -> None:
+    assert repr(parse_target(HttpRequest("GET", "/a?b"))) == "Target(None, '/a', 'b')"
+
+
 def test_any_text_can_be_written_in_a_path() -> None:
     assert escape_segment("a b/é*~\ud800") == "a%20b/%C3%A9%2A~%3F"
 

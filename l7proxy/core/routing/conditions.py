@@ -55,20 +55,13 @@ class MethodIn(Condition):
 
 
 class PathIs(Condition):
-    """The whole path matches: for patterns that look-ups alone can't decide."""
+    """The whole path matches: what look-ups alone can't decide. `PathMatch` speaks for it."""
 
-    def __init__(self, test: re.Pattern[str], shown: str) -> None:
+    def __init__(self, test: re.Pattern[str]) -> None:
         self._matches = test.fullmatch
-        self._shown = shown
 
     def holds(self, request: HttpRequest, target: Target) -> bool:
         return self._matches(target.path) is not None
-
-    def covers(self, other: Condition) -> bool:
-        return isinstance(other, PathIs) and other._shown == self._shown
-
-    def __str__(self) -> str:
-        return f"the path must match {self._shown}"
 
 
 class ValueIs(Condition):

@@ -79,7 +79,9 @@ class PathMatch:
         if other.kind == REGEX:
             assert other.test is not None
             return literal_start(other.test.pattern).startswith(self.literal)
-        return other.kind != ANY and self.matches(other.literal)
+        if other.kind == EXACT:
+            return self.matches(other.literal)
+        return other.kind == PREFIX and other.literal.startswith(self.literal)
 
     def same_as(self, other: PathMatch) -> bool:
         """Whether both are written alike."""

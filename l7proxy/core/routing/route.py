@@ -140,7 +140,7 @@ def _conditions(config: RouteConfig, path: PathMatch) -> tuple[Condition, ...] |
 
     made = conditions_of(config)
     if path.test is not None:
-        made.insert(0, PathIs(path.test, path.shown))
+        made.insert(0, PathIs(path.test))
     return tuple(made)
 
 

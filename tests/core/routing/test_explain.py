@@ -7,9 +7,11 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l7proxy.core import Headers, HttpRequest
+from l7proxy.core import Headers, HttpRequest, Proxy, config_from
+from l7proxy.core.config.routes import RouteConfig
 from l7proxy.core.routing.explain import explain, shadowed
-from l7proxy.core.target import parse_target
+from l7proxy.core.routing.paths import PathMatch, path_match
+from l7proxy.core.target import PathRules, parse_target
 from tests.core.routing.reference import choose
 from tests.core.routing.test_router import router_for, some_request, some_route
 
@@ -96,6 +98,48 @@ def test_routes_that_others_take_everything_from_are_named() -> None:
         {"headers": {"a": {"regex": "y+"}}},
         {"headers": {"a": "yy"}},
     ) == [(1, 0), (2, 0), (4, 3), (5, 3)]
+    absent = {"cookies": {"a": {"present": False}}}
+    assert pairs(absent, absent) == [(1, 0)]
+    assert pairs({"query": {"a": {"regex": "x+"}}}, {"query": {"a": "x"}}) == [(1, 0)]
+
+
+def test_one_path_covers_another_where_it_matches_all_that_the_other_does() -> None:
+    def path(**route: str) -> PathMatch:
+        return path_match(RouteConfig(backend_pool="p", **route), PathRules())
+
+    every, below, starred = path(), path(path_pattern="/a/*"), path(path_pattern="/a*")
+    assert every.covers(below) and not below.covers(every)
+    assert below.covers(path(path_pattern="/a/b*")) and not below.covers(starred)
+    assert below.covers(path(path="/a")) and not below.covers(path(path="/ab"))
+    assert starred.covers(path(path="/ab")) and not starred.covers(below)
+    assert not path(path="/a").covers(path(path="/b"))
+
+
+def test_a_wildcard_explains_itself_beside_the_default() -> None:
+    config = config_from(
+        {
+            "backend_pools": {"p": {"backends": ["a"]}},
+            "routes": [
+                {"host": "*.a.org", "backend_pool": "p"},
+                {"path": "/x", "backend_pool": "p"},
+            ],
+            "default": "p",
+        }
+    )
+    router = Proxy(config, Random(0)).router
+    request = HttpRequest("GET", "/", Headers([("Host", "a.org")]))
+    found = explain(router, request, parse_target(request))
+    assert [(str(route), why) for route, why in found.lost] == [
+        ("*.a.org any path", "the host must be *.a.org"),
+        ("/x", "the path must match /x"),
+    ]
+    assert repr(found.winner) == "Route(2: default)"
+    request = HttpRequest("GET", "/x", Headers([("Host", "b.a.org")]))
+    found = explain(router, request, parse_target(request))
+    assert [why.partition(": ")[2] for _, why in found.lost] == [
+        "it asks for the host more exactly",
+        "it asks for the host more exactly",
+    ]
 
 
 def test_routes_that_get_some_requests_are_not() -> None:
@@ -106,6 +150,8 @@ def test_routes_that_get_some_requests_are_not() -> None:
     assert pairs({"client_ip": "10.1.0.0/16"}, {"client_ip": ["10.0.0.0/8", "::1"]}) == []
     assert pairs({"cookies": {"a": {"present": False}}}, {"cookies": {"a": "1"}}) == []
     assert pairs({"query": {"a": "1"}}, {"cookies": {"a": "1"}}, {"query": {"a": "2"}}) == []
+    assert pairs({"query": {"a": {"prefix": "x"}}}, {"query": {"a": {"regex": "x+"}}}) == []
+    assert pairs({"query": {"a": {"present": False}}}, {"cookies": {"a": "1"}}) == []
     assert pairs({"query": {"a": {"regex": "x+"}}}, {"query": {"a": {"regex": "y+"}}}) == []
 
 

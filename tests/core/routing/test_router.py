@@ -137,3 +137,9 @@ def test_the_router_agrees_with_the_rule_on_any_table(seed: int) -> None:
 @given(st.randoms(use_true_random=False))
 def test_it_does_on_small_tables_which_hypothesis_can_make_smaller(random: Random) -> None:
     check_against_the_rule(random)
+
+
+def test_query_parameters_are_decoded_as_forms_are() -> None:
+    routes = [{"query": {"a b": "é &"}, "backend_pool": "p"}]
+    asked = HttpRequest("GET", "/?x&&a+b=%C3%A9+%26")
+    assert router_for(routes).match(asked, parse_target(asked)) is not None
