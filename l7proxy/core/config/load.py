@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config.model import Config
-from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child
+from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child, refuse_repeated
 from l7proxy.core.strict_json import NotJson, decode_json
 
 TYPE_CHECKING = False
@@ -34,7 +34,10 @@ def config_from(value: Any) -> Config:
     problems = Problems()
     if not isinstance(value, dict):
         raise ConfigError([Problem("", "the configuration must be a JSON object")])
-    config = Config.load(_spelled_out(value), "", problems)
+    whole = _spelled_out(value)
+    if whole is not value:
+        refuse_repeated(value, "", problems)
+    config = Config.load(whole, "", problems)
     problems.resolve()
     if problems.found or config is BAD:
         raise ConfigError(problems.found)

@@ -346,7 +346,7 @@ class MapOf(Spec):
         if not isinstance(value, dict):
             return self.wrong(value, at, problems)
         before = len(problems)
-        _refuse_repeated(value, at, problems)
+        refuse_repeated(value, at, problems)
         loaded = {}
         for key, item in value.items():
             self.keys.load(key, child(at, key), problems)
@@ -521,7 +521,7 @@ class Record:
     def load(cls, value: Mapping[str, Any], at: str, problems: Problems) -> Any:
         """The record, or `BAD` after adding to `problems`; unknown keys are refused."""
         before = len(problems)
-        _refuse_repeated(value, at, problems)
+        refuse_repeated(value, at, problems)
         for key in value:
             if key not in cls.keys:
                 problems.add(child(at, key), f"unknown key{suggestion(key, cls.keys)}")
@@ -584,7 +584,7 @@ def _described(declared: Field, definitions: Schema) -> Schema:
     return made
 
 
-def _refuse_repeated(value: Mapping[str, Any], at: str, problems: Problems) -> None:
+def refuse_repeated(value: Mapping[str, Any], at: str, problems: Problems) -> None:
     """A key written twice is a mistake that JSON parsers hide: the last one silently wins."""
     if isinstance(value, JsonObject):
         for key in value.repeated:

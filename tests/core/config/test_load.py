@@ -1,0 +1,102 @@
+"""From JSON text to a configuration, or to every problem in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from l7proxy.core.config import ConfigError, config_from, parse_config
+from l7proxy.core.config.model import split_address
+
+
+def problems(value: Any) -> list[str]:
+    text = value if isinstance(value, str | bytes) else json.dumps(value)
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_seeds_form_is_the_whole_of_a_configuration() -> None:
+    config = parse_config('{"backend_pools": {"a": {"backends": ["x:1", "y:2"]}}}')
+    pool = config.backend_pools["a"]
+    assert (pool.algorithm, pool.backend_names) == ("round-robin", ("x", "y"))
+    (route,) = config.effective_routes
+    assert route.path_pattern == "/a/*"
+
+
+def test_backends_at_the_top_are_one_pool_that_takes_every_path() -> None:
+    config = config_from({"backends": ["x:1"], "algorithm": "least-connections"})
+    assert config.backend_pools["default"].algorithm == "least-connections"
+    assert [route.path_pattern for route in config.effective_routes] == ["/*"]
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    ("{", ["/: not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"]),
+    (b"\xff", ["/: not UTF-8: byte 0 is 0xff"]),
+    ("[" * 100_000, ["/: nested more than 200 deep"]),
+    ('{"backend_pools": NaN}', ["/: not usable JSON: NaN is not a JSON value"]),
+    ("[]", ["/: the configuration must be a JSON object"]),
+    ('{"backends": ["a"], "backends": ["b"]}', ["/backends: is written more than once"]),
+    ({"backend_pools": {"a": {"backends": ["x:1", "x:1"]}}},
+     ['/backend_pools/a/backends/1: a backend named "x:1" is in this pool already']),
+    ({"backends": ["x:0"]},
+     ['/backend_pools/default/backends/0: "x:0": the port must be a number from 1 to 65535']),
+    ({"backends": ["x"], "algorithm": "slowest"},
+     ['/backend_pools/default/algorithm: no selector named "slowest"']),
+])  # fmt: skip
+def test_what_is_wrong_is_refused(value: Any, expected: list[str]) -> None:
+    found = problems(value)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True)), found
+
+
+def test_problems_of_every_kind_are_found_together() -> None:
+    found = problems({
+        "backend_pools": {
+            "users": {"backends": ["a", "a"], "algoritm": "x", "timeouts": {"attempt": "soon"}},
+            "posts": {"backends": [{"address": "p", "weight": 0}], "algorithm": "slowest"},
+        },
+        "routes": [
+            {"path": "/u", "backend_pool": "user"},
+            {"path": 5, "backend_pool": "post"},
+        ],
+        "colour": "blue",
+    })  # fmt: skip
+    assert [line.partition(":")[0] for line in found] == [
+        "/colour",
+        "/backend_pools/users/algoritm",
+        "/backend_pools/users/timeouts/attempt",
+        "/backend_pools/users/backends/1",
+        "/backend_pools/posts/backends/0/weight",
+        "/backend_pools/posts/algorithm",
+        "/routes/1/path",
+        "/routes/0/backend_pool",
+        "/routes/1/backend_pool",
+    ]
+
+
+@pytest.mark.parametrize(("address", "host", "port"), [
+    ("api-1:8080", "api-1", 8080),
+    ("api-1", "api-1", None),
+    ("[::1]:80", "::1", 80),
+    ("[::1]", "::1", None),
+    ("http://10.0.0.1:80", "10.0.0.1", 80),
+    ("https://h", "h", None),
+    ("unix:/run/app.sock", "unix:/run/app.sock", None),
+])  # fmt: skip
+def test_addresses_come_apart(address: str, host: str, port: int | None) -> None:
+    assert split_address(address) == (host, port)
+
+
+@pytest.mark.parametrize("address", ["a:0", "a:65536", "a:x", "a:", ":80", "a:\u0661"])
+def test_addresses_that_lead_nowhere_are_refused(address: str) -> None:
+    with pytest.raises(ValueError, match=r"port|host"):
+        split_address(address)
+
+
+def test_a_backend_is_named_by_its_host_its_address_or_as_it_says() -> None:
+    backends = ["a:1", "b:1", "b:2", {"address": "c:1", "name": "d"}]
+    config = config_from({"backends": backends})
+    assert config.backend_pools["default"].backend_names == ("a", "b:1", "b:2", "d")
