@@ -15,6 +15,7 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 from __future__ import annotations
 
 from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.core.timers import Lane
 from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
@@ -94,7 +95,7 @@ class Exchange:
 
     def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
         self._proxy = proxy
-        self._timer: Timer | None = None
+        self._timer: Timer | Lane | None = None
         self.request = request
         self.opened_at = now
         self.state = WAITING
@@ -171,10 +172,14 @@ class Exchange:
 
     def under_way(self, now: float) -> None:
         """The attempt takes time: from now on its deadlines are watched."""
-        assert self.pool is not None
-        due = self.pool.deadline(self.opened_at, now)
-        if due is not None:
-            self._timer = self._proxy.timers.schedule(due, self._overdue)
+        pool = self.pool
+        assert pool is not None
+        lane = pool.lane
+        if lane is not None:
+            self._timer = lane
+            lane.put(self, now)
+        elif (due := pool.deadline(self.opened_at, now)) is not None:
+            self._timer = self._proxy.timers.schedule(due, self.overdue)
 
     def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
         """A response began. True: pass it on; False: drop it, nobody waits for it (any more).
@@ -188,7 +193,8 @@ class Exchange:
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
             self._failure = UPSTREAM_ERROR.with_status(status)
             return False
-        self._forget_timer()
+        if self._timer is not None:
+            self._forget_timer()
         self.state = RESPONDING
         affinity = self.pool.affinity
         if affinity is not None:
@@ -302,7 +308,7 @@ class Exchange:
         if pool.may_wait():
             pool.queue[self] = None
             due = pool.patience(self.opened_at, now)
-            self._timer = self._proxy.timers.schedule(due, self._overdue)
+            self._timer = self._proxy.timers.schedule(due, self.overdue)
         else:
             self._give_up(NO_BACKEND.because(f'pool "{pool.name}"'), now)
 
@@ -401,7 +407,8 @@ class Exchange:
 
     def _leave_backend(self, now: float) -> None:
         """Gives the backend's place back: once for each `_begin`."""
-        self._forget_timer()
+        if self._timer is not None:
+            self._forget_timer()
         self.abandon = None
         if self.state is ATTEMPTING or self.state is RESPONDING:
             assert self.pool is not None and self.backend is not None
@@ -416,10 +423,13 @@ class Exchange:
 
     def _forget_timer(self) -> None:
         timer, self._timer = self._timer, None
-        if timer is not None:
+        if isinstance(timer, Lane):
+            timer.drop(self, None)
+        elif timer is not None:
             self._proxy.timers.cancel(timer)
 
-    def _overdue(self, now: float) -> None:
+    def overdue(self, now: float) -> None:
+        """Its time is up, whether it waits for a place or for a backend."""
         self._timer = None
         pool = self.pool
         assert pool is not None

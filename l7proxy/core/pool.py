@@ -16,6 +16,7 @@ from l7proxy.core.backend import (
     Backend,
 )
 from l7proxy.core.chance import Chance
+from l7proxy.core.exchange import Exchange
 from l7proxy.core.retry import RetryPolicy
 from l7proxy.core.selectors import Selector, find_selector
 
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Affinity
     from l7proxy.core.breaker import Breaker
     from l7proxy.core.config import BackendConfig, PoolConfig
-    from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import HealthChecks, Probe
     from l7proxy.core.slow_start import SlowStart
-    from l7proxy.core.timers import Timers
+    from l7proxy.core.timers import Lane, Timers
     from l7proxy.core.watcher import Watcher
 
 STATES: dict[str, tuple[int, int]] = {
@@ -79,6 +79,11 @@ class Pool:
         self._dispatching = False
         self._busy: set[Backend] = set()
         """Backends that could be used, were they not full."""
+        timeouts = config.timeouts
+        self.lane: Lane | None = None
+        """Where attempts wait for their deadline, if all have the same time to take."""
+        if timeouts.attempt is not None and timeouts.request is None:
+            self.lane = timers.lane(timeouts.attempt, Exchange.overdue)
         self.active = 0
         """Requests that have an attempt in flight."""
         chance = Chance(random)
@@ -219,7 +224,10 @@ class Pool:
         return self._no_later_than_request(opened_at, now + self.config.queue.timeout)
 
     def deadline(self, opened_at: float, now: float) -> float | None:
-        """When an attempt that starts now is too slow; None where it may take for ever."""
+        """When an attempt that starts now is too slow; None where it may take for ever.
+
+        For pools without a `lane`.
+        """
         timeouts = self.config.timeouts
         if timeouts.attempt is None:
             return None if timeouts.request is None else opened_at + timeouts.request

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import RateLimits
     from l7proxy.core.routing import Route
+    from l7proxy.core.target import Target
 
 
 class Proxy:
@@ -86,11 +87,16 @@ class Proxy:
         if problems:
             raise ConfigError(problems)
 
-    def open(self, request: HttpRequest, now: float) -> Exchange:
-        """Decides what happens to a request first; see `Exchange` for what follows."""
+    def open(self, request: HttpRequest, now: float, target: Target | None = None) -> Exchange:
+        """Decides what happens to a request first; see `Exchange` for what follows.
+
+        `target` is what `parse_target` says of the request, where the shell knows that already.
+        """
         exchange = Exchange(self, request, now)
         try:
-            exchange.target = target = parse_target(request, self.router.rules)
+            if target is None:
+                target = parse_target(request, self.router.rules)
+            exchange.target = target
             if not request.headers.well_formed or request.cookies:
                 check_fields(request)
             route = self.router.match(request, target)

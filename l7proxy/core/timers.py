@@ -11,6 +11,7 @@ from heapq import heapify, heappop, heappush
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 class Timer:
@@ -27,18 +28,69 @@ class Timer:
         return self.action is not None
 
 
+class Lane:
+    """Things that are each due the same while after they were put in.
+
+    For what every request needs and hardly any lets come due: putting in and dropping is O(1)
+    and makes no object, since the order of putting in is the order in which they are due.
+    """
+
+    __slots__ = ("_action", "_delay", "_timers", "drop", "waiting", "watched")
+
+    def __init__(self, timers: Timers, delay: float, action: Callable[[Any, float], None]) -> None:
+        self._timers = timers
+        self._delay = delay
+        self._action = action
+        self.waiting: dict[Any, float] = {}
+        """When each thing is due (seconds), in that order."""
+        self.watched = False
+        self.drop: Callable[[Any, None], object] = self.waiting.pop
+        """`drop(thing, None)` makes sure that nothing happens to it."""
+
+    def put(self, thing: Any, now: float) -> None:
+        """Has `action(thing, due)` called when its while is over. A thing can be in once."""
+        due = self.waiting[thing] = now + self._delay
+        if not self.watched:
+            self._timers.watch(self, due)
+
+    def first(self) -> float | None:
+        """When the next thing is due (seconds)."""
+        return next(iter(self.waiting.values()), None)
+
+    def run_first(self) -> None:
+        """Takes out the first thing and acts on it."""
+        thing = next(iter(self.waiting))
+        self._action(thing, self.waiting.pop(thing))
+
+
 class Timers:
-    """Actions in order of time; of those due at the same time, the first scheduled goes first."""
+    """Actions in order of time; of those due at the same time, the first scheduled goes first.
+
+    What waits in a lane comes after what was scheduled for the same time.
+    """
 
     def __init__(self) -> None:
+        self._lanes: list[Lane] = []
+        """Those that may have something in them."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._scheduled = 0
         self._cancelled = 0
         self.on_sooner: Callable[[float], None] | None = None
-        """Told of an action that is scheduled to be the next one, and when it is due."""
+        """Told when something is due that may be due before everything else."""
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self._heap) - self._cancelled + sum(len(lane.waiting) for lane in self._lanes)
+
+    def lane(self, delay: float, action: Callable[[Any, float], None]) -> Lane:
+        """A lane in which everything is due `delay` seconds after it was put in."""
+        return Lane(self, delay, action)
+
+    def watch(self, lane: Lane, due: float) -> None:
+        """Looks at a lane that was empty, and now has something that is due at `due`."""
+        lane.watched = True
+        self._lanes.append(lane)
+        if self.on_sooner is not None:
+            self.on_sooner(due)
 
     def schedule(self, when: float, action: Callable[[float], None]) -> Timer:
         """Has `action(when)` called by the first `advance(now)` with `now >= when`."""
@@ -69,7 +121,12 @@ class Timers:
         while heap and heap[0][2].action is None:
             heappop(heap)
             self._cancelled -= 1
-        return heap[0][0] if heap else None
+        due = heap[0][0] if heap else None
+        if self._lanes:
+            lane = self._next_lane()
+            if lane is not None and (due is None or lane[0] < due):
+                return lane[0]
+        return due
 
     def advance(self, now: float) -> None:
         """Runs everything due by `now`, each action being told the instant it was due.
@@ -77,7 +134,24 @@ class Timers:
         An action may schedule more; what that makes due by `now` runs in its order too.
         """
         while (due := self.next_deadline()) is not None and due <= now:
-            timer = heappop(self._heap)[2]
-            action, timer.action = timer.action, None
-            assert action is not None
-            action(due)
+            if self._heap and self._heap[0][0] == due:
+                timer = heappop(self._heap)[2]
+                action, timer.action = timer.action, None
+                assert action is not None
+                action(due)
+            else:
+                lane = self._next_lane()
+                assert lane is not None
+                lane[1].run_first()
+
+    def _next_lane(self) -> tuple[float, Lane] | None:
+        """The lane with the thing that is due first; those that are empty are let go."""
+        best: tuple[float, Lane] | None = None
+        for lane in tuple(self._lanes):
+            due = lane.first()
+            if due is None:
+                lane.watched = False
+                self._lanes.remove(lane)
+            elif best is None or due < best[0]:
+                best = (due, lane)
+        return best

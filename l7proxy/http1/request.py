@@ -12,6 +12,7 @@ from .memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .fields import RequestFields
@@ -91,13 +92,15 @@ class RequestParser:
     about any of them.
     """
 
-    __slots__ = ("_fields", "_heads", "_limits")
+    __slots__ = ("_fields", "_heads", "_limits", "known")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
         """`remember`: how many heads, and how many field blocks, are remembered at most."""
         self._limits = limits
         self._heads: Memo[RequestHead] = Memo(remember)
         self._fields: Memo[RequestFields] = Memo(remember)
+        self.known: Callable[[bytes], RequestHead | None] = self._heads.get
+        """The head that is exactly these bytes, if it was parsed lately; else None."""
 
     def parse(
         self, data: bytes, start: int = 0, scanned: int = 0

@@ -11,14 +11,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from l7proxy.server.request import prepared
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import RequestHead
+    from l7proxy.server.request import Prepared
 
     Entry = tuple["RequestHead", str, int, int, "str | None", float, float]
 
@@ -97,9 +96,9 @@ class AccessLog:
 
     def _envelope(self, entry: Entry) -> str:
         head, client, status, sent, backend, opened_at, now = entry
-        ready = prepared(head)
+        ready: Prepared = head.derived
         if ready.logged is None:
-            ready.logged = _request_members(head)
+            ready.logged = _request_members(head, ready)
         self._count += 1
         whose = "" if backend is None else f', "backend": {json.dumps(backend)}'
         address = json.dumps(client)
@@ -112,7 +111,7 @@ class AccessLog:
 
     def _combined(self, entry: Entry) -> str:
         head, client, status, sent, _, _, now = entry
-        ready = prepared(head)
+        ready: Prepared = head.derived
         if ready.logged is None:
             ready.logged = _combined_parts(head)
         line, _, rest = ready.logged.partition("\n")
@@ -123,15 +122,15 @@ class AccessLog:
         return f'{client} - - [{self._stamp}] "{line}" {status} {sent} {rest}\n'
 
 
-def _request_members(head: RequestHead) -> str:
+def _request_members(head: RequestHead, ready: Prepared) -> str:
     headers: dict[str, str | list[str]] = {}
-    for name, value in prepared(head).headers:
+    for name, value in ready.headers:
         before = headers.get(name)
         if before is None:
             headers[name] = value
         else:
             headers[name] = [*before, value] if isinstance(before, list) else [before, value]
-    members = {"method": head.method, "path": prepared(head).target, "headers": headers}
+    members = {"method": head.method, "path": ready.target, "headers": headers}
     return json.dumps(members)[1:-1]
 
 

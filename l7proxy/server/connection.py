@@ -22,15 +22,17 @@ from l7proxy.http1 import (
     encode_chunk,
     last_chunk,
 )
-from l7proxy.http1.serialise import CONTINUE
+from l7proxy.http1.fields import split_fields
+from l7proxy.http1.serialise import CONTINUE, field_block
 from l7proxy.server.answers import DATES, answer
-from l7proxy.server.request import prepared
+from l7proxy.server.request import Prepared
 from l7proxy.upstreams.http import RequestBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.routing.actions import HeaderEdits
     from l7proxy.http1 import RequestHead, ResponseHead
     from l7proxy.http1.body import Body
     from l7proxy.server.listener import Listener
@@ -60,6 +62,7 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_answered",
         "_closing",
         "_eof",
         "_exchange",
@@ -107,6 +110,7 @@ class ClientConnection(asyncio.Protocol):
         self._closing = False
         self._paused = False
         self._responding = False
+        self._answered = False
         self._fault: Verdict | None = None
         self._exchange: Exchange | None = None
         self._reader: Body | None = None
@@ -145,8 +149,14 @@ class ClientConnection(asyncio.Protocol):
         if state is READY:
             if self._pending:
                 data = self._pending + data
-            else:
-                self.deadline = NEVER
+            elif (
+                self._listener.service is self._service
+                and (head := self._service.known(data)) is not None
+                and head.length == 0
+            ):
+                # The hot path: just what came before, on this or any other connection.
+                self._begin(head, data, len(data))
+                return
             self._take(data)
         elif state is BUSY:
             if self._reader is not None and not self._reader.complete:
@@ -258,19 +268,21 @@ class ClientConnection(asyncio.Protocol):
         service = self._service
         self.head = head
         self.method = head.method
-        self._prepared = ready = head.derived or prepared(head)
+        ready: Prepared = head.derived or service.prepare(head)
+        self._prepared = ready
         self.upgrade = ready.upgrade is not None
         self._state = BUSY
+        self._responding = self._answered = False
         self.deadline = NEVER
         peer = self._peer
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
-        request = HttpRequest(head.method, ready.target, ready.headers, client_ip=client_ip)
+        request = HttpRequest(self.method, ready.target, ready.headers, client_ip=client_ip)
         if head.length == 0:
             self.body = None
             self._pending = data[end:] if end < len(data) else b""
         elif not self._begin_body(head, data, end):
             return
-        exchange = service.carrier.open(request, self, now)
+        exchange = service.carrier.open(request, self, now, ready.parsed)
         if exchange.state is not ENDED:
             self._exchange = exchange
             if self.body is not None and not self.body.complete:
@@ -312,7 +324,7 @@ class ClientConnection(asyncio.Protocol):
         """The rest of the body is the client's to send."""
         self._reset_deadline(self._service.timeouts.body)
         # Once some of the body has come, nobody waits for a 100.
-        if self.head.fields.expect_continue and self.head.minor and not body.size:
+        if self.head.expect_continue and not body.size:
             self._write(CONTINUE)
 
     def _take_body(self, data: bytes) -> None:
@@ -348,13 +360,10 @@ class ClientConnection(asyncio.Protocol):
     # The exchange's downstream: see `Downstream`.
 
     def request_head(self, exchange: Exchange) -> bytes:
-        ready, plain, head = self._prepared, self._plain, self.head
-        if plain is not None and head.fields.via is None and head.host:
-            return b"%bX-Forwarded-Host: %b\r\n%b" % (ready.start, head.host.encode(), plain)
-        start = ready.start
-        if not head.host:
-            assert exchange.backend is not None
-            start += b"Host: %b\r\n" % exchange.backend.address.encode("ascii", "replace")
+        head, plain = self.head, self._plain
+        if plain is not None and head.fields.via is None:
+            return self._prepared.start(head, exchange) + plain
+        start = self._prepared.bare_start(head, exchange)
         return start + self._service.forwarding.fields(self._peer, head)
 
     def interim(self, head: ResponseHead) -> None:
@@ -365,20 +374,47 @@ class ClientConnection(asyncio.Protocol):
     def response_head(
         self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
     ) -> None:
-        self._responding = True
-        self.status = head.status
         self._flow = flow
         if self._paused:
             flow.pause_reading()
-        self._closing = self._must_close()
-        self._framing = length
-        if length >= 0 and self.head.minor and not self._closing and head.fields.has_date:
-            out = head.derived
-            if out is None:
-                out = head.derived = head.line + head.forwardable
+        self._out.append(self._head_for_client(exchange, head, length))
+
+    def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
+        out = self._head_for_client(exchange, head, len(payload))
+        self._answered = True
+        if len(payload) < _JOINED:
+            self._send(out + payload)
         else:
-            out = head.line + head.forwardable + self._more_fields(head, length)
-        self._out.append(out + self._service.forwarding.via + b"\r\n")
+            self._send(out)
+            self._send(payload)
+
+    def _head_for_client(self, exchange: Exchange, head: ResponseHead, length: int) -> bytes:
+        """The response's head as this client gets it; also settles how the body is framed."""
+        self._responding = True
+        self.status = head.status
+        self._framing = length
+        body, service = self.body, self._service
+        self._closing = closing = (
+            not self.head.keep_alive or service.draining or (body is not None and not body.complete)
+        )
+        via = service.forwarding.via
+        assert exchange.route is not None
+        edits = exchange.route.response_headers
+        if (
+            closing
+            or via
+            or edits is not None
+            or length < 0
+            or not self.head.minor
+            or not head.fields.has_date
+        ):
+            fields = head.forwardable if edits is None else _edited(head, edits)
+            more = self._more_fields(head, length)
+            return b"%b%b%b%b\r\n" % (head.line, fields, via, more)
+        out: bytes | None = head.derived
+        if out is None:
+            out = head.derived = b"%b%b\r\n" % (head.line, head.forwardable)
+        return out
 
     def _must_close(self) -> bool:
         """Whether this response is the connection's last."""
@@ -408,6 +444,7 @@ class ClientConnection(asyncio.Protocol):
         self._out += encode_chunk(pieces) if self._framing == CHUNKED else pieces
 
     def response_end(self, trailers: bytes) -> None:
+        self._answered = True
         if self._framing == CHUNKED:
             self._out.append(last_chunk(trailers))
 
@@ -438,6 +475,13 @@ class ClientConnection(asyncio.Protocol):
             self._log(exchange, now)
             self._close()
             return
+        if self._answered:
+            if self._out:
+                self.flush()
+            if self._service.access_log is not None:
+                self._log(exchange, now)
+            self._end(now)
+            return
         response = exchange.response
         if self._fault is not None and not self._responding:
             response = HttpResponse(self._fault.status)
@@ -446,7 +490,7 @@ class ClientConnection(asyncio.Protocol):
             self._closing = True
         elif response is not None and not self._responding:
             self._answer(exchange, response)
-        elif exchange.verdict is not None or self._fault is not None:
+        else:
             self._log(exchange, now)
             self._cut_short()
             return
@@ -465,7 +509,6 @@ class ClientConnection(asyncio.Protocol):
 
     def _end(self, now: float) -> None:
         """The response is out: on to the next request, or to the end of the connection."""
-        self._responding = False
         self._sent = 0
         if self._closing:
             if self._body_is_missing() or self._fault is not None:
@@ -508,8 +551,8 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None:
             now = self._time()
-            exchange.cancelled(now)
-            self._service.carrier.carry(exchange, now)
+            self._service.carrier.cancel(exchange, now)
+            self.delivered(exchange, now)
 
     def _cut_short(self) -> None:
         """The response can't be completed, and the client must not take it for complete."""
@@ -542,7 +585,7 @@ class ClientConnection(asyncio.Protocol):
 
     # A tunnel: see `Tunnel`.
 
-    def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> None:
+    def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         self._state = TUNNEL
         self._tunnel = other
         self._flow = other
@@ -556,6 +599,7 @@ class ClientConnection(asyncio.Protocol):
         if self._pending:
             other.tunnel_data(self._pending)
             self._pending = b""
+        return self
 
     def tunnel_data(self, data: bytes) -> None:
         self._reset_deadline(self._service.timeouts.tunnel)
@@ -568,3 +612,9 @@ class ClientConnection(asyncio.Protocol):
     def tunnel_lost(self) -> None:
         self._tunnel = None
         self._close()
+
+
+def _edited(head: ResponseHead, edits: HeaderEdits) -> bytes:
+    """The response's fields as the route changes them."""
+    pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in split_fields(head.forwardable)]
+    return field_block(edits.apply(pairs))

@@ -48,12 +48,13 @@ class Forwarding:
             for_ = b"%b, %b" % (fields.forwarded_for, peer.field)
         else:
             for_ = peer.field
-        host = head.host.encode()
         proto = peer.proto
         if peer.trusted:
-            host = fields.forwarded_host or host
             proto = fields.forwarded_proto or proto
         lines = [b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (for_, proto)]
+        host = head.host.encode()
+        if peer.trusted and fields.forwarded_host is not None:
+            host = fields.forwarded_host
         if host:
             lines.append(b"X-Forwarded-Host: %b\r\n" % host)
         if self._forwarded:

@@ -7,67 +7,89 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from l7proxy.core.messages import WellFormedHeaders
+from l7proxy.core.messages import HttpRequest
+from l7proxy.core.target import parse_target
+from l7proxy.core.verdict import Refused
 from l7proxy.http1 import CHUNKED
+from l7proxy.http1.fields import split_fields
+from l7proxy.http1.serialise import field_block, request_line
+from l7proxy.upstreams.http.headers import WireHeaders
 
 if TYPE_CHECKING:
-    from l7proxy.http1 import RequestFields, RequestHead
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.routing import Route
+    from l7proxy.core.target import PathRules, Target
+    from l7proxy.http1 import RequestHead
 
-
-class WireHeaders(WellFormedHeaders):
-    """The core's view of a header block, decoded when somebody looks."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: RequestFields) -> None:
-        self._fields = fields
-        self._index = None
-
-    def __getattr__(self, name: str) -> list[tuple[str, str]]:
-        if name != "_pairs":
-            raise AttributeError(name)
-        self._pairs = [
-            (key.decode("latin-1"), value.decode("latin-1")) for key, value in self._fields.items()
-        ]
-        return self._pairs
+_HOST = frozenset((b"host",))
 
 
 class Prepared:
-    """What follows from a request head alone.
+    """What follows from a request head alone, under one configuration.
 
-    `target` and `headers` are the core's, `upgrade` is the protocol that the client may switch
-    to, or None. `start` is the head to send on, up to where the fields begin that differ from
-    client to client.
+    `target`, `parsed` and `headers` are the core's; `parsed` is None where the target is refused.
+    `upgrade` is the protocol that the client may switch to, or None.
     """
 
-    __slots__ = ("headers", "logged", "start", "target", "upgrade")
+    __slots__ = ("_bare_starts", "_starts", "headers", "logged", "parsed", "target", "upgrade")
 
-    def __init__(self, head: RequestHead) -> None:
-        fields = head.fields
-        self.headers = WireHeaders(fields)
-        self.logged: str | None = None
-        """The access log's text about the request, once there was some."""
+    def __init__(self, head: RequestHead, rules: PathRules) -> None:
+        self.headers = WireHeaders(head.fields)
         absolute = not head.target.startswith(b"/")
         self.target = head.target.decode("ascii") if absolute else head.path
+        self.parsed: Target | None = None
+        try:
+            self.parsed = parse_target(HttpRequest(head.method, self.target, self.headers), rules)
+        except Refused:
+            pass
         self.upgrade = _upgrade(head)
-        self.start = head.line + self.fields_of(head)
+        self.logged: str | None = None
+        """The access log's text about the request, once there was some."""
+        self._starts: dict[Route | None, bytes] = {}
+        self._bare_starts: dict[Route | None, bytes] = {}
 
-    def fields_of(self, head: RequestHead) -> bytes:
-        """The fields to send on, with those that say how body and connection go on."""
+    def start(self, head: RequestHead, exchange: Exchange) -> bytes:
+        """The head to send on, X-Forwarded-Host included, up to what differs between clients.
+
+        A route may rewrite a request, but always in the same way: so this is worked out once for
+        each head and route.
+        """
+        start = self._starts.get(exchange.route)
+        if start is None:
+            start = self.bare_start(head, exchange)
+            if head.host:
+                start += b"X-Forwarded-Host: %b\r\n" % head.host.encode()
+            self._starts[exchange.route] = start
+        return start
+
+    def bare_start(self, head: RequestHead, exchange: Exchange) -> bytes:
+        """The same without X-Forwarded-Host, for clients that may say what is in it."""
+        start = self._bare_starts.get(exchange.route)
+        if start is None:
+            start = self._bare_starts[exchange.route] = self._start(head, exchange)
+        return start
+
+    def _start(self, head: RequestHead, exchange: Exchange) -> bytes:
+        route = exchange.route
+        assert route is not None
+        fields = head.forwardable
+        host = exchange.rewritten_host or head.host
+        if not host:
+            # Only HTTP/1.0 can do without, and what is sent on is HTTP/1.1.
+            assert exchange.backend is not None
+            host = exchange.backend.address.partition("://")[2]
+        if host != head.host:
+            fields = b"Host: %b\r\n%b" % (host.encode("ascii", "replace"), head.without(_HOST))
+        if route.request_headers is not None:
+            pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in split_fields(fields)]
+            fields = field_block(route.request_headers.apply(pairs))
+        line = request_line(head.method, exchange.forward_target)
         more = b""
         if head.length == CHUNKED:
             more = b"Transfer-Encoding: chunked\r\n"
         if self.upgrade is not None:
             more += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self.upgrade
-        return head.forwardable + more
-
-
-def prepared(head: RequestHead) -> Prepared:
-    """What follows from the head, remembered with it."""
-    made: Prepared | None = head.derived
-    if made is None:
-        made = head.derived = Prepared(head)
-    return made
+        return b"%b%b%b" % (line, fields, more)
 
 
 def _upgrade(head: RequestHead) -> bytes | None:
@@ -76,7 +98,7 @@ def _upgrade(head: RequestHead) -> bytes | None:
     Never h2c: behind a switch to HTTP/2 a client could send requests that nobody checks. With a
     body, what follows it and what is tunnelled can't be told apart, so that is no upgrade either.
     """
-    protocol = head.fields.upgrade
-    if protocol is None or head.length != 0 or head.minor == 0 or b"h2c" in protocol.lower():
+    protocol = head.upgrade
+    if protocol is None or head.length != 0 or b"h2c" in protocol.lower():
         return None
     return protocol

@@ -11,6 +11,7 @@ from l7proxy.core.verdict import CRASHED
 from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
+from l7proxy.server.request import Prepared
 from l7proxy.upstreams.carrier import Carrier
 from l7proxy.upstreams.http import HttpUpstream
 from l7proxy.upstreams.simulated import Simulated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
+    from l7proxy.http1 import RequestHead
     from l7proxy.server.access_log import AccessLog
     from l7proxy.upstreams.base import Upstream
     from l7proxy.upstreams.http import ConnectionPools
@@ -55,9 +57,11 @@ class Service:
             if pool_config.upstream == "envelope":
                 at = child(child("/backend_pools", name), "upstream")
                 raise ConfigError([Problem(at, "there are no envelopes behind an HTTP listener")])
-        self.parse = RequestParser(
+        parser = RequestParser(
             Limits(head=limits.head, line=limits.line, fields=limits.field_count)
-        ).parse
+        )
+        self.parse = parser.parse
+        self.known = parser.known
         self.forwarding = Forwarding(server)
         self.timeouts = server.timeouts
         self.max_body = limits.body
@@ -74,6 +78,11 @@ class Service:
                 upstreams[name] = Simulated(pool, self.proxy.chance)
         self.carrier = Carrier(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.carrier)
+
+    def prepare(self, head: RequestHead) -> Prepared:
+        """Works out what follows from a head, and keeps it with it."""
+        made = head.derived = Prepared(head, self.proxy.router.rules)
+        return made
 
     @property
     def addresses(self) -> set[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.proxy import Proxy
+    from l7proxy.core.target import Target
     from l7proxy.upstreams.base import Upstream
 
 
@@ -35,16 +36,23 @@ class Carrier:
         self.deliver = deliver
         self._crashed = crashed
 
-    def open(self, request: HttpRequest, owner: Any, now: float) -> Exchange:
-        """Opens an exchange for the request and takes it as far as it gets at once."""
-        exchange = self.proxy.open(request, now)
+    def open(
+        self, request: HttpRequest, owner: Any, now: float, target: Target | None = None
+    ) -> Exchange:
+        """Opens an exchange for the request and takes it as far as it gets at once.
+
+        `target` is the request's, where the shell has parsed it already.
+        """
+        exchange = self.proxy.open(request, now, target)
         exchange.owner = owner
         exchange.carry = self.carry
-        self.carry(exchange, now)
+        self._take_on(exchange, now)
         mirror = exchange.mirror
         if mirror is not None:
             mirror.carry = self.carry
-            self.carry(mirror, now)
+            self._take_on(mirror, now)
+        if self.proxy.ready:
+            self.carry_ready(now)
         return exchange
 
     def carry(self, exchange: Exchange, now: float) -> None:

@@ -14,23 +14,23 @@ from select import POLLIN, poll
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.messages import Headers
 from l7proxy.core.verdict import GARBAGE, RESET, TIMED_OUT
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1.limits import DEFAULT_LIMITS
+from l7proxy.upstreams.http.headers import WireHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.messages import Headers
     from l7proxy.core.verdict import Verdict
     from l7proxy.http1 import ResponseHead
     from l7proxy.http1.body import Body
-    from l7proxy.upstreams.http.downstream import Downstream, Piece
+    from l7proxy.upstreams.http.downstream import Downstream, Piece, Tunnel
     from l7proxy.upstreams.http.pool import ConnectionPool
     from l7proxy.upstreams.http.request_body import RequestBody
-    from l7proxy.upstreams.http.upstream import HttpUpstream
 
 IDLE = "idle"
 WAITING = "waiting"
@@ -64,14 +64,13 @@ class BackendConnection(asyncio.Protocol):
         "_state",
         "_time",
         "_transport",
-        "_upstream",
+        "_tunnel",
         "_write",
         "idle_since",
         "stalled_since",
     )
 
     _transport: asyncio.Transport
-    _upstream: HttpUpstream
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
@@ -83,6 +82,7 @@ class BackendConnection(asyncio.Protocol):
         self._downstream: Downstream | None = None
         self._body: RequestBody | None = None
         self._reader: Body | None = None
+        self._tunnel: Tunnel | None = None
         self._pending = b""
         self._reusable = False
         self._served = 0
@@ -98,9 +98,7 @@ class BackendConnection(asyncio.Protocol):
         A request that must not be sent twice can't be replaced if the backend has closed the
         connection meanwhile, so for those the socket is asked whether anything has come.
         """
-        if self._transport.is_closing():
-            return False
-        return method in IDEMPOTENT or not self._has_news()
+        return self._state is IDLE and (method in IDEMPOTENT or not self._has_news())
 
     def _has_news(self) -> bool:
         socket = self._transport.get_extra_info("socket")
@@ -110,13 +108,11 @@ class BackendConnection(asyncio.Protocol):
         look.register(socket.fileno(), POLLIN)
         return bool(look.poll(0))
 
-    def carry(self, exchange: Exchange, upstream: HttpUpstream, now: float) -> None:
-        """Sends the exchange's request; what comes back goes to its owner."""
+    def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
+        """Sends the exchange's request; what comes back goes to `downstream`."""
         self._exchange = exchange
-        self._upstream = upstream
         self._state = WAITING
         exchange.abandon = self._abandon
-        downstream: Downstream = exchange.owner
         self._downstream = downstream
         body = downstream.body
         head = downstream.request_head(exchange)
@@ -161,16 +157,16 @@ class BackendConnection(asyncio.Protocol):
             self._body.pause()
             self.stalled_since = self._time()
         elif self._state is TUNNEL:
-            assert self._downstream is not None
-            self._downstream.pause_reading()
+            assert self._tunnel is not None
+            self._tunnel.pause_reading()
 
     def resume_writing(self) -> None:
         if self._body is not None:
             self._body.resume()
             self.stalled_since = NEVER
         elif self._state is TUNNEL:
-            assert self._downstream is not None
-            self._downstream.resume_reading()
+            assert self._tunnel is not None
+            self._tunnel.resume_reading()
 
     # The response.
 
@@ -195,8 +191,8 @@ class BackendConnection(asyncio.Protocol):
             except BadResponse as error:
                 self._fail(GARBAGE.because(error.reason))
         elif state is TUNNEL:
-            assert self._downstream is not None
-            self._downstream.tunnel_data(data)
+            assert self._tunnel is not None
+            self._tunnel.tunnel_data(data)
         elif state is IDLE:
             # Nobody asked: whatever it is, it must not become the answer to the next request.
             self._pool.lost(self)
@@ -228,7 +224,7 @@ class BackendConnection(asyncio.Protocol):
         now = self._time()
         if not exchange.responded(head.status, now, self._headers_for(exchange, head)):
             self._drop_response(head, length, len(data) - end)
-            self._upstream.carry(exchange, now)
+            exchange.carry(exchange, now)
             return
         if exchange.set_cookie is not None:
             set_cookie = exchange.set_cookie_header
@@ -238,17 +234,17 @@ class BackendConnection(asyncio.Protocol):
             self._begin_tunnel(exchange, head, data[end:])
             return
         self._reusable = head.keep_alive and length != UNTIL_CLOSE
-        downstream.response_head(exchange, head, length, self)
-        if length == len(data) - end:
-            # The whole response is here.
-            if length:
-                downstream.response_data((data[end:],))
-            self._finish(b"", now)
+        came = len(data) - end
+        if length == came:
+            downstream.response(exchange, head, data[end:] if length else b"")
+            self._finish(now)
             return
         if length == 0:
             self._reusable = False
-            self._finish(b"", now)
+            downstream.response(exchange, head, b"")
+            self._finish(now)
             return
+        downstream.response_head(exchange, head, length, self)
         self._reader = body_reader(length, BadResponse)
         self._state = READING
         self.stalled_since = now
@@ -262,8 +258,7 @@ class BackendConnection(asyncio.Protocol):
         assert exchange.pool is not None
         if exchange.pool.affinity is None:
             return None
-        items = head.fields.items()
-        return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in items)
+        return WireHeaders(head.fields)
 
     def _take_body(self, data: bytes, start: int) -> None:
         reader, downstream = self._reader, self._downstream
@@ -275,24 +270,34 @@ class BackendConnection(asyncio.Protocol):
         if reader.complete:
             if end < len(data):
                 self._reusable = False
-            self._finish(reader.trailers, now)
+            downstream.response_end(reader.trailers)
+            self._finish(now)
         else:
             self.stalled_since = now
             downstream.flush()
 
-    def _finish(self, trailers: bytes, now: float) -> None:
-        """The response is complete: the connection is free before the client hears of it."""
-        exchange, downstream = self._exchange, self._downstream
-        assert exchange is not None and downstream is not None
+    def _finish(self, now: float) -> None:
+        """The response is complete: the connection is free for the next request."""
+        exchange = self._exchange
+        assert exchange is not None
         body = self._body
         if body is not None and not body.complete:
             # An early answer: the rest of the request would be taken for the next one.
             self._reusable = False
-        downstream.response_end(trailers)
         exchange.completed(now)
-        self._detach()
-        self._rest(now)
-        self._upstream.carry(exchange, now)
+        if body is None and self._reusable:
+            # The hot path: nothing to undo, for only `_exchange` and `_downstream` were set.
+            self._exchange = self._downstream = self._reader = None
+            self._interims = 0
+            self._state = IDLE
+            self.stalled_since = NEVER
+            self._served += 1
+            self.idle_since = now
+            self._pool.give_back(self)
+        else:
+            self._detach()
+            self._rest(now)
+        exchange.carry(exchange, now)
 
     def _rest(self, now: float) -> None:
         if self._reusable:
@@ -325,9 +330,9 @@ class BackendConnection(asyncio.Protocol):
         downstream = self._downstream
         assert downstream is not None
         self._state = TUNNEL
-        downstream.tunnel(exchange, head, self)
-        if rest and self._state is TUNNEL:
-            downstream.tunnel_data(rest)
+        self._tunnel = downstream.tunnel(exchange, head, self)
+        if rest:
+            self._tunnel.tunnel_data(rest)
 
     # The response's flow: see `Flow`.
 
@@ -344,8 +349,8 @@ class BackendConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         if self._state is TUNNEL:
-            assert self._downstream is not None
-            self._downstream.tunnel_end()
+            assert self._tunnel is not None
+            self._tunnel.tunnel_end()
             return True
         self._ended()
         return False
@@ -360,11 +365,12 @@ class BackendConnection(asyncio.Protocol):
         if exchange is None:
             self._state = CLOSED
         elif state is WAITING:
+            downstream = self._downstream
+            assert downstream is not None
             if self._is_stale():
-                upstream = self._upstream
                 self._detach()
                 self._state = CLOSED
-                self._pool.connect(exchange, upstream)
+                self._pool.connect(exchange, downstream)
             else:
                 self._fail(RESET)
         elif state is READING:
@@ -375,16 +381,18 @@ class BackendConnection(asyncio.Protocol):
                 self._fail(RESET.because(error.reason))
             else:
                 self._reusable = False
-                self._finish(b"", self._time())
+                assert self._downstream is not None
+                self._downstream.response_end(b"")
+                self._finish(self._time())
         elif state is TUNNEL:
-            downstream, upstream = self._downstream, self._upstream
-            assert downstream is not None
+            tunnel, self._tunnel = self._tunnel, None
             self._detach()
             self._state = CLOSED
             now = self._time()
             exchange.completed(now)
-            downstream.tunnel_lost()
-            upstream.carry(exchange, now)
+            if tunnel is not None:
+                tunnel.tunnel_lost()
+            exchange.carry(exchange, now)
 
     def _is_stale(self) -> bool:
         """Whether the backend closed because the connection had been idle, not over the request.
@@ -402,12 +410,12 @@ class BackendConnection(asyncio.Protocol):
         )
 
     def _fail(self, verdict: Verdict) -> None:
-        exchange, upstream = self._exchange, self._upstream
+        exchange = self._exchange
         self.abort()
         if exchange is not None:
             now = self._time()
             exchange.failed(verdict, now)
-            upstream.carry(exchange, now)
+            exchange.carry(exchange, now)
 
     # A tunnel's other side: see `Tunnel`.
 

@@ -34,13 +34,13 @@ class Tunnel(Flow, Protocol):
         """The other side is gone."""
 
 
-class Downstream(Tunnel, Protocol):
+class Downstream(Protocol):
     """The source of a request and the sink of its response.
 
-    For each response that the core accepts come, in this order: `response_head`, any number of
-    `response_data`, `response_end`; `flush` where the upstream has no more for now. Then the
-    exchange is completed and its carrier delivers it. A response that breaks off is delivered
-    without `response_end`. Nothing comes before the attempt's `request_head` was asked for.
+    A response that the core accepts comes as `response` if it is there as a whole; otherwise in
+    this order: `response_head`, any number of `response_data`, `response_end`, and `flush` where
+    the upstream has no more for now. Then the exchange is completed and its carrier delivers it.
+    A response that breaks off is delivered without `response_end`.
     """
 
     method: str
@@ -63,6 +63,9 @@ class Downstream(Tunnel, Protocol):
         `flow` is paused by whoever can't keep up with the response.
         """
 
+    def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
+        """A whole response, of a length known from its head."""
+
     def response_data(self, pieces: Sequence[Piece]) -> None:
         """Some of the response's payload."""
 
@@ -72,5 +75,5 @@ class Downstream(Tunnel, Protocol):
     def flush(self) -> None:
         """The upstream has nothing more for now: what was given should be on its way."""
 
-    def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> None:
-        """A 101: from here on bytes go both ways as they come, between this and `other`."""
+    def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
+        """A 101: from here on bytes go both ways as they come, between `other` and the result."""

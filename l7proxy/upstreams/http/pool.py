@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config.http import HttpConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
-    from l7proxy.upstreams.http.upstream import HttpUpstream
+    from l7proxy.upstreams.http.downstream import Downstream
 
     P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -72,7 +72,7 @@ class ConnectionPool:
         self.idle: list[BackendConnection] = []
         self.connections: set[BackendConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._retired = False
+        self._keep = config.max_idle if config.keep_alive else 0
         host, port = split_address(address)
         self.host = address.partition("://")[2] or address
         """What a backend is called in a Host of our own."""
@@ -82,30 +82,30 @@ class ConnectionPool:
     def reconfigure(self, config: HttpConfig) -> None:
         """From now on the connections are kept under these settings."""
         self.config = config
+        self._keep = config.max_idle if config.keep_alive else 0
 
-    def carry(self, exchange: Exchange, upstream: HttpUpstream, now: float) -> None:
+    def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Brings the exchange to a connection: an idle one, else a new one."""
         idle = self.idle
         while idle:
             connection = idle.pop()
             if connection.usable(exchange.request.method):
-                connection.carry(exchange, upstream, now)
+                connection.carry(exchange, downstream, now)
                 return
-        self.connect(exchange, upstream)
+        self.connect(exchange, downstream)
 
-    def connect(self, exchange: Exchange, upstream: HttpUpstream) -> None:
+    def connect(self, exchange: Exchange, downstream: Downstream) -> None:
         """Brings the exchange to a new connection."""
-        connecting = _Connecting(self, exchange, upstream)
+        connecting = _Connecting(self, exchange, downstream)
         exchange.abandon = connecting.abandon
         self._go(connecting.run())
 
     def give_back(self, connection: BackendConnection) -> None:
         """Takes a connection that may be used again."""
-        config = self.config
-        if self._retired or not config.keep_alive or len(self.idle) >= config.max_idle:
-            connection.close()
-        else:
+        if len(self.idle) < self._keep:
             self.idle.append(connection)
+        else:
+            connection.close()
 
     def lost(self, connection: BackendConnection) -> None:
         """Forgets a connection that is gone."""
@@ -129,7 +129,7 @@ class ConnectionPool:
 
     def retire(self) -> None:
         """The backend is not wanted any more: whatever is idle or becomes so is closed."""
-        self._retired = True
+        self._keep = 0
         for connection in self.idle:
             connection.close()
         self.idle.clear()
@@ -183,10 +183,10 @@ class _Connecting:
     An exchange that gives up does not end it: the connection joins the idle ones.
     """
 
-    def __init__(self, pool: ConnectionPool, exchange: Exchange, upstream: HttpUpstream) -> None:
+    def __init__(self, pool: ConnectionPool, exchange: Exchange, downstream: Downstream) -> None:
         self._pool = pool
+        self._downstream = downstream
         self._exchange: Exchange | None = exchange
-        self._upstream = upstream
 
     def abandon(self) -> None:
         self._exchange = None
@@ -207,8 +207,8 @@ class _Connecting:
                 connection.idle_since = now
                 pool.give_back(connection)
         elif connection is not None:
-            connection.carry(exchange, self._upstream, now)
+            connection.carry(exchange, self._downstream, now)
         else:
             assert verdict is not None
             exchange.failed(verdict, now, sent=False)
-            self._upstream.carry(exchange, now)
+            exchange.carry(exchange, now)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l7proxy.core.exchange import MIRRORED
 from l7proxy.upstreams.base import Upstream
+from l7proxy.upstreams.http.whole import Whole
 
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
     from l7proxy.core.pool import Pool
+    from l7proxy.upstreams.http.downstream import Downstream
     from l7proxy.upstreams.http.pool import ConnectionPool, ConnectionPools
 
 
 class HttpUpstream(Upstream):
     """Carries out attempts over pooled connections.
 
-    Every `exchange.owner` is a `Downstream`.
+    Every `exchange.owner` is a `Downstream`, but for mirrored copies.
     """
 
     def __init__(self, pool: Pool, pools: ConnectionPools) -> None:
@@ -27,10 +30,15 @@ class HttpUpstream(Upstream):
     def start(self, exchange: Exchange, now: float) -> None:
         # While a body is still coming from the client, the time it takes says nothing about the
         # backend: the attempt's deadline begins with the body's end.
-        body = exchange.owner.body
+        if exchange.owner is MIRRORED:
+            # A body goes to one backend only: it is passed on as it comes.
+            downstream: Downstream = Whole(exchange, keep=False)
+        else:
+            downstream = exchange.owner
+        body = downstream.body
         if body is None or body.complete:
             exchange.under_way(now)
-        self._pools[exchange.backend].carry(exchange, self, now)
+        self._pools[exchange.backend].carry(exchange, downstream, now)
 
     def probe(self, probe: Probe, now: float) -> None:
         self._pools[probe.backend].probe(probe)

@@ -1,0 +1,28 @@
+"""The core's view of a header block, decoded when somebody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7proxy.core.messages import WellFormedHeaders
+
+if TYPE_CHECKING:
+    from l7proxy.http1 import Fields
+
+
+class WireHeaders(WellFormedHeaders):
+    """Headers that were parsed from bytes. Most requests and responses never decode theirs."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+        self._index = None
+
+    def __getattr__(self, name: str) -> list[tuple[str, str]]:
+        if name != "_pairs":
+            raise AttributeError(name)
+        self._pairs = [
+            (key.decode("latin-1"), value.decode("latin-1")) for key, value in self._fields.items()
+        ]
+        return self._pairs

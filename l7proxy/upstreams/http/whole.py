@@ -1,0 +1,118 @@
+"""Requests that are there as a whole, and responses that are taken as a whole, or dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.http1.serialise import request_head
+from l7proxy.upstreams.http.headers import WireHeaders
+from l7proxy.upstreams.http.request_body import RequestBody
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.http1 import ResponseHead
+    from l7proxy.upstreams.http.downstream import Flow, Piece, Tunnel
+
+_OURS = frozenset(
+    (
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+"""Fields about one connection (RFC 9110, 7.6.1) or the framing of one message."""
+
+
+class Whole:
+    """The `Downstream` of an exchange whose request is just a core `HttpRequest`.
+
+    With `keep` the response becomes `exchange.response`; without, nobody wants it.
+    """
+
+    upgrade = False
+
+    def __init__(self, exchange: Exchange, *, keep: bool) -> None:
+        request = exchange.request
+        self._exchange = exchange
+        self._keep = keep
+        self._status = 0
+        self._fields: Headers | None = None
+        self._payload: list[Piece] = []
+        self.method = request.method
+        self.body: RequestBody | None = None
+        if request.body:
+            self.body = RequestBody(None, chunked=False, limit=len(request.body))
+            self.body.add((request.body,))
+            self.body.end()
+
+    def request_head(self, exchange: Exchange) -> bytes:
+        """Raises ValueError where the request can't be written as HTTP/1.1."""
+        request, backend = exchange.request, exchange.backend
+        assert backend is not None
+        fields = [
+            (name, value) for name, value in exchange.forward_headers if name.lower() not in _OURS
+        ]
+        if not any(name.lower() == "host" for name, _ in fields):
+            address = backend.address
+            fields.insert(0, ("Host", address.partition("://")[2] or address))
+        if request.cookies:
+            fields.append(("Cookie", "; ".join(f"{k}={v}" for k, v in request.cookies.items())))
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            fields.append(("Content-Length", str(len(request.body))))
+        return request_head(request.method, exchange.forward_target, fields)
+
+    def interim(self, head: ResponseHead) -> None:
+        """Nobody waits for it."""
+
+    def response_head(
+        self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
+    ) -> None:
+        self._status = head.status
+        if self._keep:
+            self._fields = Headers(
+                pair for pair in WireHeaders(head.fields) if pair[0].lower() not in _OURS
+            )
+
+    def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
+        self.response_head(exchange, head, len(payload), UNHURRIED)
+        self.response_data((payload,))
+        self.response_end(b"")
+
+    def response_data(self, pieces: Sequence[Piece]) -> None:
+        if self._keep:
+            self._payload += pieces
+
+    def response_end(self, trailers: bytes) -> None:
+        if self._keep:
+            body = b"".join(self._payload)
+            self._exchange.response = HttpResponse(self._status, self._fields, body or None)
+
+    def flush(self) -> None:
+        """What came is kept already."""
+
+    def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
+        raise AssertionError("nobody asked for a tunnel")
+
+
+class _Unhurried:
+    """The flow of what is there already."""
+
+    def pause_reading(self) -> None:
+        """There is nothing to wait for."""
+
+    def resume_reading(self) -> None:
+        """There is nothing that waits."""
+
+
+UNHURRIED = _Unhurried()
