@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config, ConfigError
 
 VERSION = "1.0.0"
+IO_ERROR = 1
 USAGE_ERROR = 2
 LOG_LEVELS = ("warning", "error", "silent")
 
@@ -25,7 +26,10 @@ DEFAULT_CONFIGS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0 fine, 2 usage or configuration."""
+    """Runs the command line and returns its exit status.
+
+    0 is fine, 1 input or output that failed, 2 a mistake in the usage or the configuration.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = COMMANDS.get(words[0]) if words else None
     try:
@@ -40,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _node(words: Sequence[str]) -> int:
     """`l7proxy [OPTIONS]`: the node on stdin and stdout."""
+    if sys.stdin is None or sys.stdout is None:
+        # The number of what is closed would be given to the next file that is opened.
+        complain("l7proxy: stdin and stdout must be open")
+        return USAGE_ERROR
     # Most runs have no arguments, and importing argparse takes a tenth of a short one.
     options = _node_parser().parse_args(words) if words else None
     config = load_config_file(options.config if options else None)
@@ -65,7 +73,11 @@ def _node(words: Sequence[str]) -> int:
         )
     except ConfigError as error:
         return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
-    driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
+    try:
+        driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
+    except OSError as error:
+        complain(f"l7proxy: {error.strerror}")
+        return IO_ERROR
     return 0
 
 
@@ -274,7 +286,9 @@ def _shown(name: str) -> str:
 
 
 def complain(line: str) -> None:
-    """One line on stderr; a stderr that nobody reads is no reason to stop."""
+    """One line on stderr; a stderr that is closed or that nobody reads is no reason to stop."""
+    if sys.stderr is None:
+        return
     try:
         sys.stderr.write(line + "\n")
     except OSError:

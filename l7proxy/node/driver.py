@@ -20,7 +20,8 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
     It takes what is there, handles all of it, writes once, and only then waits for more. At the
     end of input, and on SIGTERM or SIGINT, what is in flight is finished, for at most
     `drain_timeout` seconds or until a second signal; then the rest is answered 503. Returns
-    quietly when nobody reads the answers any more.
+    quietly when nobody reads the answers any more; raises OSError where reading or writing fails
+    otherwise.
     """
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -58,11 +59,11 @@ def _converse(node: Node, source: int, sink: int, wake: int, drain_timeout: floa
         if due is not None:
             _write(sink, node.advance(monotonic()))
         if source in ready:
-            data = os.read(source, CHUNK)
+            data = _read(source)
             now = monotonic()
             if data:
                 _write(sink, node.feed(data, now))
-            else:
+            elif data is not None:
                 poll.unregister(source)
                 end = end or now + drain_timeout
                 _write(sink, node.finish(now))
@@ -77,7 +78,21 @@ def _converse(node: Node, source: int, sink: int, wake: int, drain_timeout: floa
     _write(sink, node.abort(monotonic()))
 
 
+# Whoever started us may share the descriptions and have made them non-blocking.
+
+
+def _read(source: int) -> bytes | None:
+    """What is there, empty at the end of input; None where there was nothing after all."""
+    try:
+        return os.read(source, CHUNK)
+    except BlockingIOError:
+        return None
+
+
 def _write(sink: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(sink, view) :]
+        try:
+            view = view[os.write(sink, view) :]
+        except BlockingIOError:
+            select.select((), (sink,), ())

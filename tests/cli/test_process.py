@@ -80,6 +80,26 @@ def test_it_ends_quietly_when_stdout_is_closed_from_the_start() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(("redirection", "status", "err"), [
+    ("<&-", 2, "l7proxy: stdin and stdout must be open\n"),
+    (">&-", 2, "l7proxy: stdin and stdout must be open\n"),
+    ("<&- 2>&-", 2, ""),
+    (">/dev/full", 1, "l7proxy: No space left on device\n"),
+    ("2>&-", 0, ""),
+    ("2>/dev/full", 0, ""),
+])  # fmt: skip
+def test_what_is_closed_or_full_is_said_in_one_line_and_never_a_traceback(
+    redirection: str, status: int, err: str
+) -> None:
+    command = f'"{sys.executable}" "{MAIN}" {redirection}'
+    said = ("junk\n" * (not err) + GET).encode()
+    done = subprocess.run(
+        ["bash", "-c", command], input=said, capture_output=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stderr.decode()) == (status, err)
+    assert done.stdout.decode() == (REPLY % 1 if status == 0 else "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_mid_stream_lets_it_finish_what_it_has_and_exit_with_0(number: int) -> None:
     with start() as process:

@@ -1,0 +1,149 @@
+"""What the arguments mean, without a process for each."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l7proxy import cli
+from l7proxy.node import driver
+
+
+class Ran:
+    """Stands for the driver: what it was asked to run."""
+
+    def __init__(self) -> None:
+        self.node: Any = None
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, node: Any, source: int, sink: int, **options: Any) -> None:
+        self.node, self.options = node, {"source": source, "sink": sink, **options}
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
+    runs = Ran()
+    monkeypatch.setattr(driver, "run", runs)
+    return runs
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "config.json"
+    file.write_text('{"backends": ["a:1"]}')
+    return file
+
+
+def test_without_arguments_it_is_the_node_with_the_default_configuration(ran: Ran) -> None:
+    assert cli.main([]) == 0
+    assert list(ran.node._carriers[-1].proxy.pools) == ["api", "static"]
+    assert ran.options == {"source": 0, "sink": 1, "drain_timeout": 30.0}
+
+
+def test_the_options_reach_the_node_and_its_driver(ran: Ran, config: Path) -> None:
+    words = ["--config", str(config), "--max-message", "77", "--drain-timeout", "2.5"]
+    assert cli.main(words) == 0
+    assert list(ran.node._carriers[-1].proxy.pools) == ["default"]
+    assert ran.node._framer._limit == 77
+    assert ran.options["drain_timeout"] == 2.5
+
+
+def test_the_words_of_the_command_line_are_taken_where_none_are_given(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["l7proxy", "--drain-timeout", "1"])
+    assert cli.main() == 0
+    assert ran.options["drain_timeout"] == 1.0
+
+
+@pytest.mark.parametrize(("words", "err"), [
+    ([], "line 1: not a JSON object: 'x'\n"),
+    (["--log-level", "warning"], "line 1: not a JSON object: 'x'\n"),
+    (["--log-level", "silent"], ""),
+])  # fmt: skip
+def test_the_log_level_says_what_is_on_stderr(
+    ran: Ran, capsys: pytest.CaptureFixture[str], words: list[str], err: str
+) -> None:
+    cli.main(words)
+    ran.node.feed(b"x\n", 0.0)
+    assert capsys.readouterr() == ("", err)
+
+
+def test_a_message_limit_below_one_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--max-message", "0"])
+    assert caught.value.code == 2
+    assert "invalid" in capsys.readouterr().err
+
+
+def test_a_failing_output_is_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(driver, "run", fail)
+    assert cli.main([]) == 1
+    assert capsys.readouterr() == ("", "l7proxy: No space left on device\n")
+
+
+def test_a_configuration_that_can_not_be_read_or_used_is_status_2(
+    ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing, wrong = tmp_path / "missing.json", tmp_path / "wrong.json"
+    wrong.write_text('{"backends": []}')
+    assert cli.main(["--config", str(missing)]) == 2
+    assert cli.main(["check", str(missing)]) == 2
+    assert cli.main(["--config", str(wrong)]) == 2
+    assert cli.main(["check", str(wrong)]) == 2
+    gone = f"l7proxy: {missing}: No such file or directory\n"
+    empty = f"{wrong}: /backend_pools/default/backends: needs at least 1 element(s)\n"
+    assert capsys.readouterr() == ("", gone * 2 + empty * 2)
+    assert ran.node is None
+
+
+def test_check_reads_stdin_for_a_dash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"backends": ["a:1"]}')))
+    assert cli.main(["check", "-"]) == 0
+    assert capsys.readouterr() == ("<stdin>: fine (1 pool, 1 route)\n", "")
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout"])
+def test_closed_standard_streams_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], closed: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, closed, None)
+        assert cli.main([]) == 2
+    assert capsys.readouterr().err == "l7proxy: stdin and stdout must be open\n"
+
+
+def test_a_stderr_that_is_closed_or_broken_is_no_reason_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", Broken())
+        cli.complain("x")
+        patched.setattr(sys, "stderr", None)
+        cli.complain("x")
+
+
+def test_a_broken_pipe_in_a_command_is_a_quiet_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(words: object) -> int:
+        raise BrokenPipeError
+
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setitem(cli.COMMANDS, "broken", broken)
+    monkeypatch.setattr(cli.os, "dup2", lambda old, new: taken.append((old, new)))
+    assert cli.main(["broken"]) == 0
+    assert taken[0][1] == 1

@@ -1,0 +1,148 @@
+"""The loop over file descriptors, with pipes and a node that keeps its requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from l7proxy.node import driver
+from tests.node.test_node import Late, Talk
+
+GET = b'{"src": "c", "body": {"type": "http_request", "msg_id": 1, "path": "/"}}\n'
+
+
+def late_node(**settings: Any) -> Any:
+    """A node whose backends answer nothing by themselves."""
+    talk = Talk({"backend_pools": {"p": {"backends": ["a:1"], **settings}},
+                 "routes": [{"path_pattern": "/*", "backend_pool": "p"}]})  # fmt: skip
+    talk.node._carriers[-1].upstreams = {"p": Late()}
+    return talk.node
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe; what was not closed is closed."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            try:
+                os.close(end)
+            except OSError:
+                pass
+
+
+def converse(node: Any, said: bytes, **options: Any) -> list[Any]:
+    """The replies that the driver writes when this is all that is said."""
+    with pipe() as (source, mouth), pipe() as (ear, sink):
+        os.write(mouth, said)
+        os.close(mouth)
+        driver.run(node, source, sink, **options)
+        os.close(sink)
+        with open(ear, "rb", closefd=False) as heard:
+            return [json.loads(line)["body"] for line in heard]
+
+
+def test_what_is_said_is_answered_until_the_end() -> None:
+    replies = converse(Talk({"backends": ["a:1", "b:1"]}).node, GET * 3)
+    assert [reply["backend"] for reply in replies] == ["a", "b", "a"]
+
+
+def test_at_the_end_it_waits_for_what_is_in_flight() -> None:
+    (reply,) = converse(late_node(timeouts={"attempt": 0.01}), GET)
+    assert reply["status"] == 504
+
+
+def test_what_takes_longer_than_the_drain_may_is_answered_503() -> None:
+    (reply,) = converse(late_node(), GET, drain_timeout=0.01)
+    assert (reply["status"], reply["error"]) == (503, "the proxy is shutting down")
+
+
+def test_what_is_due_is_answered_while_nothing_more_is_said() -> None:
+    with pipe() as (source, mouth), pipe() as (ear, sink):
+        os.write(mouth, GET)
+        node = late_node(timeouts={"attempt": 0.01})
+        heard: list[bytes] = []
+
+        def listen() -> None:
+            heard.append(os.read(ear, 1000))
+            os.close(mouth)
+
+        listener = Thread(target=listen, daemon=True)
+        listener.start()
+        driver.run(node, source, sink)
+        listener.join()
+    assert json.loads(heard[0])["body"]["status"] == 504
+
+
+def test_a_signal_ends_it_and_leaves_the_handlers_as_they_were() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pipe() as (source, mouth), pipe() as (ear, sink):
+        os.write(mouth, GET)
+
+        def interrupt() -> None:
+            os.read(ear, 1000)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        interrupter = Thread(target=interrupt, daemon=True)
+        interrupter.start()
+        driver.run(Talk({"backends": ["a:1"]}).node, source, sink)
+        interrupter.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_nobody_listening_is_no_error() -> None:
+    with pipe() as (source, mouth), pipe() as (ear, sink):
+        os.close(ear)
+        os.write(mouth, GET)
+        driver.run(Talk({"backends": ["a:1"]}).node, source, sink)
+
+
+def test_descriptors_that_do_not_block_are_waited_for() -> None:
+    with pipe() as (source, mouth), pipe() as (ear, sink):
+        os.set_blocking(source, False)
+        os.set_blocking(sink, False)
+        os.write(mouth, GET)
+        heard: list[bytes] = []
+
+        def speak() -> None:
+            os.write(mouth, GET * 3000)
+            os.close(mouth)
+
+        def listen() -> None:
+            while data := os.read(ear, 1 << 16):
+                heard.append(data)
+
+        others = [Thread(target=speak, daemon=True), Thread(target=listen, daemon=True)]
+        for other in others:
+            other.start()
+        driver.run(Talk({"backends": ["a:1"]}).node, source, sink)
+        os.close(sink)
+        for other in others:
+            other.join()
+    assert b"".join(heard).count(b"\n") == 3001
+
+
+def test_a_read_that_finds_nothing_after_all_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    empty = iter([True])
+    read = os.read
+
+    def sometimes(descriptor: int, size: int) -> bytes:
+        if next(empty, False):
+            raise BlockingIOError
+        return read(descriptor, size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.os, "read", sometimes)
+        (reply,) = converse(Talk({"backends": ["a:1"]}).node, GET)
+    assert reply["status"] == 200
