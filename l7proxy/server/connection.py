@@ -69,6 +69,7 @@ class ClientConnection(asyncio.Protocol):
         "_fault",
         "_flow",
         "_framing",
+        "_half_closed",
         "_listener",
         "_out",
         "_paused",
@@ -107,6 +108,7 @@ class ClientConnection(asyncio.Protocol):
         self._scanned = 0
         self._taking = False
         self._eof = False
+        self._half_closed = False
         self._closing = False
         self._paused = False
         self._responding = False
@@ -181,7 +183,10 @@ class ClientConnection(asyncio.Protocol):
             return True
         if state is TUNNEL:
             assert self._tunnel is not None
-            self._tunnel.tunnel_end()
+            tunnel = self._tunnel
+            tunnel.tunnel_end()
+            if self._half_closed:
+                tunnel.tunnel_lost()
             return True
         self._state = CLOSED
         return False
@@ -606,6 +611,7 @@ class ClientConnection(asyncio.Protocol):
         self._send(data)
 
     def tunnel_end(self) -> None:
+        self._half_closed = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

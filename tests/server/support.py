@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
@@ -161,6 +162,12 @@ class Client:
     def close(self) -> None:
         self.writer.close()
 
+    def reset(self) -> None:
+        """Closes such that the proxy can't take it for the end of one direction only."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
 
 class Running:
     """A proxy that serves."""
@@ -187,7 +194,7 @@ class Running:
 
 def pool_config(*backends: FakeBackend | str, **settings: Any) -> dict[str, Any]:
     """A pool of these backends, spoken to over HTTP."""
-    addresses = [b if isinstance(b, str) else b.address for b in backends]
+    addresses = [b.address if isinstance(b, FakeBackend) else b for b in backends]
     return {"backends": addresses, "upstream": "http", **settings}
 
 

@@ -54,6 +54,7 @@ class BackendConnection(asyncio.Protocol):
         "_body",
         "_downstream",
         "_exchange",
+        "_half_closed",
         "_interims",
         "_parse",
         "_pending",
@@ -85,6 +86,7 @@ class BackendConnection(asyncio.Protocol):
         self._tunnel: Tunnel | None = None
         self._pending = b""
         self._reusable = False
+        self._half_closed = False
         self._served = 0
         self._interims = 0
         self.idle_since = 0.0
@@ -351,7 +353,8 @@ class BackendConnection(asyncio.Protocol):
         if self._state is TUNNEL:
             assert self._tunnel is not None
             self._tunnel.tunnel_end()
-            return True
+            if not self._half_closed:
+                return True
         self._ended()
         return False
 
@@ -423,6 +426,7 @@ class BackendConnection(asyncio.Protocol):
         self._write(data)
 
     def tunnel_end(self) -> None:
+        self._half_closed = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

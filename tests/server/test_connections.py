@@ -1,0 +1,253 @@
+"""Connections: how they begin, wait, change and end."""
+
+from __future__ import annotations
+
+import pytest
+
+from .support import OK, BackendTalk, FakeBackend, Running, conversation, free_port, serving, until
+
+
+async def mute(talk: BackendTalk) -> None:
+    """Takes a request and never answers."""
+    await talk.head()
+    await talk.rest()
+
+
+async def overdue(proxy: Running, seconds: float) -> None:
+    """Lets the proxy look at its deadlines as if so much time had passed."""
+    now = proxy.server._loop.time()
+    proxy.server.listener.sweep(now + seconds)
+    proxy.server.pools.sweep(now + seconds)
+
+
+@conversation
+async def test_a_half_closed_client_gets_its_answers() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        client.writer.write_eof()
+        assert (await client.until_close()).count(b"\r\n\r\nok") == 3
+
+
+@conversation
+async def test_a_client_that_leaves_gives_its_place_back() -> None:
+    backend = FakeBackend(mute)
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1)
+        client.reset()
+        await until(lambda: proxy.in_flight == 0)
+
+
+@conversation
+async def test_connection_close_is_obeyed_and_answered() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert b"\r\nConnection: close\r\n" in await client.until_close()
+
+
+@conversation
+async def test_an_http_1_0_client_may_keep_its_connection() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client = await proxy.connect()
+        for _ in range(2):
+            await client.say(b"GET /api HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+            assert b"\r\nConnection: keep-alive\r\n" in await client.response()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /api HTTP/1.1\r\n\r\n", 400),
+        (b"GET  /api HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000, 431),
+        (b"GET /" + b"x" * 9_000, 414),
+        (b"GET /api HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+        (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+    ],
+)
+@conversation
+async def test_a_bad_request_is_answered_and_the_connection_closed(
+    request_: bytes, status: int
+) -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        await client.say(request_)
+        answer = await client.until_close()
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nConnection: close\r\n" in answer
+    assert backend.accepted == 0
+
+
+@conversation
+async def test_error_pages_are_json_for_those_who_ask_for_it() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client = await proxy.connect()
+        assert b"text/plain" in await client.get("/none")
+        page = await client.get("/none", "Accept: application/json")
+        assert b"Content-Type: application/json" in page
+        assert b"\r\nDate: " in page
+
+
+@conversation
+async def test_interim_responses_are_passed_on_but_for_the_100() -> None:
+    backend = FakeBackend()
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    backend._script = backend.answers(b"HTTP/1.1 100 Continue\r\n\r\n" + hints + OK)
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await client.head() == hints
+        assert (await client.response()).endswith(b"ok")
+
+
+@conversation
+async def test_an_upgrade_becomes_a_tunnel() -> None:
+    heads: list[bytes] = []
+
+    async def script(talk: BackendTalk) -> None:
+        heads.append(await talk.head())
+        await talk.say(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi"
+        )
+        while data := await talk.reader.read(100):
+            await talk.say(data.upper())
+        await talk.say(b"bye")
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        await client.say(
+            b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearly"
+        )
+        head = await client.head()
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"\r\nUpgrade: echo\r\n" in head
+        assert sorted(await client.read(7)) == sorted(b"hiEARLY")
+        await client.say(b"abc")
+        assert await client.read(3) == b"ABC"
+        client.writer.write_eof()
+        assert await client.until_close() == b"bye"
+        await until(lambda: proxy.in_flight == 0)
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: echo\r\n" in heads[0]
+
+
+@conversation
+async def test_a_101_that_nobody_asked_for_is_a_502() -> None:
+    backend = FakeBackend()
+    backend._script = backend.answers(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+    )
+    async with serving(backend, retries={"attempts": 1}) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).startswith(b"HTTP/1.1 502 ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(b"nonsense\r\n\r\n", 502), (b"HTTP/1.1 200 OK\r\nContent-Le", 502), (b"", 502)],
+)
+@conversation
+async def test_a_backend_that_makes_no_sense_is_a_502(answer: bytes, status: int) -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(answer)
+
+    async with serving(FakeBackend(script), retries={"attempts": 1}) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).startswith(b"HTTP/1.1 %d " % status)
+        assert proxy.in_flight == 0
+
+
+@conversation
+async def test_a_slow_backend_is_a_504_and_its_connection_is_not_used_again() -> None:
+    backend = FakeBackend(mute)
+    settings = {"timeouts": {"attempt": 0.05}, "retries": {"attempts": 1}}
+    async with serving(backend, **settings) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).startswith(b"HTTP/1.1 504 ")
+        assert (await client.get()).startswith(b"HTTP/1.1 504 ")
+        assert proxy.in_flight == 0
+    assert backend.accepted == 2
+
+
+@conversation
+async def test_nobody_there_is_a_502() -> None:
+    async with serving(f"http://127.0.0.1:{free_port()}") as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).startswith(b"HTTP/1.1 502 ")
+        assert proxy.in_flight == 0
+
+
+@conversation
+async def test_slow_clients_are_sent_away() -> None:
+    async with serving(FakeBackend()) as proxy:
+        idle, slow, stuck = [await proxy.connect() for _ in range(3)]
+        assert (await idle.get()).endswith(b"ok")
+        await slow.say(b"GET /api HTTP/1.1\r\nHo")
+        await stuck.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")
+        await until(lambda: proxy.in_flight == 1)
+        await until(lambda: len(proxy.server.listener.connections) == 3)
+        await overdue(proxy, 80)
+        assert await idle.until_close() == b""
+        assert (await slow.until_close()).startswith(b"HTTP/1.1 408 ")
+        assert (await stuck.until_close()).startswith(b"HTTP/1.1 408 ")
+        assert proxy.in_flight == 0
+
+
+@conversation
+async def test_a_body_that_stands_still_breaks_off() -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await talk.rest()
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.head()
+        await client.read(5)
+        await overdue(proxy, 61)
+        assert await client.until_close() == b""
+        assert proxy.in_flight == 0
+
+
+@conversation
+async def test_idle_connections_to_backends_grow_old() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        await client.get()
+        await overdue(proxy, 31)
+        await client.get()
+    assert backend.accepted == 2
+
+
+@conversation
+async def test_no_more_idle_connections_are_kept_than_allowed() -> None:
+    backend = FakeBackend()
+    async with serving(backend, http={"max_idle": 0}) as proxy:
+        client = await proxy.connect()
+        await client.get()
+        await client.get()
+    assert backend.accepted == 2
+
+
+@conversation
+async def test_requests_wait_for_a_place_on_a_full_backend() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        address = proxy.pool().backends[0].address
+    only = {"address": address, "max_connections": 1}
+    backend = FakeBackend()
+    await backend.start(int(address.rpartition(":")[2]))
+    async with serving(only) as proxy:  # type: ignore[arg-type]
+        clients = [await proxy.connect() for _ in range(8)]
+        for client in clients:
+            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        for client in clients:
+            assert (await client.response()).endswith(b"ok")
+    assert backend.accepted == 1
+    await backend.stop()
