@@ -43,7 +43,7 @@ class Maglev(Places):
         counts = [0] * len(backends)
         taken = bytearray(size)
         owners: list[Any] = [None] * size
-        numbers = array("L", bytes(array("L").itemsize * size))
+        numbers = array("I", bytes(array("I").itemsize * size))
         turns = _turns([weights[backend] for backend in backends])
         for turn in islice(turns, size):
             at, skip = wanted[turn], skips[turn]
