@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MODULUS = 6271
 _TRIES = 21
+_GOLDEN = 0.6180339887498949
 
 
 class IpHash(RoundRobin):
@@ -50,7 +51,9 @@ class IpHash(RoundRobin):
         for _ in range(_TRIES):
             for octet in octets:
                 hashed = (hashed * 113 + octet) % _MODULUS
-            drawn = hashed % self._total if self._whole else hashed / _MODULUS * self._total
+            # nginx knows whole weights only. Others are reached by steps of the golden ratio,
+            # because the remainder would hardly depend on the client.
+            drawn = hashed % self._total if self._whole else hashed * _GOLDEN % 1 * self._total
             backend = self._owners[bisect_right(self._ends, drawn)]
             if backend.eligible and backend not in avoid:
                 return backend

@@ -79,7 +79,8 @@ def _turns(weights: Sequence[float]) -> Iterator[int]:
     """Whose turn it is to take a place, for ever: all in every round, or less often by weight."""
     if len(set(weights)) <= 1:
         yield from cycle(range(len(weights)))
-    most = max(weights, default=0)
+        return
+    most = max(weights)
     due = [0.0] * len(weights)
     for rounds in count(1):
         for turn, weight in enumerate(weights):

@@ -1,0 +1,61 @@
+"""`ip-hash`: nginx's arithmetic, and what is made of addresses that are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7proxy.core import HttpRequest
+from l7proxy.core.selectors.ip_hash import network
+from tests.core.selectors.support import bring_back, pool_of, take_out
+
+
+def home(pool: object, client: str) -> str:
+    picked = pool.selector.pick(HttpRequest("GET", "/", client_ip=client))  # type: ignore[attr-defined]
+    return "-" if picked is None else picked.name
+
+
+@pytest.mark.parametrize(("client", "hashed"), [
+    ("10.1.2.3", bytes([10, 1, 2])),
+    ("::1", bytes(15) + b"\x01"),
+    ("2001:db8::7", bytes.fromhex("20010db8000000000000000000000007")),
+    ("10.1.2", b"10.1.2"),
+    ("10.1.2.300", b"10.1.2.300"),
+    ("10.1.2.x", b"10.1.2.x"),
+    ("c1", b"c1"),
+    ("not:an:address", b"not:an:address"),
+    ("", b""),
+])  # fmt: skip
+def test_what_of_an_address_is_hashed(client: str, hashed: bytes) -> None:
+    assert network(client) == hashed
+
+
+def test_clients_of_one_network_go_to_one_backend_and_networks_to_all() -> None:
+    pool = pool_of("ip-hash", 1, 1, 1)
+    assert len({home(pool, f"10.0.0.{n}") for n in range(50)}) == 1
+    assert {home(pool, f"10.0.{n}.1") for n in range(50)} == set("abc")
+    assert pool.selector.pick(None) is not None
+
+
+def test_it_shares_out_networks_by_weight() -> None:
+    for weights in ((1, 3), (0.125, 0.375)):
+        pool = pool_of("ip-hash", *weights)
+        homes = [home(pool, f"10.{n >> 8}.{n & 255}.1") for n in range(4_000)]
+        assert abs(homes.count("b") - 3_000) < 150
+
+
+def test_only_the_clients_of_who_is_out_move() -> None:
+    pool = pool_of("ip-hash", 2, 1, 1)
+    clients = [f"10.3.{n}.1" for n in range(200)]
+    before = [home(pool, client) for client in clients]
+    take_out(pool, "b")
+    after = [home(pool, client) for client in clients]
+    assert all(a == b for a, b in zip(after, before, strict=True) if b != "b")
+    assert set(after) == {"a", "c"}
+    bring_back(pool, "b")
+    assert [home(pool, client) for client in clients] == before
+
+
+def test_after_enough_places_in_vain_the_turn_decides() -> None:
+    pool = pool_of("ip-hash", 65535, 1, 1)
+    take_out(pool, "a")
+    assert "".join(home(pool, "10.0.0.1") for _ in range(4)) == "bcbc"
