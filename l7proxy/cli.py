@@ -33,13 +33,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = COMMANDS.get(words[0]) if words else None
     try:
-        if command is not None:
-            return command(words[1:])
-        return _node(words)
+        try:
+            return _node(words) if command is None else command(words[1:])
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads what is printed any more; Python would complain again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_up_stdout()
         return 0
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        complain(f"l7proxy: {where}{error.strerror or error}")
+        _give_up_stdout()
+        return IO_ERROR
+
+
+def _give_up_stdout() -> None:
+    """What is printed can't be written; Python would try and complain again when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _node(words: Sequence[str]) -> int:
@@ -95,7 +106,7 @@ def _check(words: Sequence[str]) -> int:
     return check(
         _shown(options.file),
         text,
-        sys.stdout.write,
+        _say,
         complain,
         read_secret,
         strict=options.strict,
@@ -109,7 +120,7 @@ def _schema(words: Sequence[str]) -> int:
     from l7proxy.tools.schema import config_schema
 
     _parser("schema", "Print the JSON Schema (draft 2020-12) of a configuration.").parse_args(words)
-    sys.stdout.write(dumps(config_schema(), indent=2) + "\n")
+    _say(dumps(config_schema(), indent=2) + "\n")
     return 0
 
 
@@ -205,7 +216,7 @@ def _node_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--drain-timeout",
-        type=float,
+        type=_seconds,
         default=30.0,
         metavar="SECONDS",
         help="how long requests in flight may take once the input has ended (default: 30)",
@@ -229,11 +240,23 @@ def _positive(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    from argparse import ArgumentTypeError
+
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not number >= 0:
+        raise ArgumentTypeError(f"{text} is not a number of seconds")
+    return number
+
+
 def read_file(name: str) -> bytes | None:
     """The bytes of a file, or of stdin for `-`; None after saying why there are none."""
     try:
         if name == "-":
-            return sys.stdin.buffer.read()
+            return b"" if sys.stdin is None else sys.stdin.buffer.read()
         with open(name, "rb") as file:
             return file.read()
     except OSError as error:
@@ -293,6 +316,12 @@ def complain(line: str) -> None:
         sys.stderr.write(line + "\n")
     except OSError:
         pass
+
+
+def _say(text: str) -> None:
+    """Prints, unless stdout is closed."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
 
 
 def _say_nothing(line: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
+from errno import ETIMEDOUT
+from math import ceil
 from time import monotonic
 
 TYPE_CHECKING = False
@@ -12,6 +15,11 @@ if TYPE_CHECKING:
     from l7proxy.node.node import Node
 
 CHUNK = 1 << 20
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LONGEST_WAIT = 3600.0
+"""The longest that the loop sleeps (seconds); what is due later than that is not forgotten."""
+LAST_WORDS = 1.0
+"""How long (seconds) a reader that stands still may take for the last answers."""
 
 
 def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> None:
@@ -20,15 +28,23 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
     It takes what is there, handles all of it, writes once, and only then waits for more. At the
     end of input, and on SIGTERM or SIGINT, what is in flight is finished, for at most
     `drain_timeout` seconds or until a second signal; then the rest is answered 503. Returns
-    quietly when nobody reads the answers any more; raises OSError where reading or writing fails
-    otherwise.
+    quietly when nobody reads the answers any more. A `source` that is not open is one without
+    input.
+
+    Raises OSError, with "stdin" or "stdout" as its file, where reading or writing fails
+    otherwise, and where after a signal the answers are not read in time.
     """
+    if not _is_open(sink):
+        return
+    if not _is_open(source):
+        # Otherwise the wake-up pipe would get the number.
+        source = os.open(os.devnull, os.O_RDONLY)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     old_waker = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, _noted) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.signal(number, _noted) for number in SIGNALS}
     try:
-        _converse(node, source, sink, wake, drain_timeout)
+        _Conversation(node, source, sink, wake, drain_timeout).run()
     except BrokenPipeError:
         return
     finally:
@@ -39,60 +55,120 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
         os.close(waker)
 
 
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
 def _noted(number: int, frame: object) -> None:
     """The wake-up pipe tells the loop; a handler must be there for it to be written to."""
 
 
-def _converse(node: Node, source: int, sink: int, wake: int, drain_timeout: float) -> None:
-    """Feeds the node until the end of input or a signal, and then lets it finish what it has."""
-    poll = select.poll()
-    poll.register(source, select.POLLIN)
-    poll.register(wake, select.POLLIN)
-    end: float | None = None
-    signalled = False
-    while end is None or not (node.idle or monotonic() >= end):
-        due = node.next_deadline()
-        until = due if end is None or (due is not None and due < end) else end
-        # Part of a millisecond waits for a whole one: poll rounds up, so that it never spins.
-        wait = None if until is None else max(0.0, until - monotonic()) * 1000
-        ready = [fd for fd, _ in poll.poll(wait)]
-        if due is not None:
-            _write(sink, node.advance(monotonic()))
-        if source in ready:
-            data = _read(source)
-            now = monotonic()
-            if data:
-                _write(sink, node.feed(data, now))
-            elif data is not None:
-                poll.unregister(source)
-                end = end or now + drain_timeout
-                _write(sink, node.finish(now))
-        if wake in ready:
-            os.read(wake, CHUNK)
-            if signalled:
-                break
-            signalled = True
-            end = end or monotonic() + drain_timeout
-            # Input is still read, since the answers of other nodes come that way.
-            _write(sink, node.drain(monotonic()))
-    _write(sink, node.abort(monotonic()))
+class _Conversation:
+    """A node between its input and its output, from the first message to the last answer."""
 
+    def __init__(self, node: Node, source: int, sink: int, wake: int, drain_timeout: float) -> None:
+        self._node = node
+        self._source = source
+        self._sink = sink
+        self._wake = wake
+        self._drain_timeout = drain_timeout
+        self._end: float | None = None
+        """When what is in flight is given up; None while there is input and no signal."""
+        self._patience: float | None = None
+        """When the last answer must have been read; None before the first signal."""
+        self._input = select.poll()
+        self._input.register(source, select.POLLIN)
+        self._input.register(wake, select.POLLIN)
+        self._output = select.poll()
+        self._output.register(sink, select.POLLOUT)
+        self._output.register(wake, select.POLLIN)
+        # A write to a pipe that has room for it does not block, so that signals are heard while
+        # nobody reads; files always have room.
+        self._most = CHUNK if stat.S_ISREG(os.fstat(sink).st_mode) else select.PIPE_BUF
 
-# Whoever started us may share the descriptions and have made them non-blocking.
+    def run(self) -> None:
+        node = self._node
+        told = False
+        while not self._is_over():
+            due = node.next_deadline()
+            ready = [fd for fd, _ in self._input.poll(_milliseconds(due, self._end))]
+            if due is not None:
+                self._write(node.advance(monotonic()))
+            if self._source in ready:
+                self._read()
+            if self._wake in ready:
+                self._hear_signals()
+            if self._patience is not None and not told:
+                told = True
+                # Input is still read, since the answers of other nodes come that way.
+                self._write(node.drain(monotonic()))
+        self._write(node.abort(monotonic()))
 
+    def _is_over(self) -> bool:
+        end = self._end
+        return end is not None and (self._node.idle or monotonic() >= end)
 
-def _read(source: int) -> bytes | None:
-    """What is there, empty at the end of input; None where there was nothing after all."""
-    try:
-        return os.read(source, CHUNK)
-    except BlockingIOError:
-        return None
-
-
-def _write(sink: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
+    def _read(self) -> None:
         try:
-            view = view[os.write(sink, view) :]
+            data = os.read(self._source, CHUNK)
         except BlockingIOError:
-            select.select((), (sink,), ())
+            return
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "stdin") from None
+        now = monotonic()
+        if data:
+            self._write(self._node.feed(data, now))
+            return
+        self._input.unregister(self._source)
+        if self._end is None:
+            self._end = now + self._drain_timeout
+        self._write(self._node.finish(now))
+
+    def _hear_signals(self) -> None:
+        """The first signal begins the drain, the second ends it."""
+        now = monotonic()
+        for number in os.read(self._wake, 64):
+            if number not in SIGNALS:
+                continue
+            if self._patience is not None:
+                self._end = now
+                self._patience = now + LAST_WORDS
+            else:
+                end = now + self._drain_timeout
+                self._end = end if self._end is None else min(end, self._end)
+                self._patience = end + LAST_WORDS
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait_for_room()
+            try:
+                view = view[os.write(self._sink, view[: self._most]) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, "stdout") from None
+
+    def _wait_for_room(self) -> None:
+        """Returns once the output takes more, which after a signal it has to in time."""
+        while True:
+            until = self._patience
+            ready = [fd for fd, _ in self._output.poll(_milliseconds(until, None))]
+            if self._sink in ready:
+                return
+            if self._wake in ready:
+                self._hear_signals()
+            elif until is not None and monotonic() >= until:
+                raise OSError(ETIMEDOUT, "nobody reads, and answers are lost", "stdout")
+
+
+def _milliseconds(one: float | None, other: float | None) -> int | None:
+    """How long to wait for the first of two instants; None where there is none."""
+    first = other if one is None or (other is not None and other < one) else one
+    if first is None:
+        return None
+    return ceil(min(max(0.0, first - monotonic()), LONGEST_WAIT) * 1000)

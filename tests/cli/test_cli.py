@@ -114,16 +114,6 @@ def test_check_reads_stdin_for_a_dash(
     assert capsys.readouterr() == ("<stdin>: fine (1 pool, 1 route)\n", "")
 
 
-@pytest.mark.parametrize("closed", ["stdin", "stdout"])
-def test_closed_standard_streams_are_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], closed: str
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, closed, None)
-        assert cli.main([]) == 2
-    assert capsys.readouterr().err == "l7proxy: stdin and stdout must be open\n"
-
-
 def test_a_stderr_that_is_closed_or_broken_is_no_reason_to_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

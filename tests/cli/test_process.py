@@ -81,10 +81,7 @@ def test_it_ends_quietly_when_stdout_is_closed_from_the_start() -> None:
 
 
 @pytest.mark.parametrize(("redirection", "status", "err"), [
-    ("<&-", 2, "l7proxy: stdin and stdout must be open\n"),
-    (">&-", 2, "l7proxy: stdin and stdout must be open\n"),
-    ("<&- 2>&-", 2, ""),
-    (">/dev/full", 1, "l7proxy: No space left on device\n"),
+    (">/dev/full", 1, "l7proxy: stdout: No space left on device\n"),
     ("2>&-", 0, ""),
     ("2>/dev/full", 0, ""),
 ])  # fmt: skip

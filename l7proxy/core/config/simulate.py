@@ -15,6 +15,7 @@ from l7proxy.core.config.spec import (
     child,
     count,
     field,
+    instant,
     seconds,
     share,
 )
@@ -68,9 +69,9 @@ class LatencyConfig(Record):
 class FaultConfig(Record):
     """Something that goes wrong for a while."""
 
-    start: float = field(seconds(), "when it begins (seconds)", default=0, key="from")
+    start: float = field(instant(), "when it begins (seconds)", default=0, key="from")
     end: float | None = field(
-        seconds(), "when it is over; never if not given", default=None, key="to"
+        instant(), "when it is over; never if not given", default=None, key="to"
     )
     fault: str = field(
         Text(choices=("refuse", "reset", "hang", "status")),

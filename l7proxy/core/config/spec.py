@@ -251,9 +251,18 @@ class Number(Spec):
         return made
 
 
+LONGEST = 10 * 365 * 86400
+"""The longest duration (seconds): more than anyone means, and less than any clock overflows at."""
+
+
 def seconds(*, zero: bool = True) -> Number:
     """A duration in seconds."""
-    return Number(minimum=0) if zero else Number(above=0)
+    return Number(minimum=0, maximum=LONGEST) if zero else Number(above=0, maximum=LONGEST)
+
+
+def instant() -> Number:
+    """A point in the core's time, in seconds; virtual time may count from any year."""
+    return Number(minimum=0, maximum=1e15)
 
 
 def count(minimum: int = 1, maximum: int | None = None) -> Number:
