@@ -8,7 +8,8 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from l7proxy.core.config import Config, ConfigError
 
@@ -81,15 +82,29 @@ def _node(words: Sequence[str]) -> int:
             limit=limit,
             virtual_time=options is not None and options.virtual_time,
             secrets=read_secret,
+            explain=options is not None and options.explain,
+            record=_recorder(options.record) if options and options.record else None,
         )
     except ConfigError as error:
         return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
+    except OSError as error:
+        complain(f"l7proxy: {error.filename}: {error.strerror}")
+        return USAGE_ERROR
     try:
         driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
     except OSError as error:
         complain(f"l7proxy: {error.strerror}")
         return IO_ERROR
     return 0
+
+
+def _recorder(name: str) -> Callable[[Mapping[str, Any]], object]:
+    """Writes envelopes to a file, a line each, so that `replay` and `diff` can read them."""
+    import json
+
+    # By the line, so that a node that is killed has recorded what it had handled.
+    file = open(name, "w", buffering=1)  # noqa: SIM115
+    return lambda envelope: file.write(json.dumps(envelope) + "\n")
 
 
 def _check(words: Sequence[str]) -> int:
@@ -228,6 +243,12 @@ def _node_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="where chance begins (default: 0)"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say in every reply why it was decided so"
+    )
+    parser.add_argument(
+        "--record", metavar="FILE", help="write down what comes in, and when, to replay it"
     )
     parser.add_argument("--version", action="version", version=f"l7proxy {VERSION}")
     return parser

@@ -20,7 +20,7 @@ from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from l7proxy.core.backend import Backend
@@ -62,6 +62,9 @@ class Exchange:
     - `abandon`, set by an upstream that has an attempt under way, is called when the exchange
       gives that attempt up; nothing may be reported of it after that.
     """
+
+    decision: Mapping[str, Any] | None = None
+    """Why it went as it did, where that was asked for; see `core.trace`."""
 
     __slots__ = (
         "_failure",

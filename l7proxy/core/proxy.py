@@ -87,12 +87,19 @@ class Proxy:
         if problems:
             raise ConfigError(problems)
 
-    def open(self, request: HttpRequest, now: float, target: Target | None = None) -> Exchange:
+    def open(
+        self,
+        request: HttpRequest,
+        now: float,
+        target: Target | None = None,
+        kind: type[Exchange] = Exchange,
+    ) -> Exchange:
         """Decides what happens to a request first; see `Exchange` for what follows.
 
         `target` is what `parse_target` says of the request, where the shell knows that already.
+        `kind` is `core.trace.Traced` where the decision is to be explained.
         """
-        exchange = Exchange(self, request, now)
+        exchange = kind(self, request, now)
         try:
             if target is None:
                 target = parse_target(request, self.router.rules)

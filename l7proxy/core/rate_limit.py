@@ -188,6 +188,23 @@ class RateLimits:
             if limit.name in old:
                 limit.take_over(old[limit.name])
 
+    def consulted(
+        self, request: HttpRequest, route: Route, pool_name: str | None, now: float
+    ) -> list[dict[str, Any]]:
+        """The limits that the request counts against, and how they stand for its keys now."""
+        rules = self._route_rules[route.index]
+        if pool_name is not None:
+            rules += self._pool_rules[pool_name]
+        found = []
+        for rule in rules:
+            claim = rule(request)
+            if claim is not None:
+                limit, key = claim
+                remaining, due = limit.buckets.standing(key, now)
+                shown = {"limit": limit.name, "key": key, "burst": limit.buckets.size}
+                found.append({**shown, "remaining": remaining, "full_in": round(due, 9)})
+        return found
+
     def snapshot(self) -> list[dict[str, Any]]:
         """The state of every limit, in the order: per_ip, API key tiers, routes, pools."""
         return [limit.snapshot() for limit in self.limits]

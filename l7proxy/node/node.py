@@ -6,7 +6,7 @@ from random import Random
 
 from l7proxy.core.config import ConfigError, amended
 from l7proxy.core.config.spec import kind_of
-from l7proxy.core.exchange import ENDED
+from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.json_messages import BadMember
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from l7proxy.core.backend import Backend
     from l7proxy.core.chance import Chance
     from l7proxy.core.config import Config
-    from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool import Pool
     from l7proxy.upstreams.base import Upstream
 
@@ -101,11 +100,17 @@ class Node:
         limit: int = DEFAULT_LIMIT,
         virtual_time: bool = False,
         secrets: Secrets | None = None,
+        explain: bool = False,
+        record: Callable[[Mapping[str, Any]], object] | None = None,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work.
 
-        `secrets` reads the keys that a configuration names; see `core.affinity.Secrets`.
+        `secrets` reads the keys that a configuration names; see `core.affinity.Secrets`. With
+        `explain` every reply to a request says why. `record(envelope)` gets every message that
+        is handled, with the time at which it is as its `at`.
         """
+        self._explain = explain
+        self._record = record
         self._random = random
         self._log = log
         self._secrets = secrets
@@ -244,6 +249,9 @@ class Node:
             elif not self._clock.started:
                 self._clock.start()
             assert isinstance(body, dict)
+            if self._record is not None:
+                at = self._clock.now
+                self._record({"src": src, "dest": called, "at": at, "body": body})
             envelope = Envelope(src, called, body["type"], msg_id, body, line, text)
             HANDLERS.get(envelope.kind, Node._operation)(self, envelope)
         except BadMember as error:
@@ -280,16 +288,19 @@ class Node:
     # What is done with them.
 
     def _http_request(self, envelope: Envelope) -> None:
-        request = request_from(envelope.body, envelope.src)
-        exchange = self._carriers[-1].open(request, envelope, self._clock.now)
+        body = envelope.body
+        request = request_from(body, envelope.src)
+        kind = self._kind(body) if self._explain or "explain" in body else Exchange
+        exchange = self._carriers[-1].open(request, envelope, self._clock.now, kind=kind)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
-        elif envelope.text is not None and self._express.is_listening:
+        elif kind is Exchange and envelope.text is not None and self._express.is_listening:
             self._learn(exchange, envelope, envelope.text)
 
     def _run_express(self, lines: list[bytes], start: int) -> int:
         """Answers lines of a known kind, as far as it goes; virtual time is told line by line."""
-        return start if self._clock.virtual else self._express.run(lines, start, self._clock.now)
+        by_hand = self._clock.virtual or self._record is not None
+        return start if by_hand else self._express.run(lines, start, self._clock.now)
 
     def _learn(self, exchange: Exchange, envelope: Envelope, text: bytes) -> None:
         """Has the express learn how an exchange that ended at once was answered."""
@@ -312,6 +323,17 @@ class Node:
         alike = None if upstream.minds_path() else (exchange.route, exchange.rewritten_path)
         by_path = self._by_path
         self._express.learn(text, msg_id, self._out[-1], lane, render, by_path=by_path, alike=alike)
+
+    def _kind(self, body: Mapping[str, Any]) -> type[Exchange]:
+        """The kind of exchange that the body asks for: one that can explain itself, or not."""
+        wanted = body.get("explain")
+        if wanted not in (None, True, False):
+            raise BadMember(f"/body/explain: must be true or false, not {kind_of(wanted)}")
+        if not (wanted or self._explain):
+            return Exchange
+        from l7proxy.core.trace import Traced
+
+        return Traced
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
         envelope: Envelope = exchange.owner

@@ -33,4 +33,6 @@ def response_body(exchange: Exchange, msg_id: int | None) -> dict[str, Any]:
         reply["circuit_state"] = exchange.circuit_state
     if exchange.verdict is not None:
         reply["error"] = exchange.verdict.text
+    if exchange.decision is not None:
+        reply["decision"] = exchange.decision
     return reply

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from l7proxy.core.exchange import ATTEMPTING, ENDED, MIRRORED
+from l7proxy.core.exchange import ATTEMPTING, ENDED, MIRRORED, Exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from l7proxy.core.exchange import Exchange
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.proxy import Proxy
     from l7proxy.core.target import Target
@@ -37,13 +36,18 @@ class Carrier:
         self._crashed = crashed
 
     def open(
-        self, request: HttpRequest, owner: Any, now: float, target: Target | None = None
+        self,
+        request: HttpRequest,
+        owner: Any,
+        now: float,
+        target: Target | None = None,
+        kind: type[Exchange] = Exchange,
     ) -> Exchange:
         """Opens an exchange for the request and takes it as far as it gets at once.
 
         `target` is the request's, where the shell has parsed it already.
         """
-        exchange = self.proxy.open(request, now, target)
+        exchange = self.proxy.open(request, now, target, kind)
         exchange.owner = owner
         exchange.carry = self.carry
         self._take_on(exchange, now)

@@ -16,13 +16,15 @@ from l7proxy.core.config.spec import ConfigError, Problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from random import Random
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, TypeVar
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.config.spec import Record
     from l7proxy.core.messages import HttpRequest
+
+    Drawn = TypeVar("Drawn")
 
 
 class Selector:
@@ -48,6 +50,9 @@ class Selector:
 
     settings: Any
     """The options in force, an instance of `options`."""
+
+    rule: ClassVar[str] = ""
+    """How it decides, in a line for people."""
 
     def __init__(
         self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
@@ -104,9 +109,21 @@ class Selector:
     def forgotten(self, backend: Backend) -> None:
         """A backend that had left was removed from the pool for good."""
 
-    def explain(self) -> Mapping[str, Any]:
-        """The state that the next pick goes by, in the algorithm's own terms."""
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        """The state that the next pick goes by, in the algorithm's own terms.
+
+        It is asked before a pick with the same arguments, and changes no pick.
+        """
         return {}
+
+    def undrawn(self, draw: Callable[[], Drawn]) -> Drawn:
+        """What `draw` would give now; the chance that it used is put back."""
+        state = self.random.getstate()
+        drawn = draw()
+        self.random.setstate(state)
+        return drawn
 
     def pick_without(
         self, request: HttpRequest | None, avoid: Collection[Backend]

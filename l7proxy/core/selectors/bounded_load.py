@@ -26,6 +26,7 @@ class BoundedLoad(RingHash):
     """
 
     options = BoundedLoadOptions
+    rule = "the next point on the ring whose backend has room, by the load that is allowed"
 
     def prepare(self) -> None:
         super().prepare()
@@ -65,8 +66,15 @@ class BoundedLoad(RingHash):
         if backend.eligible:
             self._in_flight -= 1
 
-    def explain(self) -> Mapping[str, Any]:
-        return {**super().explain(), "in_flight": self._in_flight}
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        room = self.settings.factor * (self._in_flight + 1)
+        return {
+            **super().explain(request, avoid),
+            "in_flight": self._in_flight,
+            "room": {b.name: room * b.weight / self._weight for b in self.eligible},
+        }
 
     def _weigh(self, backend: Backend, weight: float) -> None:
         self._weight += weight - self._weights.pop(backend, 0)

@@ -19,6 +19,7 @@ class First(Selector):
     """The first in order; a backend that is full is not eligible. O(1) for a pick."""
 
     minds_request = False
+    rule = "the first in the order of the configuration that can be used"
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()

@@ -16,7 +16,8 @@ from l7proxy.core.selectors.round_robin import RoundRobin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from typing import Any
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.messages import HttpRequest
@@ -32,6 +33,8 @@ class IpHash(RoundRobin):
     The places are for all backends of the pool by weight, so that another weight or another
     backend moves most clients; `ring-hash` with the key `client_ip` moves few.
     """
+
+    rule = "the owner of the place to which the client's network hashes, else of the next"
 
     def prepare(self) -> None:
         super().prepare()
@@ -58,6 +61,12 @@ class IpHash(RoundRobin):
             if backend.eligible and backend not in avoid:
                 return backend
         return super().pick(request, avoid)
+
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        octets = network(request.client_ip if request is not None else "")
+        return {"network": ".".join(map(str, octets)), **super().explain(request, avoid)}
 
     def joined(self, backend: Backend) -> None:
         super().joined(backend)

@@ -25,6 +25,7 @@ class LeastConnections(Selector):
     """
 
     minds_request = False
+    rule = "the fewest in flight for the weight; of equals, smooth weighted round robin decides"
 
     def prepare(self) -> None:
         self._currents: dict[Backend, float] = {}
@@ -74,7 +75,9 @@ class LeastConnections(Selector):
     def forgotten(self, backend: Backend) -> None:
         self._currents.pop(backend, None)
 
-    def explain(self) -> Mapping[str, Any]:
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
         ordered = sorted(self._load_of, key=place)
         weights = {b: w for r in self._rotations.values() for b, w in r.current_weights().items()}
         return {

@@ -35,6 +35,7 @@ class LeastTime(Drawing):
     """
 
     options = LeastTimeOptions
+    rule = "of the two drawn by weight, the one expected to answer sooner; of equals the first"
 
     def prepare(self) -> None:
         super().prepare()
@@ -66,13 +67,14 @@ class LeastTime(Drawing):
     def forgotten(self, backend: Backend) -> None:
         self._remembered.pop(backend, None)
 
-    def explain(self) -> Mapping[str, Any]:
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        known = [backend for backend in self.backends if backend in self._remembered]
         return {
-            "response_time": {
-                backend.name: self._response_time(backend)
-                for backend in self.backends
-                if backend in self._remembered
-            }
+            **super().explain(request, avoid),
+            "response_time": {backend.name: self._response_time(backend) for backend in known},
+            "expected": {backend.name: self._expected(backend) for backend in known},
         }
 
     def _expected(self, backend: Backend) -> float:

@@ -14,10 +14,11 @@ from l7proxy.core.selectors.places import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
 
 
 class Maglev(Places):
@@ -29,6 +30,7 @@ class Maglev(Places):
     """
 
     options = MaglevOptions
+    rule = "the owner of the key's place in the table; where it can't be used, of the next place"
 
     def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
         size = self.settings.table_size
@@ -71,8 +73,13 @@ class Maglev(Places):
     def places_of(self, backend: Backend) -> int:
         return max(1, round(self._counts[backend] * backend.weight / self._built_for[backend]))
 
-    def explain(self) -> Mapping[str, Any]:
-        return {"places": {backend.name: self.places_of(backend) for backend in self.eligible}}
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        return {
+            **super().explain(request, avoid),
+            "places": {backend.name: self.places_of(backend) for backend in self.eligible},
+        }
 
 
 def _turns(weights: Sequence[float]) -> Iterator[int]:

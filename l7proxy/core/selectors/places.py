@@ -20,6 +20,7 @@ from l7proxy.core.selectors.rendezvous import Bids
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+    from typing import Any
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.messages import HttpRequest
@@ -68,10 +69,10 @@ class Places(Selector):
 
     def find(self, key: bytes, avoid: Container[Backend]) -> Backend | None:
         """The backend of the key's first place that counts and is not of those in `avoid`."""
-        if self._outdated:
-            self._rebuild()
         if not self.eligible:
             return None
+        if self._outdated:
+            self._rebuild()
         first = self.first_place(key)
         owner = self._owners[first]
         if self._numbers[first] < self._allowed[owner] and owner not in avoid:
@@ -101,6 +102,23 @@ class Places(Selector):
         # Its places stay, and count for nothing, until there is a reason for a new table. The
         # address may be back by then, as another backend.
         self._outdated = self._outdated or backend in self._built_for
+
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        key = self._key(request)
+        shown = key.decode("utf-8", "backslashreplace")
+        if not self.eligible:
+            return {"key": shown}
+        if self._outdated:
+            self._rebuild()
+        first = self.first_place(key)
+        return {
+            "key": shown,
+            "place": first,
+            "of": len(self._owners),
+            "owner": self._owners[first].name,
+        }
 
     def _rebuild(self) -> None:
         known = [backend for backend in self.backends if not backend.bars & REMOVED]

@@ -23,6 +23,8 @@ class PowerOfTwoChoices(Drawing):
     equal, else O(log n).
     """
 
+    rule = "of the two drawn by weight, the fewer in flight for the weight; of equals the first"
+
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:

@@ -15,7 +15,8 @@ from l7proxy.core.selectors.hashing import hash64, identities, mix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from typing import Any
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.messages import HttpRequest
@@ -49,6 +50,10 @@ class Bids:
                 best, least = backend, bid
         return best
 
+    def bid(self, key: int, backend: Backend) -> float:
+        """What a backend bids, in the form in which `highest` compares: the least wins."""
+        return -log((mix(key ^ self._seeds[backend]) + 1) * 2.0**-64) / backend.weight
+
 
 class Rendezvous(Selector):
     """No table, no memory but a number for each backend, and exact weights at any time.
@@ -57,6 +62,7 @@ class Rendezvous(Selector):
     """
 
     options = HashOptions
+    rule = "the least -log(u) / weight, with u from 0 to 1 hashed from key and backend"
 
     def prepare(self) -> None:
         self._key = hash_key(self.settings.hash_key)
@@ -70,6 +76,14 @@ class Rendezvous(Selector):
         if avoid:
             wanted = [backend for backend in wanted if backend not in avoid]
         return self._bids.highest(hash64(self._key(request)), wanted)
+
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        key = self._key(request)
+        hashed = hash64(key)
+        bids = {b.name: self._bids.bid(hashed, b) for b in self.eligible if b not in avoid}
+        return {"key": key.decode("utf-8", "backslashreplace"), "bids": bids}
 
     def joined(self, backend: Backend) -> None:
         super().joined(backend)

@@ -12,10 +12,11 @@ from l7proxy.core.selectors.places import Places, round_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from l7proxy.core.backend import Backend
+    from l7proxy.core.messages import HttpRequest
 
 
 class RingHash(Places):
@@ -26,6 +27,7 @@ class RingHash(Places):
     """
 
     options = RingOptions
+    rule = "the next point on the ring whose backend can be used"
 
     def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
         points: list[int] = []
@@ -52,8 +54,13 @@ class RingHash(Places):
     def places_of(self, backend: Backend) -> int:
         return self._points(backend.weight)
 
-    def explain(self) -> Mapping[str, Any]:
-        return {"points": {b.name: self.places_of(b) for b in self.eligible}}
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        return {
+            **super().explain(request, avoid),
+            "points": {b.name: self.places_of(b) for b in self.eligible},
+        }
 
     def _points(self, weight: float) -> int:
         points: int = self.settings.points

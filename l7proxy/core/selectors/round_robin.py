@@ -22,6 +22,7 @@ class RoundRobin(Selector):
     """
 
     minds_request = False
+    rule = "the largest current weight after each has grown by its weight; the first of equals"
 
     def prepare(self) -> None:
         self.rotation = SmoothRotation()
@@ -50,6 +51,8 @@ class RoundRobin(Selector):
     def forgotten(self, backend: Backend) -> None:
         self.rotation.forget(backend)
 
-    def explain(self) -> Mapping[str, Any]:
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
         weights = self.rotation.current_weights()
         return {"current_weights": {b.name: weights[b] for b in sorted(weights, key=place)}}

@@ -7,7 +7,8 @@ from l7proxy.core.selectors.draw import WeightedDraw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from typing import Any
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.messages import HttpRequest
@@ -17,6 +18,7 @@ class Drawing(Selector):
     """A selector that draws from the eligible backends by weight."""
 
     minds_request = False
+    rule = "drawn at random by weight"
 
     def prepare(self) -> None:
         self.draw = WeightedDraw(self.random)
@@ -30,6 +32,13 @@ class Drawing(Selector):
     def reweighted(self, backend: Backend) -> None:
         self.draw.change(backend)
 
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        # Who is avoided leaves for the draw and returns, which is more than a look.
+        drawn = None if avoid else self.undrawn(self.draw.two)
+        return {} if drawn is None else {"drawn": [backend.name for backend in drawn]}
+
 
 class WeightedRandom(Drawing):
     """O(1) for a pick while the weights are equal, else O(log n)."""
@@ -38,3 +47,9 @@ class WeightedRandom(Drawing):
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:
         return self.pick_without(request, avoid) if avoid else self.draw.one()
+
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        drawn = None if avoid else self.undrawn(self.draw.one)
+        return {} if drawn is None else {"drawn": [drawn.name]}
