@@ -11,10 +11,10 @@ from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.fields import check_fields
 from l7proxy.core.lane import GuardedLane, Lane
-from l7proxy.core.messages import Headers
+from l7proxy.core.messages import Headers, HttpRequest
 from l7proxy.core.pool import Pool
 from l7proxy.core.routing import Router
-from l7proxy.core.target import PathRules, parse_target
+from l7proxy.core.target import PathRules, Target, parse_target, plain_path
 from l7proxy.core.timers import Timers
 from l7proxy.core.verdict import DRAINING, Refused
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.config.affinity import StickyConfig
     from l7proxy.core.health import Probe
-    from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import RateLimits
     from l7proxy.core.routing import Route
     from l7proxy.core.target import Target
@@ -157,6 +156,11 @@ class Proxy:
             return Lane(turn)
         return GuardedLane(turn, claims, pool.affinity, request)
 
+    def route_by_path(self, target: str) -> Route | None:
+        """The route for a target, where `decides_by_path`; None if it takes a closer look."""
+        path = plain_path(target)
+        return None if path is None else self.router.match(_ANYBODY, Target(None, path, None))
+
     @property
     def decides_by_path(self) -> bool:
         """Whether lanes follow from the path alone, whatever else is in a request."""
@@ -201,6 +205,9 @@ class Proxy:
     def advance(self, now: float) -> None:
         """Lets everything happen that is due by `now`."""
         self.timers.advance(now)
+
+
+_ANYBODY = HttpRequest("GET", "/")
 
 
 def _nobody_listens(now: float, text: str) -> None:

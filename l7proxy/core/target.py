@@ -91,6 +91,12 @@ def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target
     return _parse_at_length(request.target, rules)
 
 
+def plain_path(target: str) -> str | None:
+    """The path of a target that is in normal form as it stands; None for any other."""
+    normal = _NORMAL(target)
+    return normal[1] or None if normal is not None else None
+
+
 def _parse_at_length(target: str, rules: PathRules) -> Target:
     if _FORBIDDEN(target):
         raise _bad("the path has a space, a control character or a #")

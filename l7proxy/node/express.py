@@ -82,8 +82,14 @@ class Express:
         self._in_vain = 0
         self.forget()
 
-    def forget(self) -> None:
-        """Starts over: what was learned holds for one configuration only."""
+    def forget(self, find_route: Callable[[str], object] | None = None) -> None:
+        """Starts over: what was learned holds for one configuration only.
+
+        `find_route(path)`, given where the path alone decides, is the route that a path takes, or
+        None where that takes a closer look.
+        """
+        self._find_route = find_route
+        self._stop_of_route: dict[object, Stop] = {}
         self._key = SPELLINGS[0][0]
         self._length = 0
         """How long the last line was up to its `msg_id`: the next one is likely to be so too."""
@@ -122,7 +128,8 @@ class Express:
                 if shape is None:
                     break
             else:
-                stop = shape.stops.get(line[comma + shape.skip : shape.cut])
+                path = line[comma + shape.skip : shape.cut]
+                stop = shape.stops.get(path) or self._arrive(path, shape)
                 msg_id = line[length:comma]
                 # JSON has no leading zeros; and Python won't convert a number that is too long.
                 if stop is None or not msg_id.isdigit() or msg_id < b"1" or comma - length > 18:
@@ -153,15 +160,12 @@ class Express:
         reply: bytes,
         lane: Lane,
         render: Render,
-        *,
-        by_path: bool,
-        alike: object,
+        route: object | None,
     ) -> None:
         """Learns from a line that went the long way and from the reply that it got.
 
-        `render(backend)` is how such a reply ends, behind its `in_reply_to`; replies with the
-        same `alike` end alike, None being like no other. `by_path` says whether lanes depend on
-        nothing but the path, which is so for a whole configuration or not at all.
+        `render(backend)` is how such a reply ends, behind its `in_reply_to`. `route` is None where
+        that depends on more than the route.
         """
         start, found, _ = reply.partition(IN_REPLY_TO + b"%d" % msg_id)
         if not found:
@@ -174,16 +178,28 @@ class Express:
             or self._stop_count >= MOST_STOPS
             or self._tail_count >= MOST_TAILS
         ):
-            self.forget()
+            self.forget(self._find_route)
         before, middle, path, end = parts
         shape = self._known(before, middle, end)
         if shape is None:
-            stops = self._shared_stops if by_path else {}
+            stops = {} if self._find_route is None else self._shared_stops
             shape = Shape(middle, end, start + IN_REPLY_TO, stops)
             self._put(before, shape)
-        tails = {} if alike is None else self._shared_tails.setdefault(alike, {})
-        shape.stops[path] = Stop(lane, render, tails)
+        tails = {} if route is None else self._shared_tails.setdefault(route, {})
+        shape.stops[path] = stop = Stop(lane, render, tails)
         self._stop_count += 1
+        if route is not None:
+            self._stop_of_route[route] = stop
+
+    def _arrive(self, path: bytes, shape: Shape) -> Stop | None:
+        """Where a path leads that was not seen before, if its route alone decides that."""
+        if self._find_route is None or not path.isascii():
+            return None
+        stop = self._stop_of_route.get(self._find_route(path.decode()))
+        if stop is not None and self._stop_count < MOST_STOPS:
+            shape.stops[path] = stop
+            self._stop_count += 1
+        return stop
 
     def _known(self, before: bytes, middle: bytes, end: bytes) -> Shape | None:
         shape = self._shapes.get(before)

@@ -320,9 +320,14 @@ class Node:
             line = encode_envelope("", "", None, response_body(exchange, msg_id))
             return line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
 
-        alike = None if upstream.minds_path() else (exchange.route, exchange.rewritten_path)
-        by_path = self._by_path
-        self._express.learn(text, msg_id, self._out[-1], lane, render, by_path=by_path, alike=alike)
+        by_route = not upstream.minds_path() and exchange.rewritten_path is None
+        route = exchange.route if by_route else None
+        self._express.learn(text, msg_id, self._out[-1], lane, render, route)
+
+    def _forget_kinds(self) -> None:
+        """Has the express start over, since what it learned may no longer hold."""
+        proxy = self._carriers[-1].proxy
+        self._express.forget(proxy.route_by_path if proxy.decides_by_path else None)
 
     def _kind(self, body: Mapping[str, Any]) -> type[Exchange]:
         """The kind of exchange that the body asks for: one that can explain itself, or not."""
@@ -374,7 +379,7 @@ class Node:
                 raise BadMember("; ".join(problems)) from None
         if node_id is not None:
             self._name = node_id
-            self._express.forget()
+            self._forget_kinds()
         self._answer(envelope, "init_ok", {})
 
     def _operation(self, envelope: Envelope) -> None:
@@ -389,7 +394,7 @@ class Node:
             if envelope.kind == "status":
                 reply["replies_dropped"] = self._nodes.dropped
             self._answer(envelope, f"{envelope.kind}_ok", reply)
-            self._express.forget()
+            self._forget_kinds()
             carrier.carry_ready(self._clock.now)
         elif "in_reply_to" in envelope.body:
             # An answer to an answer could go on for ever.
@@ -430,9 +435,8 @@ class Node:
             carrier.proxy.stop()
         if self.idle:
             self._carriers.clear()
-        self._express.forget()
-        self._by_path = proxy.decides_by_path
         self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
+        self._forget_kinds()
         proxy.start(self._clock.now)
 
     def _upstream(self, pool: Pool, chance: Chance) -> Upstream:

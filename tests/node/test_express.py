@@ -163,7 +163,7 @@ def test_a_path_seen_under_one_source_is_known_under_all_where_paths_decide() ->
     assert long_ways(talk, lines_of(10, path="/api/users")) == 1
     talk = node(PLAIN, express=True)
     one, another = lines_of(2, path="/api/1"), lines_of(2, path="/api/2")
-    assert long_ways(talk, one + another + one.replace(b'"c"', b'"d"')) == 3
+    assert long_ways(talk, one + another + one.replace(b'"c"', b'"d"')) == 2
     assert long_ways(talk, another.replace(b'"c"', b'"d"')) == 0
 
 
