@@ -56,10 +56,6 @@ def _give_up_stdout() -> None:
 
 def _node(words: Sequence[str]) -> int:
     """`l7proxy [OPTIONS]`: the node on stdin and stdout."""
-    if sys.stdin is None or sys.stdout is None:
-        # The number of what is closed would be given to the next file that is opened.
-        complain("l7proxy: stdin and stdout must be open")
-        return USAGE_ERROR
     # Most runs have no arguments, and importing argparse takes a tenth of a short one.
     options = _node_parser().parse_args(words) if words else None
     config = load_config_file(options.config if options else None)
@@ -90,11 +86,7 @@ def _node(words: Sequence[str]) -> int:
     except OSError as error:
         complain(f"l7proxy: {error.filename}: {error.strerror}")
         return USAGE_ERROR
-    try:
-        driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
-    except OSError as error:
-        complain(f"l7proxy: {error.strerror}")
-        return IO_ERROR
+    driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
     return 0
 
 
