@@ -109,8 +109,10 @@ class FakeBackend:
         """Stops accepting and closes every connection."""
         assert self._server is not None
         self._server.close()
-        for task in list(self._talks):
+        self.port = 0
+        for task, writer in list(self._talks.items()):
             assert task is not None
+            writer.transport.abort()
             task.cancel()
         await until(lambda: not self._talks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from l7proxy.http1 import BadResponse
 from l7proxy.http1.serialise import request_head
@@ -27,14 +27,14 @@ class ProbeConnection(asyncio.Protocol):
         probe.abandon = self.abandon
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are asyncio's in all but inheritance.
+        self._transport = writable = cast("asyncio.Transport", transport)
         if self._probe is None:
-            transport.close()
+            writable.close()
             return
         host = self._pool.host
         fields = (("Host", host), ("User-Agent", "l7proxy-health"), ("Connection", "close"))
-        transport.write(request_head("GET", self._probe.path, fields))
+        writable.write(request_head("GET", self._probe.path, fields))
 
     def data_received(self, data: bytes) -> None:
         self._pending += data

@@ -1,0 +1,341 @@
+"""Reload, drain, workers, the access log, unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l7proxy.core.config import ConfigError, config_from
+from tests.processes import MAIN, run
+
+from .support import (
+    OK,
+    BackendTalk,
+    Client,
+    FakeBackend,
+    conversation,
+    free_port,
+    pool_config,
+    serving,
+    until,
+)
+
+
+@conversation
+async def test_a_reload_serves_the_new_routes_and_keeps_the_connections() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        await client.get("/api/x")
+        proxy.server.reload(config_from({"backend_pools": {"shop": pool_config(backend)}}))
+        assert (await client.get("/api/x")).startswith(b"HTTP/1.1 404 ")
+        assert (await client.get("/shop")).endswith(b"ok")
+    assert backend.accepted == 1
+
+
+@conversation
+async def test_a_request_in_flight_ends_under_the_configuration_it_began_with() -> None:
+    release = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await release.wait()
+        await talk.say(OK)
+        await talk.rest()
+
+    backend = FakeBackend(script)
+    other = FakeBackend()
+    await other.start()
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1)
+        proxy.server.reload(config_from({"backend_pools": {"api": pool_config(other)}}))
+        release.set()
+        assert (await client.response()).endswith(b"ok")
+        assert (await client.get()).endswith(b"ok")
+    assert (backend.accepted, other.accepted) == (1, 1)
+    await other.stop()
+
+
+@conversation
+async def test_a_configuration_that_can_not_be_put_to_work_changes_nothing() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client = await proxy.connect()
+        bad = {"backend_pools": {"api": {"backends": ["a:1"], "upstream": "envelope"}}}
+        with pytest.raises(ConfigError, match="/backend_pools/api/upstream"):
+            proxy.server.reload(config_from(bad))
+        assert (await client.get()).endswith(b"ok")
+
+
+@conversation
+async def test_reloading_many_times_under_load_loses_no_request() -> None:
+    backends = FakeBackend(), FakeBackend()
+    async with serving(*backends) as proxy:
+        config = config_from({"backend_pools": {"api": pool_config(*backends)}})
+        done = 0
+
+        async def ask() -> None:
+            nonlocal done
+            client = await proxy.connect()
+            for _ in range(50):
+                assert (await client.get()).endswith(b"ok")
+                done += 1
+
+        load = asyncio.gather(*(ask() for _ in range(4)))
+        while not load.done():
+            before = done
+            proxy.server.reload(config)
+            await until(lambda before=before: done > before or load.done())  # type: ignore[misc]
+        await load
+    assert done == 200
+
+
+@conversation
+async def test_draining_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
+    release = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await release.wait()
+        await talk.say(OK)
+
+    async with serving(FakeBackend(script)) as proxy:
+        idle, busy = await proxy.connect(), await proxy.connect()
+        await busy.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1 and len(proxy.server.listener.connections) == 2)
+        draining = asyncio.ensure_future(proxy.server.listener.drain(10))
+        assert await idle.until_close() == b""
+        with pytest.raises(OSError):
+            await proxy.connect()
+        release.set()
+        answer = await busy.until_close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nConnection: close\r\n" in answer
+        await draining
+
+
+@pytest.mark.parametrize("form", ["envelope", "combined"])
+def test_the_access_log_tells_each_request(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "access.log"
+
+    @conversation
+    async def talk() -> None:
+        file.unlink(missing_ok=True)
+        log = {"path": str(file), "format": form}
+        async with serving(FakeBackend(), server={"access_log": log}) as proxy:
+            client = await proxy.connect()
+            await client.get('/api/"x"?a=1', 'User-Agent: te"st')
+            await client.get("/none")
+
+    talk()
+    lines = file.read_text().splitlines()
+    if form == "combined":
+        assert lines[0].startswith("127.0.0.1 - - [")
+        assert '"GET /api/\\"x\\"?a=1 HTTP/1.1" 200 ' in lines[0]
+        assert lines[0].endswith('"-" "te\\"st"')
+        assert '" 404 ' in lines[1]
+    else:
+        first, second = map(json.loads, lines)
+        assert first["body"]["path"] == '/api/"x"?a=1'
+        assert first["body"]["headers"]["User-Agent"] == 'te"st'
+        assert (first["body"]["status"], first["body"]["backend"]) == (200, "127.0.0.1")
+        assert second["body"]["status"] == 404
+        assert first["at"] <= second["at"]
+        outcome = run(said=file.read_bytes())
+        replies = [json.loads(line) for line in outcome.out.splitlines()]
+        assert [reply["body"]["status"] for reply in replies] == [200, 404]
+
+
+@conversation
+async def test_x_forwarded_for_is_believed_from_trusted_proxies_only() -> None:
+    backend = FakeBackend()
+    fields = ("X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https", "X-Forwarded-Host: b")
+    async with serving(backend) as proxy:
+        await (await proxy.connect()).get("/api", *fields)
+    async with serving(backend, server={"trusted_proxies": ["127.0.0.0/8"]}) as proxy:
+        await (await proxy.connect()).get("/api", *fields)
+    untrusted, trusted = (
+        sorted(line for line in head.split(b"\r\n") if line.startswith(b"X-F"))
+        for head in backend.heads
+    )
+    assert untrusted == [
+        b"X-Forwarded-For: 127.0.0.1",
+        b"X-Forwarded-Host: example.org",
+        b"X-Forwarded-Proto: http",
+    ]
+    assert trusted == [
+        b"X-Forwarded-For: 1.2.3.4, 127.0.0.1",
+        b"X-Forwarded-Host: b",
+        b"X-Forwarded-Proto: https",
+    ]
+
+
+@conversation
+async def test_via_and_forwarded_are_added_where_they_are_wanted() -> None:
+    backend = FakeBackend()
+    async with serving(backend, server={"via": "edge", "forwarded": True}) as proxy:
+        client = await proxy.connect()
+        answer = await client.get("/api", "Via: 1.0 fred")
+    assert b"\r\nVia: 1.1 edge\r\n" in answer
+    assert b"\r\nVia: 1.0 fred, 1.1 edge\r\n" in backend.heads[0]
+    assert b'\r\nForwarded: for=127.0.0.1;proto=http;host="example.org"\r\n' in backend.heads[0]
+
+
+@conversation
+async def test_hop_by_hop_fields_stop_in_both_directions() -> None:
+    backend = FakeBackend()
+    backend._script = backend.answers(
+        b"HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nContent-Length: 2\r\n\r\nok"
+    )
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        answer = await client.get("/api", "Connection: X-Yours", "X-Yours: 1", "TE: trailers")
+        assert b"X-Mine" not in answer
+        assert b"Connection" not in answer
+        await client.get("/api")
+    assert b"X-Yours" not in backend.heads[0]
+    assert b"TE:" not in backend.heads[0]
+    assert backend.accepted == 2
+
+
+@conversation
+async def test_routes_rewrite_what_is_sent_and_edit_what_comes_back() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        route: dict[str, Any] = {
+            "path_pattern": "/v1/*",
+            "backend_pool": "api",
+            "rewrite": {"strip_prefix": "/v1", "host": "inner"},
+            "request_headers": {"set": {"X-Edge": "1"}, "remove": ["Cookie"]},
+            "response_headers": {"set": {"X-Served-By": "us"}},
+        }
+        pools = {"api": pool_config(backend)}
+        proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
+        client = await proxy.connect()
+        answer = await client.get("/v1/a/../b?c=%64", "Cookie: a=b")
+    lines = backend.heads[0].split(b"\r\n")
+    assert lines[0] == b"GET /b?c=%64 HTTP/1.1"
+    assert b"Host: inner" in lines
+    assert b"X-Edge: 1" in lines
+    assert b"X-Forwarded-Host: example.org" in lines
+    assert b"Cookie: a=b" not in lines
+    assert b"\r\nX-Served-By: us\r\n" in answer
+
+
+@conversation
+async def test_a_mirror_gets_a_copy_and_its_answer_goes_nowhere() -> None:
+    backend, mirror = FakeBackend(), FakeBackend()
+    await mirror.start()
+    async with serving(backend) as proxy:
+        route = {"path_pattern": "/*", "backend_pool": "api", "mirror": "copy"}
+        pools = {"api": pool_config(backend), "copy": pool_config(mirror)}
+        proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
+        client = await proxy.connect()
+        assert (await client.get()).endswith(b"ok")
+        await until(lambda: len(mirror.heads) == 1)
+        await until(lambda: proxy.in_flight == 0)
+    assert mirror.heads[0].startswith(b"GET /api/x HTTP/1.1\r\nHost: example.org\r\n")
+    await mirror.stop()
+
+
+@conversation
+async def test_health_checks_take_a_backend_out_and_bring_it_back() -> None:
+    sick = FakeBackend()
+    health = {"interval": 0.01, "timeout": 1, "fall": 1, "rise": 1, "path": "/health"}
+    port = free_port()
+    async with serving(f"http://127.0.0.1:{port}", health=health) as proxy:
+        (backend,) = proxy.pool().backends
+        await until(lambda: not backend.eligible)
+        await sick.start(port)
+        await until(lambda: backend.eligible)
+        assert (await (await proxy.connect()).get()).endswith(b"ok")
+    assert any(head.startswith(b"GET /health HTTP/1.1\r\n") for head in sick.heads)
+    await sick.stop()
+
+
+@conversation
+async def test_backends_and_listeners_can_be_unix_sockets() -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/backend.sock"
+        backend = FakeBackend()
+        backend._server = await asyncio.start_unix_server(backend._accept, path)
+        async with serving(f"unix:{path}") as proxy:
+            from l7proxy.server.server import bind
+
+            await proxy.server.listener.listen(bind(f"unix:{directory}/front.sock"))
+            client = Client(*await asyncio.open_unix_connection(f"{directory}/front.sock"))
+            proxy.clients.append(client)
+            assert (await client.get()).endswith(b"ok")
+        await backend.stop()
+
+
+def _serve(tmp_path: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int, Path]:
+    config = tmp_path / "config.json"
+    config.write_text('{"backend_pools": {"api": {"backends": ["a:1"]}}}')
+    port = free_port()
+    listen = f"127.0.0.1:{port}"
+    command = [sys.executable, str(MAIN), "serve", "--config", str(config), "--listen", listen]
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE)
+    return process, port, config
+
+
+def _ask(port: int, path: str, process: subprocess.Popen[bytes]) -> bytes:
+    """One request, as soon as somebody listens."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(b"GET %b HTTP/1.0\r\n\r\n" % path.encode())
+                return b"".join(iter(lambda: client.recv(65536), b""))
+        except ConnectionRefusedError:
+            assert process.poll() is None
+            assert time.monotonic() < end
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-uvloop",), ("--workers", "2")])
+def test_the_command_serves_reloads_and_ends(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    process, port, config = _serve(tmp_path, *arguments)
+    with process:
+        try:
+            assert _ask(port, "/api", process).startswith(b"HTTP/1.1 200 ")
+            config.write_text('{"backend_pools": {"shop": {"backends": ["a:1"]}}}')
+            os.kill(process.pid, signal.SIGHUP)
+            while not _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 "):
+                pass
+            config.write_text("nonsense")
+            os.kill(process.pid, signal.SIGHUP)
+            assert process.stderr is not None
+            while b"config.json" not in process.stderr.readline():
+                pass
+            assert _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 ")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+
+
+def test_an_address_in_use_is_said_and_is_exit_status_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = run("serve", "--listen", f"127.0.0.1:{port}")
+    assert outcome.status == 2
+    assert "in use" in outcome.err
+
+
+def test_listening_nowhere_is_a_usage_error() -> None:
+    outcome = run("serve")
+    assert outcome.status == 2
+    assert "--listen" in outcome.err
