@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is fine, 1 input or output that failed, 2 a mistake in the usage or the configuration.
     """
+    _hold_closed_numbers()
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = COMMANDS.get(words[0]) if words else None
     try:
@@ -47,6 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"l7proxy: {where}{error.strerror or error}")
         _give_up_stdout()
         return IO_ERROR
+
+
+def _hold_closed_numbers() -> None:
+    """Keeps the number of what is closed from being given to the next file that is opened."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is None:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _give_up_stdout() -> None:
@@ -86,7 +94,8 @@ def _node(words: Sequence[str]) -> int:
     except OSError as error:
         complain(f"l7proxy: {error.filename}: {error.strerror}")
         return USAGE_ERROR
-    driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
+    if sys.stdout is not None:
+        driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
     return 0
 
 

@@ -142,6 +142,18 @@ def test_closed_stdin_is_no_input_and_closed_stdout_nobody_who_reads(closed: str
     assert shell(f"$NODE {closed}") == (0, "", "")
 
 
+@pytest.mark.parametrize(("closed", "recorded"), [
+    ("<&-", 0), (">&-", 0), ("2>&-", 1), ("<&- >&-", 0),
+])  # fmt: skip
+def test_a_file_that_is_opened_never_takes_the_place_of_what_is_closed(
+    closed: str, recorded: int, tmp_path: Path
+) -> None:
+    record = tmp_path / "record.jsonl"
+    status, out, err = shell(f"$NODE --record {record} {closed}", said="garbage\n" + GET)
+    assert (status, out.count("\n"), err) == (0, recorded, "")
+    assert [json.loads(line)["src"] for line in record.read_text().splitlines()] == ["c"] * recorded
+
+
 def test_closed_stderr_is_no_reason_to_stop() -> None:
     status, out, err = shell("$NODE 2>&-", said="garbage\n" + GET)
     assert (status, out.count("api-1"), err) == (0, 1, "")
