@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     """Routes that are found in the same place of a table, the most specific first."""
 
 
+_MOST_REMEMBERED = 10_000
+"""Spellings of hosts whose tables are kept at hand; anybody can make up more."""
+
+
 class Router:
     """Finds the most specific route that matches.
 
@@ -58,6 +62,7 @@ class Router:
         self.routes = tuple(compiled)
         self._any = PathTable(by_host.pop(ANY_HOST))
         self._hosts = {host: PathTable(routes) for host, routes in by_host.items()}
+        self._remembered: dict[str, tuple[PathTable, ...]] = {}
         self._wildcards = any(host.startswith("*.") for host in by_host)
 
     @property
@@ -72,7 +77,7 @@ class Router:
         Raises `Refused` where routes ask for the host and the request's Host header is bad.
         """
         if self._hosts:
-            for table in self._tables(host_of(request, target)):
+            for table in self._tables(request, target):
                 route = table.find(request, target)
                 if route is not None:
                     return route
@@ -84,7 +89,7 @@ class Router:
         allowed: dict[str, None] = {}
         tables = [self._any]
         if self._hosts:
-            tables[:0] = self._tables(host_of(request, target))
+            tables[:0] = self._tables(request, target)
         for table in tables:
             for route in table.candidates(target.path):
                 failed = [
@@ -98,7 +103,22 @@ class Router:
             return NOT_ALLOWED.because(request.method), ", ".join(allowed)
         return NO_ROUTE.because(target.path), None
 
-    def _tables(self, host: str) -> Iterator[PathTable]:
+    def _tables(self, request: HttpRequest, target: Target) -> tuple[PathTable, ...]:
+        """The tables for the request's host, remembered by how the request writes it."""
+        written = target.authority
+        if written is None:
+            lines = request.headers.all("host")
+            written = lines[0] if len(lines) == 1 else ""
+        tables = self._remembered.get(written)
+        if tables is None:
+            tables = tuple(self._tables_of(host_of(request, target)))
+            if written and len(written) < 256:
+                if len(self._remembered) >= _MOST_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[written] = tables
+        return tables
+
+    def _tables_of(self, host: str) -> Iterator[PathTable]:
         """The tables for a host: its own, then those of wildcards, the longest first."""
         hosts = self._hosts
         table = hosts.get(host)
@@ -133,7 +153,8 @@ class PathTable:
                 folders.setdefault(path.folder, []).append(route)
             else:
                 partial.setdefault(path.folder, {}).setdefault(path.literal, []).append(route)
-        self._exact = {path: _in_order(found) for path, found in exact.items()}
+        # None costs less to look at than a dict without anything in it.
+        self._exact = {path: _in_order(found) for path, found in exact.items()} or None
         self._folders = {folder: _in_order(found) for folder, found in folders.items()}
         # Literals that end inside a segment, by the folder they are in: how long they are, the
         # longest first, and the routes of each.
@@ -150,9 +171,8 @@ class PathTable:
     def find(self, request: HttpRequest, target: Target) -> Route | None:
         """The most specific route for the path whose conditions hold."""
         path = target.path
-        entry = self._exact.get(path)
-        if entry is not None:
-            for route in entry:
+        if self._exact is not None:
+            for route in self._exact.get(path, ()):
                 if route.conditions is None or route.admits(request, target):
                     return route
         end = len(path)
@@ -168,9 +188,9 @@ class PathTable:
                     for route in entry:
                         if route.admits(request, target):
                             return route
-            entry = folders.get(folder)
-            if entry is not None:
-                for route in entry:
+            found = folders.get(folder)
+            if found is not None:
+                for route in found:
                     if route.conditions is None or route.admits(request, target):
                         return route
             end = path.rfind("/", 0, end)
@@ -181,7 +201,7 @@ class PathTable:
 
     def candidates(self, path: str) -> Iterator[Route]:
         """Every route found where the path leads, the most specific first."""
-        yield from self._exact.get(path, ())
+        yield from (self._exact or {}).get(path, ())
         end = len(path)
         while end >= 0:
             folder = path[:end]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,3 +144,15 @@ def test_query_parameters_are_decoded_as_forms_are() -> None:
     routes = [{"query": {"a b": "é &"}, "backend_pool": "p"}]
     asked = HttpRequest("GET", "/?x&&a+b=%C3%A9+%26")
     assert router_for(routes).match(asked, parse_target(asked)) is not None
+
+
+def test_the_tables_of_a_host_are_remembered_by_its_spelling_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("l7proxy.core.routing.router._MOST_REMEMBERED", 3)
+    router = router_for([{"host": "*.x.org", "backend_pool": "p"}])
+    for _ in range(2):
+        for host in ("a.x.org", "B.X.ORG:80", "y.org", "c.x.org", "x.org", "d" * 300 + ".x.org"):
+            request = HttpRequest("GET", "/", Headers([("Host", host)]))
+            found = router.match(request, parse_target(request))
+            assert (found is not None) is (host.lower().partition(":")[0].endswith(".x.org"))
