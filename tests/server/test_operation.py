@@ -252,7 +252,7 @@ async def test_a_mirror_gets_a_copy_and_its_answer_goes_nowhere() -> None:
 @conversation
 async def test_health_checks_take_a_backend_out_and_bring_it_back() -> None:
     sick = FakeBackend()
-    health = {"interval": 0.01, "timeout": 1, "fall": 1, "rise": 1, "path": "/health"}
+    health = {"interval": 0.01, "timeout": 0.05, "fall": 1, "rise": 1, "path": "/health"}
     port = free_port()
     async with serving(f"http://127.0.0.1:{port}", health=health) as proxy:
         (backend,) = proxy.pool().backends

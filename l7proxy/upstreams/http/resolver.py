@@ -23,9 +23,10 @@ class Resolver:
         self._host = host
         self._port = port
         self._interval = interval
-        self._addresses: list[Address] = []
+        family = _family_of(host)
+        self._numeric = family is not None
+        self._addresses: list[Address] = [] if family is None else [(family, (host, port))]
         self._asked_at = 0.0
-        self._numeric = _is_numeric(host)
 
     async def addresses(self) -> list[Address]:
         """Where to connect to, in order of preference. Raises OSError for an unknown name."""
@@ -47,11 +48,12 @@ class Resolver:
         return self._addresses
 
 
-def _is_numeric(host: str) -> bool:
+def _family_of(host: str) -> socket.AddressFamily | None:
+    """The family of an address, or None for a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
         except OSError:
             continue
-        return True
-    return False
+        return family
+    return None
