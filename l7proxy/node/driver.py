@@ -6,8 +6,10 @@ import os
 import select
 import signal
 import stat
+import sys
 from errno import ETIMEDOUT
 from math import ceil
+from select import PIPE_BUF
 from time import monotonic
 
 TYPE_CHECKING = False
@@ -39,6 +41,7 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
     if not _is_open(source):
         # Otherwise the wake-up pipe would get the number.
         source = os.open(os.devnull, os.O_RDONLY)
+    given, sink = sink, _private(sink)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     old_waker = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -53,6 +56,8 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
         signal.set_wakeup_fd(old_waker)
         os.close(wake)
         os.close(waker)
+        if sink != given:
+            os.close(sink)
 
 
 def _is_open(fd: int) -> bool:
@@ -61,6 +66,20 @@ def _is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _private(sink: int) -> int:
+    """For a pipe another way into it, which need not block though the one that is shared does.
+
+    It takes a whole chunk of answers in one write. Linux opens one anew behind /proc; elsewhere,
+    and for anything else than a pipe, it is the descriptor as it is.
+    """
+    if stat.S_ISFIFO(os.fstat(sink).st_mode) and sys.platform == "linux":
+        try:
+            return os.open(f"/proc/self/fd/{sink}", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return sink
+    return sink
 
 
 def _noted(number: int, frame: object) -> None:
@@ -86,16 +105,17 @@ class _Conversation:
         self._output = select.poll()
         self._output.register(sink, select.POLLOUT)
         self._output.register(wake, select.POLLIN)
-        # A write to a pipe that has room for it does not block, so that signals are heard while
-        # nobody reads; files always have room.
-        self._most = CHUNK if stat.S_ISREG(os.fstat(sink).st_mode) else select.PIPE_BUF
+        # What never blocks is written at once; otherwise no more than there is room for, so that
+        # signals are heard while nobody reads.
+        self._blocks = os.get_blocking(sink) and not stat.S_ISREG(os.fstat(sink).st_mode)
 
     def run(self) -> None:
         node = self._node
         told = False
-        while not self._is_over():
+        while self._end is None or not self._is_over():
             due = node.next_deadline()
-            ready = [fd for fd, _ in self._input.poll(_milliseconds(due, self._end))]
+            wait = None if due is self._end is None else _milliseconds(due, self._end)
+            ready = [fd for fd, _ in self._input.poll(wait)]
             if due is not None:
                 self._write(node.advance(monotonic()))
             if self._source in ready:
@@ -145,11 +165,12 @@ class _Conversation:
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            self._wait_for_room()
+            if self._blocks:
+                self._wait_for_room()
             try:
-                view = view[os.write(self._sink, view[: self._most]) :]
+                view = view[os.write(self._sink, view[: PIPE_BUF if self._blocks else CHUNK]) :]
             except BlockingIOError:
-                continue
+                self._wait_for_room()
             except OSError as error:
                 raise OSError(error.errno, error.strerror, "stdout") from None
 

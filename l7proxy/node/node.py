@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 from l7proxy.core.config import ConfigError, amended
@@ -314,11 +315,21 @@ class Node:
             return
         msg_id = envelope.msg_id
 
+        around: dict[HttpResponse, tuple[bytes, bytes]] = {}
+
         def render(backend: Backend) -> bytes:
-            # The exchange has ended: it stands in for those of its kind that never begin.
-            exchange.stand_in(backend, upstream.response(exchange, backend))
-            line = encode_envelope("", "", None, response_body(exchange, msg_id))
-            return line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
+            response = upstream.response(exchange, backend)
+            named = b'"backend": ' + json.dumps(backend.name).encode()
+            if response not in around:
+                # The exchange has ended: it stands in for those of its kind that never begin.
+                exchange.stand_in(backend, response)
+                line = encode_envelope("", "", None, response_body(exchange, msg_id))
+                tail = line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
+                # The last one is the reply's own: only plain strings come after it.
+                before, _, after = tail.rpartition(named)
+                around[response] = before, after
+            before, after = around[response]
+            return before + named + after
 
         by_route = not upstream.minds_path() and exchange.rewritten_path is None
         route = exchange.route if by_route else None

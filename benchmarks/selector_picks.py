@@ -1,6 +1,6 @@
 """What does a pick cost, with 3, 100 and 10,000 backends?
 
-    python3 benchmarks/selectors.py [ALGORITHM ...]
+    python3 benchmarks/selector_picks.py [ALGORITHM ...]
 
 For each algorithm: nanoseconds for a pick with the pool left alone, the ratio of the largest pool
 to the smallest, and milliseconds to make the selector (tables included). Then, for the largest
