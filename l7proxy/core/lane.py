@@ -13,9 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from l7proxy.core.affinity import Affinity
     from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import Limit
 
 
@@ -38,35 +36,30 @@ class Lane:
         return backend
 
 
-class GuardedLane(Lane):
-    """A lane with limits to keep, or for a client that has its backend already."""
+class GuardedLane:
+    """A lane with limits to keep, or for clients that have their backend already.
 
-    __slots__ = ("_affinity", "_claims", "_request")
+    `turn(now)` is whose turn it is; `claims` are the limits that a request counts against, each
+    with its key.
+    """
+
+    __slots__ = ("_claims", "_turn")
 
     def __init__(
-        self,
-        turn: Callable[[], Backend | None],
-        claims: Sequence[tuple[Limit, str]],
-        affinity: Affinity | None,
-        request: HttpRequest,
+        self, turn: Callable[[float], Backend | None], claims: Sequence[tuple[Limit, str]]
     ) -> None:
-        super().__init__(turn)
+        self._turn = turn
         self._claims = claims
-        self._affinity = affinity
-        self._request = request
 
     def take(self, now: float) -> Backend | None:
-        for limit, key in self._claims:
+        """As `Lane.take`."""
+        claims = self._claims
+        for limit, key in claims:
             if limit.buckets.wait(key, now) > 0:
                 return None
-        if self._affinity is None:
-            backend = self._turn()
-        else:
-            backend = self._affinity.find(self._request, now)
-            if backend is not None and not backend.eligible:
-                return None
+        backend = self._turn(now)
         if backend is not None:
-            for limit, key in self._claims:
+            for limit, key in claims:
                 limit.buckets.take(key, now)
                 limit.admitted += 1
             backend.total += 1

@@ -133,7 +133,7 @@ class Proxy:
             if route.mirror is not None and exchange.state is not ENDED:
                 exchange.mirror = exchange.copy_for(self.pools[route.mirror], now)
 
-    def lane(self, exchange: Exchange) -> Lane | None:
+    def lane(self, exchange: Exchange) -> Lane | GuardedLane | None:
         """The lane for requests that are like the exchange's in all but their `msg_id`.
 
         The exchange has ended, its first attempt answered at once. None where the next such
@@ -152,9 +152,9 @@ class Proxy:
         turn = partial(selector.pick, request) if selector.minds_request else selector.turn
         limits = self.limits
         claims = () if limits is None else limits.claims(request, route, pool.name)
-        if not claims and pool.affinity is None:
-            return Lane(turn)
-        return GuardedLane(turn, claims, pool.affinity, request)
+        if pool.affinity is not None:
+            return GuardedLane(pool.affinity.returning(request), claims)
+        return GuardedLane(lambda now: turn(), claims) if claims else Lane(turn)
 
     def route_by_path(self, target: str) -> Route | None:
         """The route for a target, where `decides_by_path`; None if it takes a closer look."""

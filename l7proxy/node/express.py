@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.backend import Backend
-    from l7proxy.core.lane import Lane
+    from l7proxy.core.lane import GuardedLane, Lane
 
     Render = Callable[[Backend], bytes]
 
@@ -49,7 +49,9 @@ class Stop:
 
     __slots__ = ("render", "tails", "take")
 
-    def __init__(self, lane: Lane, render: Render, tails: dict[Backend, bytes]) -> None:
+    def __init__(
+        self, lane: Lane | GuardedLane, render: Render, tails: dict[Backend, bytes]
+    ) -> None:
         self.take = lane.take
         self.render = render
         self.tails = tails
@@ -158,7 +160,7 @@ class Express:
         line: bytes,
         msg_id: int,
         reply: bytes,
-        lane: Lane,
+        lane: Lane | GuardedLane,
         render: Render,
         route: object | None,
     ) -> None:

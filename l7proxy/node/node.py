@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from l7proxy.core.backend import Backend
     from l7proxy.core.chance import Chance
     from l7proxy.core.config import Config
+    from l7proxy.core.messages import HttpResponse
     from l7proxy.core.pool import Pool
     from l7proxy.upstreams.base import Upstream
 
