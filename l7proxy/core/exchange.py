@@ -53,8 +53,8 @@ class Exchange:
     - `mirror` is a copy for another pool: the shell carries it and drops its answer.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
       the client is told about its session; see `core.affinity`.
-    - `circuit_state` names the state of the backend's circuit breaker where this exchange
-      changed it.
+    - `circuit_state` names the state of `backend`'s circuit breaker where this exchange changed
+      it.
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
     - `owner` is the shell's: whatever it needs to deliver the answer. `carry` takes the exchange
@@ -339,6 +339,7 @@ class Exchange:
         self.backend = backend
         self.attempts += 1
         self.attempt_at = now
+        self.circuit_state = None
         self.state = ATTEMPTING
         self.pool.acquire(backend, now)
 

@@ -176,6 +176,7 @@ class Node:
         """
         self._draining = True
         self._carriers[-1].proxy.draining = True
+        self._forget_kinds()
         if self._clock.virtual:
             self._run_out()
             return self.abort(now)
