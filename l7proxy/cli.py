@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _node(words) if command is None else command(words[1:])
         finally:
+            gc.enable()
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
@@ -64,6 +66,8 @@ def _give_up_stdout() -> None:
 
 def _node(words: Sequence[str]) -> int:
     """`l7proxy [OPTIONS]`: the node on stdin and stdout."""
+    # Nothing that is made from here to the first message is ever garbage.
+    gc.disable()
     # Most runs have no arguments, and importing argparse takes a tenth of a short one.
     options = _node_parser().parse_args(words) if words else None
     config = load_config_file(options.config if options else None)
@@ -94,6 +98,8 @@ def _node(words: Sequence[str]) -> int:
     except OSError as error:
         complain(f"l7proxy: {error.filename}: {error.strerror}")
         return USAGE_ERROR
+    gc.freeze()
+    gc.enable()
     if sys.stdout is not None:
         driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
     return 0
