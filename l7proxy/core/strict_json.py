@@ -69,6 +69,13 @@ def _may_repeat(value: Any, text: str) -> bool:
     Every key has a colon behind it. Calling Python for each object while it is decoded, which
     would tell for sure, takes longer than decoding it.
     """
+    kept = count_keys(value)
+    # The colons, first of all and then without those that can't be behind a key.
+    return text.count(":") != kept != sum(map(text.count, _KEY_ENDS))
+
+
+def count_keys(value: Any) -> int:
+    """How many keys the objects in a value have, all together."""
     kept = 0
     values = [value]
     for item in values:
@@ -77,8 +84,7 @@ def _may_repeat(value: Any, text: str) -> bool:
             values += item.values()
         elif type(item) is list:
             values += item
-    # The colons, first of all and then without those that can't be behind a key.
-    return text.count(":") != kept != sum(map(text.count, _KEY_ENDS))
+    return kept
 
 
 def _decode_with_care(text: str) -> tuple[Any, list[str]]:

@@ -17,7 +17,7 @@ from l7proxy.node.codec import (
     CRASH,
     MALFORMED,
     NOT_SUPPORTED,
-    decode_envelope,
+    EnvelopeDecoder,
     encode_envelope,
 )
 from l7proxy.node.express import IN_REPLY_TO, Express
@@ -123,7 +123,9 @@ class Node:
         self._in_flight: dict[Exchange, None] = {}
         self._draining = False
         self._express = Express(self._out)
-        self._framer = Framer(decode_envelope, self._handle, self._broken, limit, self._run_express)
+        self._framer = Framer(
+            EnvelopeDecoder(), self._handle, self._broken, limit, self._run_express
+        )
         self._nodes = EnvelopeUpstream(self._ask)
         self._carriers: list[Carrier] = []
         """The present configuration's is the last; those before it only finish what they have."""
