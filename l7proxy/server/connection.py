@@ -149,6 +149,11 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self._state
         if state is READY:
+            if self._paused:
+                # What it does not read it can't be waiting for: more requests have to wait.
+                self._pending += data
+                self._transport.pause_reading()
+                return
             if self._pending:
                 data = self._pending + data
             elif (
@@ -214,6 +219,9 @@ class ClientConnection(asyncio.Protocol):
             self._reset_deadline(self._service.timeouts.tunnel)
         if self._flow is not None:
             self._flow.resume_reading()
+        elif self._state is READY:
+            self._transport.resume_reading()
+            self._take_pending()
 
     def overdue(self) -> None:
         """The deadline has passed."""
@@ -262,8 +270,8 @@ class ClientConnection(asyncio.Protocol):
             if self._state is not READY:
                 break
             data = self._pending
-            if not data:
-                if self._eof:
+            if self._paused or not data:
+                if self._eof and not data:
                     self._close()
                 break
         self._taking = False
@@ -367,7 +375,8 @@ class ClientConnection(asyncio.Protocol):
     def request_head(self, exchange: Exchange) -> bytes:
         head, plain = self.head, self._plain
         if plain is not None and head.fields.via is None:
-            return self._prepared.start(head, exchange) + plain
+            ready = self._prepared
+            return (ready.starts.get(exchange.route) or ready.start(head, exchange)) + plain
         start = self._prepared.bare_start(head, exchange)
         return start + self._service.forwarding.fields(self._peer, head)
 
@@ -388,7 +397,9 @@ class ClientConnection(asyncio.Protocol):
         out = self._head_for_client(exchange, head, len(payload))
         self._answered = True
         if len(payload) < _JOINED:
-            self._send(out + payload)
+            out += payload
+            self._sent += len(out)
+            self._write(out)
         else:
             self._send(out)
             self._send(payload)
@@ -524,13 +535,18 @@ class ClientConnection(asyncio.Protocol):
         self.body = self._reader = None
         self._state = READY
         self.deadline = now + self._service.timeouts.idle
-        if self._taking:
-            return
-        if self._pending:
-            pending, self._pending = self._pending, b""
-            if len(pending) > MAX_PENDING:
-                self._transport.resume_reading()
-            self._take(pending)
+        if not self._taking and (self._pending or self._eof):
+            self._take_pending()
+
+    def _take_pending(self) -> None:
+        """Goes on with what was pipelined, if the client reads the answers."""
+        pending = self._pending
+        if pending:
+            if not self._paused:
+                if len(pending) > MAX_PENDING:
+                    self._transport.resume_reading()
+                self._pending = b""
+                self._take(pending)
         elif self._eof:
             self._close()
 

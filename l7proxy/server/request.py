@@ -31,7 +31,7 @@ class Prepared:
     `upgrade` is the protocol that the client may switch to, or None.
     """
 
-    __slots__ = ("_bare_starts", "_starts", "headers", "logged", "parsed", "target", "upgrade")
+    __slots__ = ("_bare_starts", "headers", "logged", "parsed", "starts", "target", "upgrade")
 
     def __init__(self, head: RequestHead, rules: PathRules) -> None:
         self.headers = WireHeaders(head.fields)
@@ -45,7 +45,8 @@ class Prepared:
         self.upgrade = _upgrade(head)
         self.logged: str | None = None
         """The access log's text about the request, once there was some."""
-        self._starts: dict[Route | None, bytes] = {}
+        self.starts: dict[Route | None, bytes] = {}
+        """What `start` has worked out."""
         self._bare_starts: dict[Route | None, bytes] = {}
 
     def start(self, head: RequestHead, exchange: Exchange) -> bytes:
@@ -54,12 +55,10 @@ class Prepared:
         A route may rewrite a request, but always in the same way: so this is worked out once for
         each head and route.
         """
-        start = self._starts.get(exchange.route)
-        if start is None:
-            start = self.bare_start(head, exchange)
-            if head.host:
-                start += b"X-Forwarded-Host: %b\r\n" % head.host.encode()
-            self._starts[exchange.route] = start
+        start = self.bare_start(head, exchange)
+        if head.host:
+            start += b"X-Forwarded-Host: %b\r\n" % head.host.encode()
+        self.starts[exchange.route] = start
         return start
 
     def bare_start(self, head: RequestHead, exchange: Exchange) -> bytes:

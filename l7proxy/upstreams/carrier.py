@@ -34,6 +34,7 @@ class Carrier:
         self.upstreams = upstreams
         self.deliver = deliver
         self._crashed = crashed
+        self._carry = self.carry
 
     def open(
         self,
@@ -49,7 +50,7 @@ class Carrier:
         """
         exchange = self.proxy.open(request, now, target, kind)
         exchange.owner = owner
-        exchange.carry = self.carry
+        exchange.carry = self._carry
         self._take_on(exchange, now)
         mirror = exchange.mirror
         if mirror is not None:

@@ -251,3 +251,24 @@ async def test_requests_wait_for_a_place_on_a_full_backend() -> None:
             assert (await client.response()).endswith(b"ok")
     assert backend.accepted == 1
     await backend.stop()
+
+
+@conversation
+async def test_a_client_that_pipelines_and_does_not_read_is_not_read_for_ever() -> None:
+    backend = FakeBackend()
+    size = 100_000
+    backend._script = backend.answers(
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, bytes(size))
+    )
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        count = 400
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+        await until(lambda: any(c._paused for c in proxy.server.listener.connections))
+        for _ in range(2000):
+            await until(lambda: True)
+        assert len(backend.heads) < count // 2
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(count):
+            assert len(await client.response()) > size

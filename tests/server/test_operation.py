@@ -305,21 +305,29 @@ def _ask(port: int, path: str, process: subprocess.Popen[bytes]) -> bytes:
             assert time.monotonic() < end
 
 
+def _hear(process: subprocess.Popen[bytes], word: bytes, times: int) -> None:
+    """Waits for so many lines with the word on stderr: each worker says its own."""
+    assert process.stderr is not None
+    while times:
+        line = process.stderr.readline()
+        assert line
+        times -= word in line
+
+
 @pytest.mark.parametrize("arguments", [(), ("--no-uvloop",), ("--workers", "2")])
 def test_the_command_serves_reloads_and_ends(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     process, port, config = _serve(tmp_path, *arguments)
+    workers = 2 if arguments[:1] == ("--workers",) else 1
     with process:
         try:
             assert _ask(port, "/api", process).startswith(b"HTTP/1.1 200 ")
             config.write_text('{"backend_pools": {"shop": {"backends": ["a:1"]}}}')
             os.kill(process.pid, signal.SIGHUP)
-            while not _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 "):
-                pass
+            _hear(process, b"reloaded", workers)
+            assert _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 ")
             config.write_text("nonsense")
             os.kill(process.pid, signal.SIGHUP)
-            assert process.stderr is not None
-            while b"config.json" not in process.stderr.readline():
-                pass
+            _hear(process, b"config.json", workers)
             assert _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 ")
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0

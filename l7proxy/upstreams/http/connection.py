@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.messages import Headers
     from l7proxy.core.verdict import Verdict
     from l7proxy.http1 import ResponseHead
     from l7proxy.http1.body import Body
@@ -224,7 +223,10 @@ class BackendConnection(asyncio.Protocol):
         else:
             length = head.body_length(method, upgrade_asked=downstream.upgrade)
         now = self._time()
-        if not exchange.responded(head.status, now, self._headers_for(exchange, head)):
+        # The core looks at a response's fields only where it learns sessions from them.
+        looks = exchange.pool is not None and exchange.pool.affinity is not None
+        headers = WireHeaders(head.fields) if looks else None
+        if not exchange.responded(head.status, now, headers):
             self._drop_response(head, length, len(data) - end)
             exchange.carry(exchange, now)
             return
@@ -254,13 +256,6 @@ class BackendConnection(asyncio.Protocol):
             self._take_body(data, end)
         else:
             downstream.flush()
-
-    def _headers_for(self, exchange: Exchange, head: ResponseHead) -> Headers | None:
-        """The response's fields as the core sees them, where it looks."""
-        assert exchange.pool is not None
-        if exchange.pool.affinity is None:
-            return None
-        return WireHeaders(head.fields)
 
     def _take_body(self, data: bytes, start: int) -> None:
         reader, downstream = self._reader, self._downstream
