@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 COLLECT_AFTER = 20_000
 """Objects made and not yet freed before cycles are looked for: a request makes none that last."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What a server reacts to; who blocks them while it starts has them unblocked."""
 SWEEP = 1.0
 """Seconds between two looks at who is overdue."""
 
@@ -168,6 +170,7 @@ def serve_sockets(
             log("reloaded")
 
     loop.add_signal_handler(signal.SIGHUP, reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     async def main() -> None:
         await server.start(sockets)

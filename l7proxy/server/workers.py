@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.proxy import Proxy
 from l7proxy.server.loop import new_event_loop
-from l7proxy.server.server import bind, serve_sockets
+from l7proxy.server.server import SIGNALS, bind, serve_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def serve(
     inherited = [bind(listen) for listen in listens if listen.startswith("unix:")]
     ports = [listen for listen in listens if not listen.startswith("unix:")]
 
-    def work() -> None:
+    def work(config: Config = config) -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
         loop = new_event_loop(fast=fast)
         serve_sockets(config, Random(), sockets, loop=loop, log=log, reread=reread, secrets=secrets)
@@ -52,15 +52,27 @@ def serve(
     if not shared:
         work()
         return 0
-    return _Supervisor(workers, work, log).run()
+
+    def work_anew() -> None:
+        work(reread() or config)
+
+    return _Supervisor(workers, work, work_anew, log).run()
 
 
 class _Supervisor:
     """Keeps so many workers alive, and passes signals on to them."""
 
-    def __init__(self, workers: int, work: Callable[[], None], log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        workers: int,
+        work: Callable[[], None],
+        work_anew: Callable[[], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """`work_anew` is what takes the place of a worker that died after a reload."""
         self._wanted = workers
         self._work = work
+        self._work_anew = work_anew
         self._log = log
         self._children: set[int] = set()
         self._stopping = False
@@ -68,7 +80,7 @@ class _Supervisor:
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, self._pass_on)
+        signal.signal(signal.SIGHUP, self._reload)
         for _ in range(self._wanted):
             self._spawn()
         status = 0
@@ -87,13 +99,16 @@ class _Supervisor:
         return status
 
     def _spawn(self) -> None:
+        # A signal that comes before the worker can handle it has to wait until it can.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child = os.fork()
         if child:
             self._children.add(child)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return
         code = 1
         try:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             self._work()
             code = 0
@@ -101,6 +116,10 @@ class _Supervisor:
             self._log(f"l7proxy: {error}")
         finally:
             os._exit(code)
+
+    def _reload(self, number: int, frame: object = None) -> None:
+        self._work = self._work_anew
+        self._pass_on(number)
 
     def _stop(self, number: int, frame: object = None) -> None:
         self._stopping = True
