@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.config import Config, ConfigError
+    from l7proxy.core.pool import Pool
+    from l7proxy.node.node import Node
+    from l7proxy.upstreams.base import Upstream
 
 VERSION = "1.0.0"
 IO_ERROR = 1
@@ -83,7 +86,14 @@ def _node(words: Sequence[str]) -> int:
     log = complain if options is None or options.log_level == "warning" else _say_nothing
     limit = options.max_message if options else DEFAULT_LIMIT
     try:
-        node = Node(
+        record = _recorder(options.record) if options and options.record else None
+    except OSError as error:
+        complain(f"l7proxy: {error.filename}: {error.strerror}")
+        return USAGE_ERROR
+    drain_timeout = options.drain_timeout if options else 30.0
+
+    def node(http: Callable[[Pool], Upstream] | None = None) -> Node:
+        made = Node(
             config,
             Random(options.seed if options else 0),
             log,
@@ -91,17 +101,32 @@ def _node(words: Sequence[str]) -> int:
             virtual_time=options is not None and options.virtual_time,
             secrets=read_secret,
             explain=options is not None and options.explain,
-            record=_recorder(options.record) if options and options.record else None,
+            record=record,
+            http=http,
+            simulate=options is not None and options.simulate,
+            ordered=options is not None and options.ordered,
         )
+        gc.freeze()
+        gc.enable()
+        return made
+
+    real = any(pool.upstream == "http" for pool in config.backend_pools.values())
+    try:
+        if real and not (options and options.simulate):
+            if options is not None and options.virtual_time:
+                complain("l7proxy: real backends take real time; try --simulate")
+                return USAGE_ERROR
+            # Imported here because asyncio takes longer than most conversations.
+            from l7proxy.node import http_driver
+
+            if sys.stdout is not None:
+                http_driver.run(node, 0, 1, drain_timeout=drain_timeout)
+        else:
+            plain = node()
+            if sys.stdout is not None:
+                driver.run(plain, 0, 1, drain_timeout=drain_timeout)
     except ConfigError as error:
         return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
-    except OSError as error:
-        complain(f"l7proxy: {error.filename}: {error.strerror}")
-        return USAGE_ERROR
-    gc.freeze()
-    gc.enable()
-    if sys.stdout is not None:
-        driver.run(node, 0, 1, drain_timeout=options.drain_timeout if options else 30.0)
     return 0
 
 
@@ -250,6 +275,12 @@ def _node_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="where chance begins (default: 0)"
+    )
+    parser.add_argument(
+        "--ordered", action="store_true", help="answer requests in the order in which they came"
+    )
+    parser.add_argument(
+        "--simulate", action="store_true", help="simulate every backend, whatever its upstream"
     )
     parser.add_argument(
         "--explain", action="store_true", help="say in every reply why it was decided so"

@@ -251,6 +251,15 @@ class Exchange:
         self._end(now)
         self._proxy.ready.pop(self, None)
 
+    def unsendable(self, verdict: Verdict, now: float) -> None:
+        """The request can't be written for any backend, and no backend is to blame for it."""
+        if self.state is ATTEMPTING:
+            assert self.pool is not None and self.backend is not None
+            self.pool.drop(self.backend, self.attempt_at, now)
+        self._end(now)
+        self.backend = None
+        self.refuse(verdict)
+
     def name_circuit(self) -> None:
         """Sets `circuit_state` whether or not it changed, where there is a circuit breaker."""
         breaker = None if self.pool is None else self.pool.breaker

@@ -36,9 +36,9 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
     Raises OSError, with "stdin" or "stdout" as its file, where reading or writing fails
     otherwise, and where after a signal the answers are not read in time.
     """
-    if not _is_open(sink):
+    if not is_open(sink):
         return
-    if not _is_open(source):
+    if not is_open(source):
         # Otherwise the wake-up pipe would get the number.
         source = os.open(os.devnull, os.O_RDONLY)
     given, sink = sink, _private(sink)
@@ -60,7 +60,8 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
             os.close(sink)
 
 
-def _is_open(fd: int) -> bool:
+def is_open(fd: int) -> bool:
+    """Whether the file descriptor is one."""
     try:
         os.fstat(fd)
     except OSError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from random import Random
 
-from l7proxy.core.config import ConfigError, amended
-from l7proxy.core.config.spec import kind_of
+from l7proxy.core.config import ConfigError, Problem, amended
+from l7proxy.core.config.spec import child, kind_of
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.json_messages import BadMember
 from l7proxy.core.proxy import Proxy
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.messages import HttpResponse
     from l7proxy.core.pool import Pool
+    from l7proxy.node.order import Order
     from l7proxy.upstreams.base import Upstream
 
     Handler = Callable[["Node", "Envelope"], None]
@@ -104,14 +105,24 @@ class Node:
         secrets: Secrets | None = None,
         explain: bool = False,
         record: Callable[[Mapping[str, Any]], object] | None = None,
+        http: Callable[[Pool], Upstream] | None = None,
+        simulate: bool = False,
+        ordered: bool = False,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work.
 
         `secrets` reads the keys that a configuration names; see `core.affinity.Secrets`. With
         `explain` every reply to a request says why. `record(envelope)` gets every message that
         is handled, with the time at which it is as its `at`.
+
+        `http` makes the upstream of a pool whose backends are real; without it, pools with
+        `"upstream": "http"` are refused, unless their backends, and those of all other pools, are
+        to be simulated. With it time is the wall clock's, whatever envelopes say. `ordered` has
+        requests answered in the order in which they came.
         """
         self._explain = explain
+        self._http = http
+        self._simulate = simulate
         self._record = record
         self._random = random
         self._log = log
@@ -120,6 +131,12 @@ class Node:
         self._clock = Clock(virtual=virtual_time)
         self._timers = Timers()
         self._out: list[bytes] = []
+        self._order: Order | None = None
+        if ordered:
+            from l7proxy.node.order import Order
+
+            self._order = Order(self._out)
+        self._changed: Callable[[], None] | None = None
         self._in_flight: dict[Exchange, None] = {}
         self._draining = False
         self._express = Express(self._out)
@@ -145,6 +162,20 @@ class Node:
         self._clock.follow_wall(now)
         self._let_happen(self._clock.now)
         return self._flush()
+
+    def output(self) -> bytes:
+        """What has come about since, not by input nor by time, but by what a backend did."""
+        return self._flush()
+
+    def now(self, wall: float) -> float:
+        """The core's time (seconds) at the wall clock's `wall`."""
+        self._clock.follow_wall(wall)
+        return self._clock.now
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Has `changed` called when there may be something to write, or something due sooner."""
+        self._changed = changed
+        self._timers.on_sooner = lambda due: changed()
 
     def next_deadline(self) -> float | None:
         """The next instant at which `advance` has something to do.
@@ -196,6 +227,16 @@ class Node:
     def idle(self) -> bool:
         """Whether every request has its answer."""
         return not self._in_flight
+
+    @property
+    def load(self) -> int:
+        """How many requests real backends have, or will have as soon as they have a place."""
+        return sum(
+            pool.active + len(pool.queue)
+            for carrier in self._carriers
+            for pool in carrier.proxy.pools.values()
+            if pool.config.upstream == "http"
+        )
 
     def _let_happen(self, until: float) -> None:
         """Everything that is due by `until`, in order of time."""
@@ -281,6 +322,8 @@ class Node:
             raise BadMember("/body/msg_id: must be a whole number")
 
     def _keep_time(self, at: Any) -> None:
+        if self._http is not None:
+            raise BadMember("/at: real backends take the time they take")
         try:
             instant = self._clock.read(at)
         except ValueError as error:
@@ -299,12 +342,17 @@ class Node:
         exchange = self._carriers[-1].open(request, envelope, self._clock.now, kind=kind)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
+            if self._order is not None:
+                self._order.expect(exchange)
+        elif self._order is not None and self._order.waits:
+            return
         elif kind is Exchange and envelope.text is not None and self._express.is_listening:
             self._learn(exchange, envelope, envelope.text)
 
     def _run_express(self, lines: list[bytes], start: int) -> int:
         """Answers lines of a known kind, as far as it goes; virtual time is told line by line."""
-        by_hand = self._clock.virtual or self._record is not None
+        held = self._order is not None and self._order.waits
+        by_hand = held or self._clock.virtual or self._record is not None
         return start if by_hand else self._express.run(lines, start, self._clock.now)
 
     def _learn(self, exchange: Exchange, envelope: Envelope, text: bytes) -> None:
@@ -360,8 +408,12 @@ class Node:
         self._in_flight.pop(exchange, None)
         if envelope.body.get("circuit_state") is True:
             exchange.name_circuit()
+        if exchange.response is None:
+            # It broke off half-way, and nobody has seen the first half.
+            assert exchange.verdict is not None
+            exchange.refuse(exchange.verdict)
         reply = response_body(exchange, envelope.msg_id)
-        self._send(envelope.src, envelope.called, reply)
+        self._send(envelope.src, envelope.called, reply, exchange)
 
     def _crash(self, exchange: Exchange, error: Exception, now: float) -> None:
         """A bug ended the exchange: its sender is told, and everyone else is not affected."""
@@ -369,7 +421,7 @@ class Node:
         envelope: Envelope = exchange.owner
         self._in_flight.pop(exchange, None)
         text = f"internal error: {type(error).__name__}"
-        self._error(envelope.src, envelope.called, envelope.msg_id, CRASH, text)
+        self._error(envelope.src, envelope.called, envelope.msg_id, CRASH, text, exchange)
 
     def _log_bug(self, error: Exception) -> None:
         import traceback
@@ -426,18 +478,41 @@ class Node:
             body["in_reply_to"] = envelope.msg_id
         self._send(envelope.src, envelope.called, {**body, **members})
 
-    def _error(self, src: str, called: str, msg_id: int | None, code: int, text: str) -> None:
+    def _error(
+        self,
+        src: str,
+        called: str,
+        msg_id: int | None,
+        code: int,
+        text: str,
+        exchange: Exchange | None = None,
+    ) -> None:
         body: dict[str, Any] = {"type": "error"}
         if msg_id is not None:
             body["in_reply_to"] = msg_id
-        self._send(src, called, {**body, "code": code, "text": text})
+        self._send(src, called, {**body, "code": code, "text": text}, exchange)
 
     def _ask(self, dest: str, body: Mapping[str, Any], exchange: Exchange | None) -> None:
-        self._send(dest, DEFAULT_NAME if exchange is None else exchange.owner.called, body)
+        called = DEFAULT_NAME if exchange is None else exchange.owner.called
+        self._out.append(self._line(dest, called, body))
+        if self._changed is not None:
+            self._changed()
 
-    def _send(self, to: str, called: str, body: Mapping[str, Any]) -> None:
+    def _send(
+        self, to: str, called: str, body: Mapping[str, Any], exchange: Exchange | None = None
+    ) -> None:
+        """Answers; `exchange` is what this ends, if it ends one."""
+        line = self._line(to, called, body)
+        if self._order is None:
+            self._out.append(line)
+        else:
+            self._order.put(line, exchange)
+        if self._changed is not None:
+            self._changed()
+
+    def _line(self, to: str, called: str, body: Mapping[str, Any]) -> bytes:
         at = self._clock.shown() if self._clock.virtual else None
-        self._out.append(encode_envelope(self._name or called, to, at, body))
+        return encode_envelope(self._name or called, to, at, body)
 
     # Configuration.
 
@@ -455,9 +530,16 @@ class Node:
         proxy.start(self._clock.now)
 
     def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
-        if pool.config.upstream == "envelope":
+        kind = "simulated" if self._simulate else pool.config.upstream
+        if kind == "envelope":
             return self._nodes
-        return Simulated(pool, chance)
+        if kind == "simulated":
+            return Simulated(pool, chance)
+        if self._http is None:
+            at = child(child("/backend_pools", pool.name), "upstream")
+            problem = "real backends must be in the configuration that the node starts with"
+            raise ConfigError([Problem(at, problem)])
+        return self._http(pool)
 
     def _note(self, now: float, text: str) -> None:
         self._log(f"{now:.3f} s: {text}")

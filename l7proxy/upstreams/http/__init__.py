@@ -11,6 +11,6 @@
 from l7proxy.upstreams.http.downstream import Downstream
 from l7proxy.upstreams.http.pool import ConnectionPools
 from l7proxy.upstreams.http.request_body import RequestBody
-from l7proxy.upstreams.http.upstream import HttpUpstream
+from l7proxy.upstreams.http.upstream import HttpUpstream, WholeUpstream
 
-__all__ = ["ConnectionPools", "Downstream", "HttpUpstream", "RequestBody"]
+__all__ = ["ConnectionPools", "Downstream", "HttpUpstream", "RequestBody", "WholeUpstream"]

@@ -75,7 +75,7 @@ class BackendConnection(asyncio.Protocol):
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._parse = pool.parser.parse
-        self._time = pool.loop.time
+        self._time = pool.time
         self._abandon = self.abort
         self._state = IDLE
         self._exchange: Exchange | None = None

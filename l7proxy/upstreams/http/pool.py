@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 class ConnectionPools:
     """Every backend's connections in one process, kept when the configuration changes."""
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: AbstractEventLoop, time: Callable[[], float] | None = None) -> None:
+        """`time` is the core's (seconds), where that is not the loop's."""
         self.loop = loop
+        self.time = time or loop.time
         self._pools: dict[str, ConnectionPool] = {}
 
     def get(self, address: str, config: HttpConfig) -> ConnectionPool:
         """The connections to `address`, from now on under `config`."""
         pool = self._pools.get(address)
         if pool is None:
-            pool = self._pools[address] = ConnectionPool(self.loop, address, config)
+            pool = self._pools[address] = ConnectionPool(self.loop, self.time, address, config)
         else:
             pool.reconfigure(config)
         return pool
@@ -64,8 +66,15 @@ class ConnectionPool:
     the backend meanwhile, and the others can grow old and be dropped.
     """
 
-    def __init__(self, loop: AbstractEventLoop, address: str, config: HttpConfig) -> None:
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        time: Callable[[], float],
+        address: str,
+        config: HttpConfig,
+    ) -> None:
         self.loop = loop
+        self.time = time
         self.address = address
         self.config = config
         self.parser = ResponseParser()
@@ -201,7 +210,7 @@ class _Connecting:
             verdict = TIMED_OUT.because("connecting")
         except OSError as error:
             verdict = CONNECT_FAILED.because(error.strerror or str(error))
-        now, exchange = pool.loop.time(), self._exchange
+        now, exchange = pool.time(), self._exchange
         if exchange is None:
             if connection is not None:
                 connection.idle_since = now

@@ -55,7 +55,7 @@ class ProbeConnection(asyncio.Protocol):
         """Tells the probe, once, and closes."""
         probe, self._probe = self._probe, None
         if probe is not None:
-            now = self._pool.loop.time()
+            now = self._pool.time()
             if status is None:
                 probe.failed(now)
             else:

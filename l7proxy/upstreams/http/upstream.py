@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7proxy.core.exchange import MIRRORED
+from l7proxy.core.verdict import BAD_REQUEST
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.http.whole import Whole
 
@@ -42,3 +43,24 @@ class HttpUpstream(Upstream):
 
     def probe(self, probe: Probe, now: float) -> None:
         self._pools[probe.backend].probe(probe)
+
+
+class WholeUpstream(HttpUpstream):
+    """The same for a shell whose requests are there as a whole, and that takes whole responses.
+
+    `exchange.owner` is the shell's own. A response larger than `limit` bytes counts as garbage.
+    """
+
+    def __init__(self, pool: Pool, pools: ConnectionPools, limit: int) -> None:
+        super().__init__(pool, pools)
+        self._limit = limit
+
+    def start(self, exchange: Exchange, now: float) -> None:
+        whole = Whole(exchange, keep=exchange.owner is not MIRRORED, limit=self._limit)
+        try:
+            whole.request_head(exchange)
+        except ValueError as error:
+            exchange.unsendable(BAD_REQUEST.because(str(error)), now)
+            return
+        exchange.under_way(now)
+        self._pools[exchange.backend].carry(exchange, whole, now)

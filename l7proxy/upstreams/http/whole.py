@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.http1 import BadResponse
+from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import request_head
-from l7proxy.upstreams.http.headers import WireHeaders
 from l7proxy.upstreams.http.request_body import RequestBody
 
 if TYPE_CHECKING:
@@ -37,15 +38,18 @@ _OURS = frozenset(
 class Whole:
     """The `Downstream` of an exchange whose request is just a core `HttpRequest`.
 
-    With `keep` the response becomes `exchange.response`; without, nobody wants it.
+    With `keep` the response becomes `exchange.response`, unless its body has more than `limit`
+    bytes; without, nobody wants it.
     """
 
     upgrade = False
 
-    def __init__(self, exchange: Exchange, *, keep: bool) -> None:
+    def __init__(self, exchange: Exchange, *, keep: bool, limit: int = 0) -> None:
         request = exchange.request
         self._exchange = exchange
         self._keep = keep
+        self._room = limit
+        self._head: bytes | None = None
         self._status = 0
         self._fields: Headers | None = None
         self._payload: list[Piece] = []
@@ -58,10 +62,16 @@ class Whole:
 
     def request_head(self, exchange: Exchange) -> bytes:
         """Raises ValueError where the request can't be written as HTTP/1.1."""
+        if self._head is None:
+            self._head = self._written(exchange)
+        return self._head
+
+    def _written(self, exchange: Exchange) -> bytes:
         request, backend = exchange.request, exchange.backend
         assert backend is not None
+        dropped = _OURS | _listed(exchange.forward_headers)
         fields = [
-            (name, value) for name, value in exchange.forward_headers if name.lower() not in _OURS
+            (name, value) for name, value in exchange.forward_headers if name.lower() not in dropped
         ]
         if not any(name.lower() == "host" for name, _ in fields):
             address = backend.address
@@ -81,7 +91,8 @@ class Whole:
         self._status = head.status
         if self._keep:
             self._fields = Headers(
-                pair for pair in WireHeaders(head.fields) if pair[0].lower() not in _OURS
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in split_fields(head.forwardable)
             )
 
     def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
@@ -91,18 +102,35 @@ class Whole:
 
     def response_data(self, pieces: Sequence[Piece]) -> None:
         if self._keep:
+            self._room -= sum(map(len, pieces))
+            if self._room < 0:
+                raise BadResponse("a body too large for a message")
             self._payload += pieces
 
     def response_end(self, trailers: bytes) -> None:
         if self._keep:
             body = b"".join(self._payload)
-            self._exchange.response = HttpResponse(self._status, self._fields, body or None)
+            response = HttpResponse(self._status, self._fields, body or None)
+            route = self._exchange.route
+            assert route is not None
+            edits = route.response_headers
+            self._exchange.response = response if edits is None else edits.edited(response)
 
     def flush(self) -> None:
         """What came is kept already."""
 
     def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         raise AssertionError("nobody asked for a tunnel")
+
+
+def _listed(headers: Headers) -> frozenset[str]:
+    """The fields that a Connection field makes hop-by-hop too, in lower case."""
+    return frozenset(
+        option.strip().lower()
+        for name, value in headers
+        if name.lower() == "connection"
+        for option in value.split(",")
+    )
 
 
 class _Unhurried:
