@@ -8,17 +8,21 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TextIO
 
     from l7proxy.core.config import Config, ConfigError
     from l7proxy.core.pool import Pool
     from l7proxy.node.node import Node
+    from l7proxy.tools.arguments import Progress
+    from l7proxy.tools.formats import Traffic
+    from l7proxy.tools.replay import Player
     from l7proxy.upstreams.base import Upstream
 
 VERSION = "1.0.0"
 IO_ERROR = 1
+MISMATCH = 1
 USAGE_ERROR = 2
 LOG_LEVELS = ("warning", "error", "silent")
 
@@ -218,9 +222,208 @@ def _serve(words: Sequence[str]) -> int:
         return USAGE_ERROR
 
 
+def _explain(words: Sequence[str]) -> int:
+    """`l7proxy explain [METHOD] URL`: where one request goes, and why."""
+    parser = _parser("explain", "Say where a request would go first, and why.")
+    parser.add_argument(
+        "request", nargs="+", metavar="[METHOD] URL", help="a URL, or a path; GET if not given"
+    )
+    parser.add_argument("-X", "--request", dest="method", metavar="METHOD")
+    parser.add_argument("-H", "--header", action="append", default=[], metavar="HEADER")
+    parser.add_argument("-d", "--data", action="append", default=[], metavar="DATA")
+    parser.add_argument("-b", "--cookie", action="append", default=[], metavar="COOKIES")
+    parser.add_argument("--client-ip", default="127.0.0.1", metavar="ADDRESS")
+    parser.add_argument("--config", metavar="FILE", help="the configuration")
+    parser.add_argument("--seed", type=int, default=0, help="what chance begins with (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a tree")
+    options = parser.parse_intermixed_args(words)
+    config = load_config_file(options.config)
+    if config is None:
+        return USAGE_ERROR
+    from l7proxy.core.config import ConfigError
+    from l7proxy.tools import explain
+
+    try:
+        request = explain.request_from(
+            options.request,
+            method=options.method,
+            headers=options.header,
+            data=options.data,
+            cookies=options.cookie,
+            client_ip=options.client_ip,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        exchange = explain.explain(config, request, options.seed, read_secret)
+    except ConfigError as error:
+        return refuse_config(options.config or DEFAULT_CONFIGS[0], error)
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    if options.json:
+        _say(explain.as_json(exchange))
+    else:
+        _say(explain.as_tree(exchange, explain.Paint(wanted=coloured)))
+    return 0
+
+
+def _replay(words: Sequence[str]) -> int:
+    """`l7proxy replay TRAFFIC`: recorded traffic in virtual time, and a report."""
+    from l7proxy.tools import arguments
+
+    parser = _parser("replay", "Play recorded traffic in virtual time and report what came of it.")
+    arguments.add_traffic_arguments(parser)
+    parser.add_argument("--html", metavar="FILE", help="write the report as a web page, too")
+    options = parser.parse_args(words)
+
+    def run(lines: TextIO, progress: Progress | None, config: Config) -> int:
+        import json
+        from random import Random
+
+        from l7proxy.node.rehearsal import Rehearsal
+        from l7proxy.tools.replay import as_text, replay, report
+        from l7proxy.tools.tally import Tally
+
+        traffic = arguments.traffic_from(options, lines)
+        tally = Tally()
+        player = Rehearsal(
+            config,
+            Random(options.seed),
+            tally.ended,
+            configured=tally.watch,
+            noted=tally.note,
+            secrets=read_secret,
+            simulated=traffic.format != "envelopes",
+        )
+        replay(traffic, player, progress)
+        if progress is not None:
+            progress.clear()
+        _complain_of_lines(traffic)
+        made = report(tally, traffic, player.refused)
+        _say(json.dumps(made, indent=2) + "\n" if options.json else as_text(made))
+        if options.html is not None:
+            from l7proxy.tools.page import page
+
+            title = f"Replay of {os.path.basename(options.traffic)}"
+            with open(options.html, "w", encoding="utf-8", errors="replace") as file:
+                file.write(page(made, tally, title))
+        return 0
+
+    return _with_traffic(options, run)
+
+
+def _diff(words: Sequence[str]) -> int:
+    """`l7proxy diff --against B TRAFFIC`: what another configuration would change."""
+    from l7proxy.tools import arguments
+
+    parser = _parser(
+        "diff", "Play traffic to two configurations and group what changes; exit status 1 if any."
+    )
+    arguments.add_traffic_arguments(parser)
+    other = parser.add_mutually_exclusive_group(required=True)
+    other.add_argument("--against", metavar="FILE", help="the other configuration")
+    other.add_argument("--answers", metavar="FILE", help="what a node answered, instead")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="what may change: a number of requests, a share (1%%), or a field such as backend",
+    )
+    options = parser.parse_args(words)
+    from l7proxy.tools import diff
+
+    try:
+        allowance = diff.Allowance(options.allow)
+    except ValueError as error:
+        parser.error(f"argument --allow: {error}")
+
+    def run(lines: TextIO, progress: Progress | None, config: Config) -> int:
+        import json
+        from random import Random
+
+        from l7proxy.node.rehearsal import Rehearsal
+
+        traffic = arguments.traffic_from(options, lines)
+        comparison = diff.Comparison()
+        players: list[Player] = []
+
+        def add_side(config: Config) -> None:
+            listener = comparison.side(len(players))
+            players.append(
+                Rehearsal(
+                    config,
+                    Random(options.seed),
+                    listener,
+                    secrets=read_secret,
+                    simulated=traffic.format != "envelopes",
+                    settled=options.against is not None,
+                )
+            )
+
+        add_side(config)
+        if options.answers is None:
+            against = load_config_file(options.against)
+            if against is None:
+                return USAGE_ERROR
+            add_side(against)
+            diff.compare(traffic, players, progress)
+        else:
+            with arguments.open_text(options.answers) as answers:
+                players.append(diff.Answers(answers, comparison))
+                diff.compare(traffic, players, progress)
+        comparison.finish()
+        if progress is not None:
+            progress.clear()
+        _complain_of_lines(traffic)
+        made = diff.as_json(comparison)
+        _say(json.dumps(made, indent=2) + "\n" if options.json else diff.as_text(comparison))
+        return 0 if allowance.covers(comparison) else MISMATCH
+
+    return _with_traffic(options, run)
+
+
+def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Config], int]) -> int:
+    """Opens what a tool needs, and says what is wrong with it."""
+    from l7proxy.core.config import ConfigError
+    from l7proxy.tools import arguments
+
+    config = load_config_file(options.config)
+    if config is None:
+        return USAGE_ERROR
+    try:
+        with arguments.open_text(options.traffic) as lines:
+            progress = None
+            if sys.stderr.isatty() and options.traffic != "-":
+                size = os.path.getsize(options.traffic)
+                progress = arguments.Progress(lines, size, sys.stderr.write)
+            return run(lines, progress, config)
+    except ConfigError as error:
+        return refuse_config(options.config or DEFAULT_CONFIGS[0], error)
+    except OSError as error:
+        complain(f"l7proxy: {error.filename}: {error.strerror}")
+    except ValueError as error:
+        complain(f"l7proxy: {_shown(options.traffic)}: {error}")
+    return USAGE_ERROR
+
+
+def _complain_of_lines(traffic: Traffic) -> None:
+    """Says how many lines were skipped, and shows the first of them."""
+    if not traffic.bad:
+        return
+    lines = "line was" if traffic.bad == 1 else "lines were"
+    complain(f"{traffic.bad} {lines} skipped")
+    for number, why, text in traffic.shown:
+        complain(f"  line {number}: {why}: {text}")
+    if traffic.bad > len(traffic.shown):
+        complain("  ...")
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "serve": _serve,
     "check": _check,
+    "explain": _explain,
+    "replay": _replay,
+    "diff": _diff,
     "schema": _schema,
 }
 

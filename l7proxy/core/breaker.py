@@ -145,6 +145,7 @@ class Breaker(Watcher):
         if circuit.rate is not None:
             circuit.rate.clear()
         self._pool.log(now, f"{backend.name}: the circuit is {state}")
+        self._pool.noticed(backend, now)
 
     def _circuit(self, backend: Backend) -> _Circuit:
         circuit = self._circuits.get(backend)

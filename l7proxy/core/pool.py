@@ -94,6 +94,8 @@ class Pool:
         self.health: HealthChecks | None = None
         self._slow_start: SlowStart | None = None
         self._log = log
+        self.noticed: Callable[[Backend, float], None] = _nobody_notices
+        """Told of every backend whose health or administrative state has changed."""
         self._listened_to = _EVERY_BAR
         self._tier = min(backend.tier for backend in self.backends)
         self._next_index = len(self.backends)
@@ -344,6 +346,7 @@ class Pool:
             self._reconsider(backend)
         elif changed:
             self._survey(now)
+            self.noticed(backend, now)
         if self.queue:
             self.dispatch(now)
 
@@ -412,3 +415,7 @@ class Pool:
         for watcher in self.watchers:
             shown.update(watcher.snapshot(backend))
         return shown
+
+
+def _nobody_notices(backend: Backend, now: float) -> None:
+    """Who is told of changes where nobody wants to know."""

@@ -296,7 +296,9 @@ class Node:
                 self._clock.start()
             assert isinstance(body, dict)
             if self._record is not None:
+                # What is due at this very instant comes first, as it will in the replay.
                 at = self._clock.now
+                self._let_happen(at)
                 self._record({"src": src, "dest": called, "at": at, "body": body})
             envelope = Envelope(src, called, body["type"], msg_id, body, line, text)
             HANDLERS.get(envelope.kind, Node._operation)(self, envelope)

@@ -1,0 +1,95 @@
+"""What `replay` and `diff` are told about the traffic, and how they read it."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+
+from l7proxy.tools.formats import FORMATS, Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
+    from typing import TextIO
+
+
+def add_traffic_arguments(parser: ArgumentParser) -> None:
+    """The options that say what the traffic is."""
+    parser.add_argument("traffic", metavar="TRAFFIC", help="a recording or a log; - reads stdin")
+    parser.add_argument("--config", metavar="FILE", help="the configuration")
+    parser.add_argument("--seed", type=int, default=0, help="what chance begins with (default: 0)")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="how the traffic is written; told from it if not given",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="NAME=FIELD",
+        help="where a JSON log has something, as in path=request.uri or duration=took:ms",
+    )
+    parser.add_argument(
+        "--captures",
+        default="",
+        metavar="NAMES",
+        help="the request headers that HAProxy captured, as in Host,User-Agent",
+    )
+    parser.add_argument(
+        "--as-logged",
+        action="store_true",
+        help="backends take as long, and answer with the status, that the log tells of",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first line that can't be read"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def open_text(name: str) -> TextIO:
+    """The lines of a file, which may be gzipped, or of stdin for `-`; raises OSError."""
+    if name == "-":
+        return sys.stdin
+    if name.endswith(".gz"):
+        return gzip.open(name, "rt", encoding="utf-8", errors="replace")
+    return open(name, encoding="utf-8", errors="replace")
+
+
+def traffic_from(options: Namespace, lines: TextIO) -> Traffic:
+    """The traffic in the lines; raises ValueError where format or mapping can't be used."""
+    return Traffic(
+        lines,
+        options.format,
+        mapping=options.map,
+        captures=[name for name in options.captures.split(",") if name],
+        as_logged=options.as_logged,
+        strict=options.strict,
+    )
+
+
+class Progress:
+    """A bar on a terminal: how much of the file has been read."""
+
+    WIDTH = 30
+
+    def __init__(self, lines: TextIO, size: int, write: Callable[[str], object]) -> None:
+        self._where = lines.buffer.tell
+        self._size = size
+        self._write = write
+        self._shown = -1
+
+    def __call__(self, count: int) -> None:
+        """Shows the bar where it has moved."""
+        done = min(self._where() / self._size, 1.0)
+        percent = int(done * 100)
+        if percent != self._shown:
+            self._shown = percent
+            bar = "#" * int(done * self.WIDTH)
+            self._write(f"\r[{bar:<{self.WIDTH}}] {percent:3}% {count} messages ")
+
+    def clear(self) -> None:
+        """Leaves the line empty."""
+        if self._shown >= 0:
+            self._write("\r\x1b[K")

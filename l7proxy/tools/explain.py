@@ -1,0 +1,193 @@
+"""`l7proxy explain`: one request, asked as with curl, and why it goes where it goes."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+from l7proxy.core.messages import Headers, HttpRequest
+from l7proxy.core.proxy import Proxy
+from l7proxy.core.trace import Traced
+from l7proxy.tools.formats.har import split_url
+from l7proxy.tools.formats.line import BadLine
+from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.simulated import Simulated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from l7proxy.core.affinity import Secrets
+    from l7proxy.core.config import Config
+    from l7proxy.core.exchange import Exchange
+
+
+def request_from(
+    words: Sequence[str],
+    *,
+    method: str | None = None,
+    headers: Sequence[str] = (),
+    data: Sequence[str] = (),
+    cookies: Sequence[str] = (),
+    client_ip: str = "127.0.0.1",
+) -> HttpRequest:
+    """The request that `[METHOD] URL` and curl's options ask for.
+
+    `headers` are `Name: value`, `data` are joined with `&` and make it a POST, as curl does it. A
+    URL without a host is a path. Raises ValueError, with a text for people.
+    """
+    *before, url = words
+    if len(before) > 1:
+        raise ValueError(f"one URL, and a method before it, not {' '.join(words)}")
+    pairs = []
+    for line in headers:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise ValueError(f'"{line}" must be a header, as in "Name: value"')
+        pairs.append((name.strip(), value.strip()))
+    if "://" in url:
+        try:
+            path, host = split_url(url)
+        except BadLine as error:
+            raise ValueError(str(error)) from None
+        if not any(name.lower() == "host" for name, _ in pairs):
+            pairs.insert(0, ("Host", host))
+    else:
+        path = url
+    if cookies:
+        pairs.append(("Cookie", "; ".join(cookies)))
+    body = "&".join(data).encode()
+    asked = method or (before[0] if before else "POST" if data else "GET")
+    return HttpRequest(asked, path, Headers(pairs), client_ip=client_ip, body=body)
+
+
+def explain(
+    config: Config, request: HttpRequest, seed: int, secrets: Secrets | None = None
+) -> Exchange:
+    """The exchange of the request, first and alone with this configuration, in virtual time.
+
+    Raises `ConfigError` where the configuration can't be put to work.
+    """
+    proxy = Proxy(config, Random(seed), secrets=secrets)
+    upstreams = {name: Simulated(pool, proxy.chance) for name, pool in proxy.pools.items()}
+    ended: list[Exchange] = []
+    carrier = Carrier(proxy, upstreams, lambda exchange, now: ended.append(exchange), _reraise)
+    exchange = carrier.open(request, None, 0.0, kind=Traced)
+    while not ended and (due := proxy.next_deadline()) is not None:
+        carrier.advance(due)
+    return exchange
+
+
+def _reraise(exchange: Exchange, error: Exception, now: float) -> None:
+    raise error
+
+
+class Paint:
+    """Colours, or none."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self._wanted = wanted
+
+    def __call__(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._wanted else text
+
+
+GOOD, BAD, DIM, BOLD = "32", "31", "2", "1"
+
+
+def as_json(exchange: Exchange) -> str:
+    """Answer and decision, for machines."""
+    assert exchange.response is not None
+    made: dict[str, Any] = {"status": exchange.response.status}
+    if exchange.backend is not None:
+        made["backend"] = exchange.backend.name
+    if exchange.verdict is not None:
+        made["error"] = exchange.verdict.text
+    return json.dumps({**made, "decision": exchange.decision}, indent=2) + "\n"
+
+
+def as_tree(exchange: Exchange, paint: Paint) -> str:
+    """Answer and decision, for people."""
+    assert exchange.response is not None and exchange.decision is not None
+    request, status = exchange.request, exchange.response.status
+    backend = "" if exchange.backend is None else f" from {exchange.backend.name}"
+    why = "" if exchange.verdict is None else f": {exchange.verdict.text}"
+    colour = BAD if status >= 400 else GOOD
+    lines = [
+        paint(f"{request.method} {request.target}", BOLD),
+        paint(f"{status}{backend}{why}", colour),
+    ]
+    branches = list(_branches(exchange.decision, paint))
+    for place, (title, leaves) in enumerate(branches):
+        last = place == len(branches) - 1
+        lines.append(f"{'└─' if last else '├─'} {title}")
+        for at, leaf in enumerate(leaves):
+            twig = "└─" if at == len(leaves) - 1 else "├─"
+            lines.append(f"{'   ' if last else '│  '}{twig} {leaf}")
+    return "\n".join(lines) + "\n"
+
+
+def _branches(decision: Mapping[str, Any], paint: Paint) -> list[tuple[str, list[str]]]:
+    made: list[tuple[str, list[str]]] = []
+    route = decision.get("route", {})
+    others = route.get("others", ())
+    width = max((len(other["name"]) for other in others), default=0)
+    lost = [f"{other['name']:<{width}}  {paint(other['lost'], DIM)}" for other in others]
+    if "refused" in route:
+        made.append((f"route    {paint(route['refused'], BAD)}", []))
+    elif "pattern" in route:
+        name = route["name"]
+        shown = name if name == route["pattern"] else f"{name} ({route['pattern']})"
+        if "rewritten_path" in route:
+            shown += f", asked for as {route['rewritten_path']}"
+        made.append((f"route    {paint(shown, BOLD)}", lost))
+    elif route:
+        made.append((f"route    {paint('none matches', BAD)}", lost))
+    for limit in decision.get("limits", ()):
+        left = f"{limit['remaining']} of {limit['burst']} left"
+        made.append((f'limit    {limit["limit"]}: {left} for "{limit["key"]}"', []))
+    if "pool" in decision:
+        rule = f": {decision['rule']}" if "rule" in decision else ""
+        title = f"pool     {paint(decision['pool'], BOLD)}, {decision['algorithm']}{rule}"
+        made.append((title, []))
+    for wait in decision.get("waits", ()):
+        seconds = f", {wait['seconds']:g} s" if "seconds" in wait else ""
+        made.append((f"wait     {wait['for']}{seconds}", _backends(wait, paint)))
+    for number, attempt in enumerate(decision.get("attempts", ()), 1):
+        outcome = attempt.get("outcome", "no answer")
+        good = outcome.startswith("status ") and outcome < "status 5"
+        title = f"attempt  {number}: {paint(attempt['picked'], BOLD)}, "
+        title += paint(outcome, GOOD if good else BAD)
+        if attempt.get("seconds"):
+            title += f" after {attempt['seconds']:g} s"
+        for key in ("because", "no_retry"):
+            if key in attempt:
+                title += f"; {'not tried again: ' if key == 'no_retry' else ''}{attempt[key]}"
+        made.append((title, [*_selector(attempt), *_backends(attempt, paint)]))
+    return made
+
+
+def _selector(attempt: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name.replace('_', ' ')}: {_one_line(value)}"
+        for name, value in attempt.get("selector", {}).items()
+    ]
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item:g}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _backends(facts: Mapping[str, Any], paint: Paint) -> list[str]:
+    backends = facts.get("backends", {})
+    width = max(map(len, backends), default=0)
+    return [
+        f"{name:<{width}}  "
+        + paint(*(("eligible", GOOD) if looks["eligible"] else ("left out", BAD)))
+        + f"  {looks['state']}, weight {looks['weight']:g}, {looks['in_flight']} in flight"
+        + (paint(f"; {looks['because']}", DIM) if "because" in looks else "")
+        for name, looks in backends.items()
+    ]

@@ -1,0 +1,251 @@
+"""`l7proxy replay`: recorded traffic in virtual time, and what a configuration made of it."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from l7proxy.core.verdict import NO_ROUTE
+from l7proxy.tools.tally import SLOTS, Tally
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from l7proxy.core.backend import Backend
+    from l7proxy.core.pool import Pool
+    from l7proxy.core.routing import Route
+    from l7proxy.tools.formats import Envelope, Traffic
+
+    class Player(Protocol):
+        """What plays envelopes: the node's rehearsal, which the command line provides."""
+
+        refused: int
+
+        def play(self, envelope: Mapping[str, Any], number: int) -> None: ...
+
+        def end(self) -> None: ...
+
+
+PERCENTILES = (50, 90, 99)
+
+
+def replay(
+    traffic: Iterable[tuple[int, Envelope]],
+    player: Player,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Plays all of the traffic, and what is in flight then to its end.
+
+    `progress(number)` is told now and then how many envelopes have been played.
+    """
+    play = player.play
+    for count, (number, envelope) in enumerate(traffic, 1):
+        play(envelope, number)
+        if progress is not None and not count & 0x3FF:
+            progress(count)
+    player.end()
+
+
+def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
+    """What the tally holds, as JSON values: durations in seconds, shares from 0 to 1."""
+    total = sum(tally.outcomes.values())
+    assert tally.proxy is not None
+    pools = dict.fromkeys(tally.pool_of.values())
+    by_status = _counted(tally, lambda route, pool, status: status)
+    by_pool = _counted(tally, lambda route, pool, status: pool and pool.name)
+    by_route = _counted(tally, lambda route, pool, status: route)
+    routes = [
+        {
+            "route": NO_ROUTE.text if route is None else str(route),
+            "pattern": None if route is None else route.pattern,
+            "pool": None if route is None else route.pool_name,
+            "requests": count,
+            "share": _share(count, total),
+            "statuses": _in_order(_statuses_of(tally, route)),
+        }
+        for route, count in sorted(by_route.items(), key=lambda item: -item[1])
+    ]
+    limits = [] if tally.proxy.limits is None else tally.proxy.limits.snapshot()
+    return {
+        "requests": total,
+        "refused": refused,
+        "seconds": round(tally.until, 6),
+        "format": traffic.format,
+        "bad_lines": traffic.bad,
+        "statuses": _in_order(by_status),
+        "latency": {
+            **{f"p{p}": round(tally.latencies.percentile(p / 100), 6) for p in PERCENTILES},
+            "max": round(tally.latencies.largest, 6),
+        },
+        "retries": tally.retried,
+        "ejections": tally.ejections,
+        "sessions_moved": sum(
+            pool.affinity.snapshot()["replaced"] for pool in pools if pool.affinity is not None
+        ),
+        "limited": sum(limit["refused"] for limit in limits),
+        "limits": [
+            {key: limit[key] for key in ("limit", "admitted", "refused")} for limit in limits
+        ],
+        "routes": routes,
+        "pools": [_pool_report(tally, pool, by_pool.get(pool.name, 0), total) for pool in pools],
+        "notes": [{"at": round(at, 6), "text": text} for at, text in tally.notes],
+    }
+
+
+def _counted(
+    tally: Tally, by: Callable[[Route | None, Pool | None, int], Any], *, missing: bool = True
+) -> dict[Any, int]:
+    """How many requests there were for each key; without `missing`, those with a key at all."""
+    counts: dict[Any, int] = {}
+    for (route, pool, _, status), count in tally.outcomes.items():
+        key = by(route, pool, status)
+        if missing or key is not None:
+            counts[key] = counts.get(key, 0) + count
+    return counts
+
+
+def _statuses_of(tally: Tally, route: Route | None) -> dict[int, int]:
+    def by(one: Route | None, pool: Pool | None, status: int) -> int | None:
+        return status if one is route else None
+
+    return _counted(tally, by, missing=False)
+
+
+def _in_order(by_status: Mapping[int, int]) -> dict[str, int]:
+    return {str(status): by_status[status] for status in sorted(by_status)}
+
+
+def _pool_report(tally: Tally, pool: Pool, requests: int, total: int) -> dict[str, Any]:
+    backends = [backend for backend, its in tally.pool_of.items() if its is pool]
+    attempts = sum(backend.total for backend in backends)
+    by_weight = [backend.total / backend.full_weight for backend in backends]
+    return {
+        "pool": pool.name,
+        "algorithm": pool.config.algorithm,
+        "requests": requests,
+        "share": _share(requests, total),
+        "balance": balance(by_weight),
+        "backends": [_backend_report(tally, backend, attempts) for backend in backends],
+    }
+
+
+def _backend_report(tally: Tally, backend: Backend, attempts: int) -> dict[str, Any]:
+    series = tally.series[backend]
+    return {
+        "backend": backend.name,
+        "weight": backend.full_weight,
+        "attempts": backend.total,
+        "share": _share(backend.total, attempts),
+        "failures": backend.failures,
+        "peak_in_flight": series.peak,
+        "state": series.state,
+    }
+
+
+def balance(loads: Sequence[float]) -> dict[str, float | None]:
+    """How even loads are: the largest over the mean, and the coefficient of variation.
+
+    1 and 0 where all are equal; None where there is no load.
+    """
+    mean = sum(loads) / len(loads) if loads else 0
+    if not mean:
+        return {"max_over_mean": None, "coefficient_of_variation": None}
+    variance = sum((load - mean) ** 2 for load in loads) / len(loads)
+    return {
+        "max_over_mean": round(max(loads) / mean, 4),
+        "coefficient_of_variation": round(sqrt(variance) / mean, 4),
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def levels(tally: Tally, backend: Backend) -> list[int]:
+    """The most in flight on the backend in each slot, as far as the replay went."""
+    series = tally.series[backend]
+    shown = []
+    level = 0
+    for slot in range(slots(tally)):
+        shown.append(max(series.in_flight[slot], level))
+        if series.level[slot] >= 0:
+            level = series.level[slot]
+    return shown
+
+
+def slots(tally: Tally) -> int:
+    """How many slots the replay has used."""
+    return min(int(tally.until / tally.width) + 1, SLOTS)
+
+
+def as_text(made: Mapping[str, Any]) -> str:
+    """The report for a terminal."""
+    lines = [
+        f"{made['requests']} requests in {_duration(made['seconds'])} ({made['format']})",
+        "statuses   " + _listed(made["statuses"]),
+        "latency    " + "  ".join(f"{k} {_duration(v)}" for k, v in made["latency"].items()),
+        f"retries    {made['retries']}   ejections {made['ejections']}"
+        f"   sessions moved {made['sessions_moved']}   limited {made['limited']}",
+    ]
+    if made["refused"]:
+        lines.append(f"refused    {made['refused']} messages that were not valid")
+    table = [("route", "pool", "requests", "share", "statuses")]
+    for route in made["routes"]:
+        statuses = _listed(route["statuses"])
+        row = (route["route"], route["pool"] or "-", str(route["requests"]))
+        table.append((*row, _percent(route["share"]), statuses))
+    lines += ["", *_table(table, "<<>><")]
+    for pool in made["pools"]:
+        even = pool["balance"]
+        lines += ["", f"pool {pool['pool']}: {pool['algorithm']}, {pool['requests']} requests"]
+        if even["max_over_mean"] is not None:
+            lines[-1] += (
+                f", max/mean {even['max_over_mean']:.3f}"
+                f", variation {even['coefficient_of_variation']:.3f}"
+            )
+        rows: list[tuple[str, ...]] = [
+            ("backend", "weight", "attempts", "share", "failures", "peak", "state")
+        ]
+        rows += [
+            (
+                each["backend"],
+                f"{each['weight']:g}",
+                str(each["attempts"]),
+                _percent(each["share"]),
+                str(each["failures"]),
+                str(each["peak_in_flight"]),
+                each["state"],
+            )
+            for each in pool["backends"]
+        ]
+        lines += _table(rows, "<>>>>><")
+    for limit in made["limits"]:
+        lines += ["", f"limit {limit['limit']}: {limit['admitted']} admitted"]
+        lines[-1] += f", {limit['refused']} refused"
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return "  ".join(f"{name} x {count}" for name, count in counts.items()) or "none"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _duration(seconds: float) -> str:
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.4g} s" if seconds < 100 else f"{seconds:.0f} s"

@@ -1,0 +1,275 @@
+"""Replays: what is counted, how it is shown, and that memory does not grow with the traffic."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l7proxy.core.config import config_from
+from l7proxy.node.rehearsal import Rehearsal
+from l7proxy.tools.formats import Traffic
+from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
+from l7proxy.tools.replay import as_text, balance, replay, report, slots
+from l7proxy.tools.tally import SLOTS, Latencies, Tally
+from tests.processes import ROOT, run
+
+POOLS: dict[str, Any] = {
+    "api": {
+        "backends": ["a:80", {"address": "b:80", "weight": 3}],
+        "simulate": {"latency": 0.5},
+    },
+    "web": {"backends": ["w:80"], "rate_limit": {"requests_per_second": 1, "burst": 2}},
+}
+
+
+def request(at: float, path: str, src: str = "c", **body: Any) -> dict[str, Any]:
+    return {"src": src, "at": at, "body": {"type": "http_request", "path": path, **body}}
+
+
+def played(
+    envelopes: Iterable[dict[str, Any]], config: dict[str, Any] | None = None, seed: int = 0
+) -> tuple[dict[str, Any], Tally]:
+    tally = Tally()
+    player = Rehearsal(
+        config_from(config or {"backend_pools": POOLS}),
+        Random(seed),
+        tally.ended,
+        configured=tally.watch,
+        noted=tally.note,
+    )
+    traffic = Traffic(json.dumps(envelope) for envelope in envelopes)
+    replay(traffic, player)
+    return report(tally, traffic, player.refused), tally
+
+
+def test_a_report_says_how_many_requests_took_which_way() -> None:
+    envelopes = [
+        *(request(n / 10, "/api/x") for n in range(8)),
+        *(request(1, "/web/x") for _ in range(3)),
+        request(1, "/none"),
+        request(1, "/api/x", method=3),
+    ]
+    made, _ = played(envelopes)
+    assert made["requests"] == 12
+    assert made["refused"] == 1
+    assert made["statuses"] == {"200": 10, "404": 1, "429": 1}
+    assert [(r["route"], r["requests"], r["statuses"]) for r in made["routes"]] == [
+        ("/api/*", 8, {"200": 8}),
+        ("/web/*", 3, {"200": 2, "429": 1}),
+        ("no route matches", 1, {"404": 1}),
+    ]
+    api, web = made["pools"]
+    assert [(b["backend"], b["attempts"]) for b in api["backends"]] == [("a", 2), ("b", 6)]
+    assert api["balance"] == {"max_over_mean": 1, "coefficient_of_variation": 0}
+    assert web["requests"] == 2
+    assert made["limited"] == 1
+    assert made["limits"] == [{"limit": "pool web", "admitted": 2, "refused": 1}]
+    assert made["seconds"] == 1.2
+    assert made["latency"]["max"] == 0.5
+
+
+def test_how_many_were_in_flight_at_once_is_known_for_every_backend() -> None:
+    made, tally = played([request(at, "/api/x") for at in (0, 0, 0, 0, 2, 2)])
+    peaks = [backend["peak_in_flight"] for backend in made["pools"][0]["backends"]]
+    assert peaks == [1, 3]
+    assert slots(tally) <= SLOTS
+
+
+def test_retries_ejections_and_what_the_pool_said_are_counted() -> None:
+    pool = {
+        "backends": ["a:80", {"address": "b:80", "simulate": {"faults": [{"fault": "reset"}]}}],
+        "ejection": {"consecutive_failures": 2, "time": 5},
+        "breaker": {"failures": 3, "open_time": 1},
+    }
+    made, tally = played(
+        [request(at, "/p") for at in range(12)],
+        {"backend_pools": {"p": pool}},
+    )
+    assert made["statuses"] == {"200": 12}
+    assert made["ejections"] == 2
+    assert made["retries"] == made["pools"][0]["backends"][1]["failures"] > 2
+    changes = [state for _, state in tally.series[_backend(tally, "b")].changes]
+    assert changes[:4] == ["ejected", "up", "broken", "half-open"]
+    assert any("is ejected for 5 s" in note["text"] for note in made["notes"])
+
+
+def test_sessions_that_had_to_move_are_counted() -> None:
+    config = {
+        "backends": ["a:80", "b:80"],
+        "sticky": {"learn": {"cookie": "SID"}},
+        "simulate": {"headers": {"Set-Cookie": "SID=x"}},
+    }
+    pool = {"backend_pools": {"p": config}}
+    gone = {"type": "backend", "pool": "p", "backend": "a", "set": {"state": "down"}}
+    again = request(2, "/p", headers={"Cookie": "SID=x"})
+    envelopes = [request(0, "/p"), {"src": "op", "at": 1, "body": gone}, again]
+    made, _ = played(envelopes, pool)
+    assert made["sessions_moved"] == 1
+
+
+def test_an_init_in_the_traffic_brings_its_configuration_and_new_backends_are_known() -> None:
+    init = {"type": "init", "backends": ["x:80"]}
+    add = {"type": "add_backend", "pool": "default", "backend": "y:80"}
+    envelopes = [
+        {"src": "c", "at": 0, "body": init},
+        {"src": "c", "at": 0, "body": add},
+        request(0, "/anything"),
+        request(0, "/anything"),
+    ]
+    made, _ = played(envelopes)
+    (pool,) = [pool for pool in made["pools"] if pool["pool"] == "default"]
+    assert [backend["attempts"] for backend in pool["backends"]] == [1, 1]
+
+
+def test_the_text_has_every_part_of_the_report() -> None:
+    made, _ = played([*(request(0, "/web/x") for _ in range(3)), request(0, "/api/x", method=1)])
+    text = as_text(made)
+    assert text.startswith("3 requests in 0 s (envelopes)\nstatuses   200 x 2  429 x 1\n")
+    assert "refused    1 messages that were not valid" in text
+    assert "pool web: round-robin, 2 requests, max/mean 1.000, variation 0.000" in text
+    assert "limit pool web: 2 admitted, 1 refused" in text
+    assert as_text(played([])[0]).startswith("0 requests in 0 s")
+
+
+def test_balance_is_none_where_there_is_no_load() -> None:
+    assert balance([0, 0]) == {"max_over_mean": None, "coefficient_of_variation": None}
+    assert balance([1, 3]) == {"max_over_mean": 1.5, "coefficient_of_variation": 0.5}
+
+
+@given(st.lists(st.floats(0, 1e4), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1]))
+def test_percentiles_are_right_to_within_one_percent(values: list[float], share: float) -> None:
+    latencies = Latencies()
+    for value in values:
+        latencies.add(value)
+    place = max(0, -(-len(values) * share // 1) - 1)
+    exact = sorted(values)[int(place)]
+    assert latencies.percentile(share) == pytest.approx(exact, rel=0.0101, abs=0)
+    assert Latencies().percentile(share) == 0
+
+
+@given(st.lists(st.floats(0, 50), max_size=60), st.sampled_from([0.01, 3.0, 200.0]))
+def test_however_long_it_takes_no_request_is_lost_from_the_plots(
+    gaps: list[float], stretch: float
+) -> None:
+    at = 0.0
+    envelopes = []
+    for gap in gaps:
+        at += gap * stretch
+        envelopes.append(request(at, "/api/x"))
+    _, tally = played(envelopes)
+    counted = sum(sum(series.requests) for series in tally.series.values())
+    assert counted == len(gaps)
+    assert all(len(series.requests) == SLOTS for series in tally.series.values())
+
+
+def test_memory_does_not_grow_with_the_traffic() -> None:
+    def traffic(count: int) -> Iterable[dict[str, Any]]:
+        return (request(n / 100, f"/api/{n}", src=f"c{n}") for n in range(count))
+
+    played(traffic(2000))
+    peaks = []
+    for count in (2000, 20000):
+        tracemalloc.start()
+        played(traffic(count))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.3
+
+
+def test_the_page_stands_alone() -> None:
+    made, tally = played([*(request(n, "/api/<x>") for n in range(20)), request(20, "/web/x")])
+    made["notes"] = [{"at": 1, "text": "<b>"}]
+    text = page(made, tally, "a <title>")
+    assert "<script" not in text and "http://" not in text and "https://" not in text
+    assert "default-src 'none'" in text
+    assert "a &lt;title&gt;" in text and "&lt;b&gt;" in text
+    for plot in ("requests", "in-flight", "states"):
+        assert f'data-plot="{plot}"' in text
+
+
+def test_a_page_of_nothing_is_a_page() -> None:
+    made, tally = played([])
+    assert "0</b>requests" in page(made, tally, "nothing")
+
+
+def test_many_backends_share_a_line() -> None:
+    lines = [(f"b{n}", [float(n), 1.0]) for n in range(20)]
+    order = sorted(range(20), key=lambda n: -n)
+    shown = _fewer(lines, order, max)
+    assert [name for name, _ in shown] == [*(f"b{n}" for n in range(13, 20)), "most of 13 others"]
+    assert shown[-1][1] == [12.0, 1.0]
+
+
+def test_a_state_that_has_no_colour_of_its_own_is_shown_as_the_worst_of_its_parts() -> None:
+    changes = [(1.0, "ejected,broken"), (2.0, "up"), (9.0, "down")]
+    assert _periods(changes, 5.0) == [
+        (0.0, 1.0, "up"),
+        (1.0, 2.0, "broken"),
+        (2.0, 5.0, "up"),
+        (5.0, 5.0, "down"),
+    ]
+
+
+@given(st.floats(0, 1e9))
+def test_scales_reach_the_largest_value_in_round_steps(most: float) -> None:
+    ticks = scale(most)
+    assert ticks[0] == 0 and ticks[-1] >= most * 0.999999
+    assert 2 <= len(ticks) <= 7
+
+
+def test_numbers_on_axes_are_short() -> None:
+    assert [number(value) for value in (0.5, 2000.0, 20000.0, 3e7)] == [
+        "0.5",
+        "2000",
+        "20 k",
+        "30 M",
+    ]
+    texts = [seconds(value) for value in (0, 0.0123, 5, 90, 600, 36000)]
+    assert texts == ["0 s", "12.3 ms", "5 s", "90 s", "10 min", "10 h"]
+
+
+LOG = ROOT / "examples" / "access.log"
+
+
+def test_the_command_prints_a_report_and_writes_the_page(tmp_path: Path) -> None:
+    done = run("replay", LOG, "--html", tmp_path / "report.html")
+    assert (done.status, done.err) == (0, "")
+    assert "(combined)" in done.out
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_as_json_the_report_is_for_machines(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("garbage\n" * 7 + LOG.read_text())
+    done = run("replay", "--format", "combined", log, "--json")
+    assert json.loads(done.out)["bad_lines"] == 7
+    assert done.err.startswith(
+        "7 lines were skipped\n  line 1: not a line of a combined access log"
+    )
+    assert done.err.endswith("  ...\n") and done.err.count("\n") == 7
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["--strict", "--format", "haproxy", str(LOG)], "line 1: not a line of HAProxy"),
+    (["/nowhere.log"], "/nowhere.log: No such file"),
+    ([str(ROOT / "LICENSE")], "no known format"),
+    ([str(LOG), "--config", "/nowhere.json"], "/nowhere.json: No such file"),
+    ([str(LOG), "--format", "json", "--map", "colour=c"], "must be NAME=FIELD"),
+    ([str(LOG), "--html", "/nowhere/report.html"], "/nowhere/report.html: No such file"),
+])  # fmt: skip
+def test_what_can_not_be_used_is_said_with_exit_status_2(words: list[str], complaint: str) -> None:
+    done = run("replay", *words)
+    assert done.status == 2
+    assert complaint in done.err
+
+
+def _backend(tally: Tally, name: str) -> Any:
+    return next(backend for backend in tally.series if backend.name == name)
