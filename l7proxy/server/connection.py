@@ -527,10 +527,7 @@ class ClientConnection(asyncio.Protocol):
         """The response is out: on to the next request, or to the end of the connection."""
         self._sent = 0
         if self._closing:
-            if self._body_is_missing() or self._fault is not None:
-                self._linger()
-            else:
-                self._close()
+            self._linger()
             return
         self.body = self._reader = None
         self._state = READY
