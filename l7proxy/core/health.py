@@ -108,8 +108,10 @@ class HealthChecks:
 
     def watch(self, backend: Backend, now: float) -> None:
         """Starts checking a backend, the first time at once."""
-        self._counts[backend] = HealthCount(self._config)
-        if not self._config.initially_up:
+        count = self._counts[backend] = HealthCount(self._config)
+        # A backend that was found down before a reload is down until it is found up.
+        count.up = self._config.initially_up and not backend.bars & DOWN
+        if not count.up:
             self._pool.raise_bar(backend, DOWN, now)
         self._schedule(backend, now)
 

@@ -138,6 +138,23 @@ class Pool:
             for backend in self.backends:
                 self.health.watch(backend, now)
 
+    def take_over(self, before: Pool) -> None:
+        """Goes on, before its own first request, with what is known of the backends that stay.
+
+        They are those with the same name and address. Their counters go on, and so does what a
+        person or the health checks said of them; who was ejected or had an open circuit gets a
+        fresh chance.
+        """
+        for backend in self.backends:
+            old = before.by_name.get(backend.name)
+            if old is not None and old.address == backend.address:
+                backend.total, backend.failures = old.total, old.failures
+                kept = old.bars & (DRAINING | MAINTENANCE)
+                if self.config.health is not None and before.config.health is not None:
+                    kept |= old.bars & DOWN
+                backend.bars = kept
+        self._survey(0.0)
+
     def stop(self) -> None:
         """Ends the health checks: the pool only finishes what it has."""
         if self.health is not None:

@@ -173,15 +173,18 @@ class Proxy:
     def take_over(self, before: Proxy) -> None:
         """Goes on where a proxy with another configuration stops.
 
-        What clients would miss is kept: the sessions learned, and how much of their limits they
-        have used, for pools and limits that are there under the same name.
+        What would be missed is kept, for pools, limits and backends that are there under the same
+        name: the sessions learned, how much of their limits clients have used, and what is known
+        of each backend (`Pool.take_over`).
         """
         if self.limits is not None and before.limits is not None:
             self.limits.take_over(before.limits)
         for name, pool in self.pools.items():
             old = before.pools.get(name)
-            if pool.affinity is not None and old is not None and old.affinity is not None:
-                pool.affinity.take_over(old.affinity)
+            if old is not None:
+                pool.take_over(old)
+                if pool.affinity is not None and old.affinity is not None:
+                    pool.affinity.take_over(old.affinity)
 
     def start(self, now: float) -> None:
         """Begins what goes on by itself: health checks."""

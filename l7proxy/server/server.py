@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
+    from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.server.access_log import AccessLog
 
 COLLECT_AFTER = 20_000
@@ -47,6 +48,8 @@ class Server:
         self._log = log
         self._secrets = secrets
         self.pools = ConnectionPools(loop)
+        self._logs: list[tuple[AccessLogConfig, AccessLog]] = []
+        """Every log that was ever asked for: one in use stays when the configuration changes."""
         self.service = self._service(config)
         self.listener = Listener(loop, self.service)
         self._sweeper: asyncio.TimerHandle | None = None
@@ -68,7 +71,12 @@ class Server:
             return None
         from l7proxy.server.access_log import AccessLog
 
-        return AccessLog(wanted, self._loop.time())
+        for known, log in self._logs:
+            if known == wanted:
+                return log
+        log = AccessLog(wanted, self._loop.time())
+        self._logs.append((wanted, log))
+        return log
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Begins to serve on bound sockets."""
@@ -97,8 +105,8 @@ class Server:
             self._sweeper.cancel()
         self.service.stop()
         self.pools.close()
-        if self.service.access_log is not None:
-            self.service.access_log.close()
+        for _, log in self._logs:
+            log.close()
         await asyncio.sleep(0)
 
     def _sweep(self) -> None:
@@ -106,8 +114,8 @@ class Server:
         now = self._loop.time()
         self.listener.sweep(now)
         self.pools.sweep(now)
-        if self.service.access_log is not None:
-            self.service.access_log.flush()
+        for _, log in self._logs:
+            log.flush()
 
 
 def bind(listen: str, *, shared: bool = False) -> socket.socket:
