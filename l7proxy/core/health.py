@@ -45,18 +45,26 @@ class Probe:
     """One check of one backend, for an upstream to carry out.
 
     The upstream calls `answered(status, now)` or `failed(now)`; whichever comes first counts,
-    and a timeout counts as failed. `abandon`, if the upstream sets it, is called then.
+    and one that is not over by `due` counts as failed. `done(status or None, now)` is told once.
+    `abandon`, if the upstream sets it, is called when nobody waits for the check any more.
     """
 
     __slots__ = ("_done", "_timer", "abandon", "backend", "path", "pool")
 
-    def __init__(self, pool: Pool, backend: Backend, path: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        backend: Backend,
+        path: str,
+        due: float,
+        done: Callable[[int | None, float], None],
+    ) -> None:
         self.pool = pool
         self.backend = backend
         self.path = path
-        self.abandon: Callable[[], None] | None = None
-        self._done: Callable[[int | None, float], None] | None = None
-        self._timer: Timer | None = None
+        self.abandon: Callable[[], None] = _nothing
+        self._done: Callable[[int | None, float], None] | None = done
+        self._timer = pool.timers.schedule(due, self._overdue)
 
     def answered(self, status: int, now: float) -> None:
         """The backend answered."""
@@ -66,30 +74,25 @@ class Probe:
         """There was no answer."""
         self._finish(None, now)
 
-    def begin(self, due: float, done: Callable[[int | None, float], None]) -> None:
-        """Waits for the outcome until `due`; then calls `done(status or None, now)`."""
-        self._done = done
-        self._timer = self.pool.timers.schedule(due, self._overdue)
-
     def cancel(self) -> None:
         """Forgets the check."""
         self._done = None
-        if self._timer is not None:
-            self.pool.timers.cancel(self._timer)
-        if self.abandon is not None:
-            self.abandon()
+        self.pool.timers.cancel(self._timer)
+        self.abandon()
 
     def _overdue(self, now: float) -> None:
-        if self.abandon is not None:
-            self.abandon()
+        self.abandon()
         self._finish(None, now)
 
     def _finish(self, status: int | None, now: float) -> None:
         done, self._done = self._done, None
         if done is not None:
-            if self._timer is not None:
-                self.pool.timers.cancel(self._timer)
+            self.pool.timers.cancel(self._timer)
             done(status, now)
+
+
+def _nothing() -> None:
+    """What there is to give up where the upstream set nothing."""
 
 
 class HealthChecks:
@@ -141,12 +144,14 @@ class HealthChecks:
         )
 
     def _check(self, backend: Backend, now: float) -> None:
-        probe = Probe(self._pool, backend, self._config.path)
-        self._under_way[backend] = probe
-        probe.begin(
+        probe = Probe(
+            self._pool,
+            backend,
+            self._config.path,
             now + self._config.timeout,
             lambda status, at: self._judge(backend, status, at),
         )
+        self._under_way[backend] = probe
         self._probes.append(probe)
         spread = self._config.jitter * (2 * self._random.random() - 1)
         # A check that is slower than the interval must not overlap the next one.
@@ -155,9 +160,9 @@ class HealthChecks:
 
     def _judge(self, backend: Backend, status: int | None, now: float) -> None:
         self._under_way.pop(backend, None)
-        count = self._counts.get(backend)
-        if count is None or backend.bars & REMOVED:
+        if backend.bars & REMOVED:
             return
+        count = self._counts[backend]
         if count.add(good=status in self._config.expect):
             if count.up:
                 self._pool.log(now, f"{backend.name} is up")

@@ -1,0 +1,201 @@
+"""The node's time: the wall's until an envelope tells another."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from l7proxy.core.config import config_from
+from l7proxy.node import Node
+from l7proxy.node.clock import Clock
+
+
+def test_no_time_passes_before_the_first_message() -> None:
+    clock = Clock()
+    clock.follow_wall(100.0)
+    assert (clock.started, clock.now) == (False, 0.0)
+    clock.start()
+    clock.follow_wall(101.5)
+    assert (clock.now, clock.on_wall(2.0)) == (1.5, 102.0)
+
+
+def test_the_wall_clock_never_takes_it_back() -> None:
+    clock = Clock()
+    clock.start()
+    clock.follow_wall(5.0)
+    clock.follow_wall(4.0)
+    assert clock.now == 5.0
+
+
+def test_from_the_first_at_on_the_wall_clock_does_not_matter() -> None:
+    clock = Clock()
+    clock.follow_wall(100.0)
+    clock.now = clock.read(3)
+    clock.follow_wall(200.0)
+    assert (clock.virtual, clock.now, clock.shown()) == (True, 3.0, 3)
+
+
+def test_after_some_time_on_the_wall_virtual_time_goes_on_from_there() -> None:
+    clock = Clock()
+    clock.start()
+    clock.follow_wall(7.0)
+    clock.now = clock.read(0.5)
+    assert (clock.now, clock.shown()) == (7.0, 0.5)
+    assert clock.read(2.5) == 9.0
+
+
+@pytest.mark.parametrize("at", ["1", None, True, -1, float("nan"), float("inf"), [], 1e300])
+def test_what_is_no_time_is_refused(at: Any) -> None:
+    clock = Clock()
+    with pytest.raises(ValueError, match="a number of seconds"):
+        clock.read(at)
+    assert not clock.virtual
+
+
+def test_time_does_not_run_backwards() -> None:
+    clock = Clock(virtual=True)
+    clock.now = clock.read(2)
+    with pytest.raises(ValueError, match="1 comes after 2"):
+        clock.read(1)
+
+
+def test_it_is_shown_to_the_nanosecond() -> None:
+    clock = Clock(virtual=True)
+    clock.now = 0.1 + 0.2
+    assert clock.shown() == 0.3
+
+
+# The node by its clock.
+
+
+class Timed:
+    """A node with the pool `p`, on a wall clock that stands where it is told."""
+
+    def __init__(self, *, virtual_time: bool = False, **pool: Any) -> None:
+        config = config_from({"backend_pools": {"p": {"backends": ["a:1"], **pool}}})
+        self.log: list[str] = []
+        self.node = Node(config, Random(0), self.log.append, virtual_time=virtual_time)
+
+    def say(self, now: float, *, at: Any = None, **body: Any) -> list[Any]:
+        envelope: dict[str, Any] = {"src": "c", "dest": "lb"}
+        if at is not None:
+            envelope["at"] = at
+        envelope["body"] = {"type": "http_request", "msg_id": 1, "path": "/p", **body}
+        return self.heard(self.node.feed(json.dumps(envelope).encode() + b"\n", now))
+
+    @staticmethod
+    def heard(out: bytes) -> list[Any]:
+        return [json.loads(line) for line in out.splitlines()]
+
+
+CHECKS = {"interval": 1, "timeout": 0.5, "jitter": 0}
+
+
+def test_health_checks_begin_with_the_first_message() -> None:
+    timed = Timed(health=CHECKS)
+    assert timed.node.next_deadline() is None
+    assert timed.node.advance(50.0) == b""
+    timed.say(60.0)
+    assert timed.node.next_deadline() == 60.0
+    timed.node.advance(60.0)
+    assert timed.node.next_deadline() == 61.0
+
+
+def test_what_was_due_happens_before_what_is_read() -> None:
+    timed = Timed(simulate={"latency": 1})
+    timed.say(0.0, msg_id=1)
+    replies = timed.say(5.0, msg_id=2, simulate={"latency": 0})
+    assert [reply["body"]["in_reply_to"] for reply in replies] == [1, 2]
+
+
+def test_with_virtual_time_from_the_start_nothing_waits_for_the_wall() -> None:
+    timed = Timed(virtual_time=True, simulate={"latency": 5})
+    assert timed.say(0.0) == []
+    assert timed.node.next_deadline() is None
+    (reply,) = timed.heard(timed.node.finish(0.0))
+    assert (reply["at"], reply["body"]["status"]) == (5, 200)
+
+
+def test_what_hangs_for_ever_does_not_keep_virtual_time_going_for_ever() -> None:
+    timed = Timed(health=CHECKS, timeouts={"attempt": None})
+    timed.say(0.0, at=0, simulate={"faults": [{"fault": "hang"}]})
+    (reply,) = timed.heard(timed.node.finish(0.0))
+    assert (reply["at"], reply["body"]["status"]) == (0, 503)
+
+
+def test_what_other_nodes_were_asked_is_cut_off_when_the_input_ends_and_nothing_else() -> None:
+    timed = Timed(simulate={"latency": 1})
+    timed.say(0.0)
+    assert timed.node.finish(0.0) == b""
+    timed = Timed(upstream="envelope")
+    (asked,) = timed.say(0.0)
+    assert (asked["src"], asked["dest"]) == ("lb", "a")
+    (reply,) = timed.heard(timed.node.finish(0.0))
+    assert (reply["dest"], reply["body"]["status"]) == ("c", 503)
+    assert timed.node.idle
+
+
+def test_a_node_that_drains_refuses_what_it_answered_before() -> None:
+    timed = Timed()
+    for _ in range(3):
+        assert timed.say(0.0)[0]["body"]["status"] == 200
+    timed.say(0.0, simulate={"latency": 9})
+    timed.node.drain(0.0)
+    assert timed.say(0.0)[0]["body"]["status"] == 503
+    timed.say(0.0, type="init", backends=["b:1"])
+    assert timed.say(0.0)[0]["body"]["status"] == 503
+    assert not timed.node.idle
+
+
+def test_a_bug_in_what_happens_by_itself_is_logged_and_the_node_lives_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timed = Timed(simulate={"latency": 1}, health=CHECKS)
+    timed.say(0.0)
+    timed.node.advance(0.0)
+
+    def bug(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(timed.node._carriers[-1].proxy.pools["p"].health, "_judge", bug)
+    timed.node.advance(2.0)
+    assert any("RuntimeError: a bug" in line for line in timed.log)
+    assert timed.say(3.0, simulate={"latency": 0})[-1]["body"]["status"] == 200
+
+
+# Messages that look at pools and change them.
+
+
+@pytest.mark.parametrize(("body", "text"), [
+    ({"type": "status", "pool": "q"}, '/body/pool: no pool named "q"'),
+    ({"type": "backend", "pool": "p"}, '/body/backend: no backend named "" in pool "p"'),
+    ({"type": "backend", "pool": "p", "backend": "a"},
+     "/body/set: must be an object, not null"),
+    ({"type": "backend", "pool": "p", "backend": "a", "set": {"colour": 1}},
+     "/body/set: takes state and weight"),
+    ({"type": "backend", "pool": "p", "backend": "a", "set": {}},
+     "/body/set: takes state and weight"),
+    ({"type": "add_backend", "pool": "p", "backend": {"address": "a:1", "name": "a"}},
+     '/body/backend: a backend named "a" is in this pool already'),
+    ({"type": "add_backend", "pool": "p", "backend": 5},
+     "/body/backend: must be an object, not a number"),
+])  # fmt: skip
+def test_what_can_not_be_done_is_said(body: dict[str, Any], text: str) -> None:
+    (reply,) = Timed().say(0.0, **body)
+    assert (reply["body"]["code"], reply["body"]["text"]) == (12, text)
+
+
+def test_a_second_backend_on_a_host_is_named_by_its_address() -> None:
+    (reply,) = Timed().say(0.0, type="add_backend", pool="p", backend="a:2")
+    assert reply["body"] == {"type": "add_backend_ok", "in_reply_to": 1, "backend": "a:2"}
+
+
+def test_status_shows_all_pools_or_one() -> None:
+    timed = Timed()
+    (every,) = timed.say(0.0, type="status")
+    (one,) = timed.say(0.0, type="status", pool="p")
+    assert every["body"]["pools"] == one["body"]["pools"]
+    assert every["body"]["replies_dropped"] == 0
