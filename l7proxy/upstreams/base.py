@@ -15,7 +15,7 @@ class Upstream:
         """Carries out the present attempt on `exchange.backend`.
 
         Either reports its end before returning (`exchange.answered`, `exchange.failed`), or calls
-        `exchange.under_way(now)`, sets `exchange.abandon`, and later reports the end and hands
+        `exchange.under_way(now)`, sets `exchange.abandon`, and later reports the end and
         has the exchange taken on with `carry`. After `abandon` was called it reports nothing.
         """
         raise NotImplementedError
