@@ -183,7 +183,7 @@ def _serve(words: Sequence[str]) -> int:
         "--listen",
         metavar="ADDRESS",
         action="append",
-        help="host:port, [v6]:port or unix:/path; may be given several times",
+        help="host:port, [v6]:port, tls:host:port or unix:/path; may be given several times",
     )
     parser.add_argument(
         "--workers",

@@ -185,14 +185,14 @@ class ClientConnection(asyncio.Protocol):
             if self._reader is not None and not self._reader.complete:
                 self._cancel()
                 return False
-            return True
+            return self._transport.can_write_eof()
         if state is TUNNEL:
             assert self._tunnel is not None
             tunnel = self._tunnel
             tunnel.tunnel_end()
             if self._half_closed:
                 tunnel.tunnel_lost()
-            return True
+            return self._transport.can_write_eof()
         self._state = CLOSED
         return False
 
@@ -583,13 +583,13 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """Closes once the client has closed, or soon."""
         self._pending = b""
-        if self._eof:
+        # TLS has no half-closed connections: the client would not know that it may close.
+        if self._eof or not self._transport.can_write_eof():
             self._close()
             return
         self._state = LINGERING
         self._reset_deadline(LINGER)
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        self._transport.write_eof()
         self._transport.resume_reading()
 
     def _close(self) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from l7proxy.server.connection import ClientConnection
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from l7proxy.server.service import Service
 
 BACKLOG = 4096
@@ -24,12 +26,18 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._idle: asyncio.Event | None = None
 
-    async def listen(self, sock: socket.socket) -> None:
-        """Accepts what comes to a bound socket."""
+    async def listen(self, sock: socket.socket, tls: SSLContext | None = None) -> None:
+        """Accepts what comes to a bound socket, under TLS where there is a context for it."""
         if sock.family == socket.AF_UNIX:
             server = await self.loop.create_unix_server(self._protocol, sock=sock, backlog=BACKLOG)
         else:
-            server = await self.loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
+            server = await self.loop.create_server(
+                self._protocol,
+                sock=sock,
+                backlog=BACKLOG,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self.service.timeouts.head,
+            )
         self._servers.append(server)
 
     def _protocol(self) -> ClientConnection:

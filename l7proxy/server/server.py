@@ -9,6 +9,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.server import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
 from l7proxy.server.service import Service
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.server.access_log import AccessLog
+    from l7proxy.server.tls import Certificates, ServerTls
 
 COLLECT_AFTER = 20_000
 """Objects made and not yet freed before cycles are looked for: a request makes none that last."""
@@ -52,6 +54,7 @@ class Server:
         """Every log that was ever asked for: one in use stays when the configuration changes."""
         self.service = self._service(config)
         self.listener = Listener(loop, self.service)
+        self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     def _service(self, config: Config) -> Service:
@@ -78,11 +81,23 @@ class Server:
         self._logs.append((wanted, log))
         return log
 
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Begins to serve on bound sockets."""
+    async def start(
+        self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = ()
+    ) -> None:
+        """Begins to serve on bound sockets, and with TLS on the `secure` ones.
+
+        Raises `ConfigError` where there is no certificate for those.
+        """
+        if secure:
+            from l7proxy.server.tls import ServerTls
+
+            self._tls = ServerTls(certificates_of(self.service.config))
         self.service.start()
         for sock in sockets:
             await self.listener.listen(sock)
+        for sock in secure:
+            assert self._tls is not None
+            await self.listener.listen(sock, self._tls.context)
         self._sweep()
 
     def reload(self, config: Config) -> None:
@@ -90,13 +105,16 @@ class Server:
 
         Raises `ConfigError`, and goes on as before, where it can't be put to work.
         """
+        certificates = certificates_of(config) if self._tls is not None else None
         service = self._service(config)
         before, self.service = self.service, service
         before.stop()
         service.proxy.take_over(before.proxy)
         self.listener.service = service
         service.start()
-        self.pools.keep_only(service.addresses)
+        self.pools.keep_only(service.connections)
+        if self._tls is not None and certificates is not None:
+            self._tls.use(certificates)
 
     async def stop(self) -> None:
         """Drains: finishes what is in flight, within the configured time, and closes."""
@@ -116,6 +134,16 @@ class Server:
         self.pools.sweep(now)
         for _, log in self._logs:
             log.flush()
+
+
+def certificates_of(config: Config) -> Certificates:
+    """The certificates to show; raises `ConfigError` where there is none that can be used."""
+    from l7proxy.server.tls import Certificates
+
+    if config.server.tls is None:
+        problem = "an address that begins with tls: needs certificates"
+        raise ConfigError([Problem("/server/tls", problem)])
+    return Certificates(config.server.tls)
 
 
 def bind(listen: str, *, shared: bool = False) -> socket.socket:
@@ -150,6 +178,7 @@ def serve_sockets(
     config: Config,
     random: Random,
     sockets: Sequence[socket.socket],
+    secure: Sequence[socket.socket] = (),
     *,
     loop: asyncio.AbstractEventLoop,
     log: Callable[[str], None],
@@ -164,8 +193,6 @@ def serve_sockets(
         loop.add_signal_handler(number, stop.set)
 
     def reload() -> None:
-        from l7proxy.core.config import ConfigError
-
         new = reread()
         if new is None:
             return
@@ -181,7 +208,7 @@ def serve_sockets(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     async def main() -> None:
-        await server.start(sockets)
+        await server.start(sockets, secure)
         # What is there now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

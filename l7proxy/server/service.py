@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from l7proxy.server.access_log import AccessLog
     from l7proxy.upstreams.base import Upstream
     from l7proxy.upstreams.http import ConnectionPools
+    from l7proxy.upstreams.http.pool import ConnectionPool
 
 
 class Service:
@@ -85,14 +86,13 @@ class Service:
         return made
 
     @property
-    def addresses(self) -> set[str]:
-        """The addresses of all backends that are spoken to over HTTP."""
-        return {
-            backend.address
-            for pool in self.proxy.pools.values()
-            if pool.config.upstream == "http"
-            for backend in pool.backends
-        }
+    def connections(self) -> set[ConnectionPool]:
+        """The connections to all backends that are spoken to over HTTP."""
+        found: set[ConnectionPool] = set()
+        for upstream in self.carrier.upstreams.values():
+            if isinstance(upstream, HttpUpstream):
+                found |= upstream.connections
+        return found
 
     def start(self) -> None:
         """Begins what goes on by itself."""

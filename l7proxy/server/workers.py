@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.proxy import Proxy
 from l7proxy.server.loop import new_event_loop
-from l7proxy.server.server import SIGNALS, bind, serve_sockets
+from l7proxy.server.server import SIGNALS, bind, certificates_of, serve_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,12 +42,24 @@ def serve(
     shared = workers > 1
     # A unix socket can't be bound twice: the workers accept from one.
     inherited = [bind(listen) for listen in listens if listen.startswith("unix:")]
-    ports = [listen for listen in listens if not listen.startswith("unix:")]
+    ports = [listen for listen in listens if not listen.startswith(("unix:", "tls:"))]
+    secure_ports = [listen for listen in listens if listen.startswith("tls:")]
+    if secure_ports:
+        certificates_of(config)
 
     def work(config: Config = config) -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
-        loop = new_event_loop(fast=fast)
-        serve_sockets(config, Random(), sockets, loop=loop, log=log, reread=reread, secrets=secrets)
+        secure = [bind(listen, shared=shared) for listen in secure_ports]
+        serve_sockets(
+            config,
+            Random(),
+            sockets,
+            secure,
+            loop=new_event_loop(fast=fast),
+            log=log,
+            reread=reread,
+            secrets=secrets,
+        )
 
     if not shared:
         work()

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import Flag, Record, count, field, seconds
+from l7proxy.core.config.spec import Flag, Of, Record, Text, count, field, seconds
+
+
+class BackendTlsConfig(Record):
+    """How backends whose address begins with https:// prove who they are."""
+
+    verify: bool = field(Flag(), "whether their certificate is checked", default=True)
+    ca_file: str | None = field(
+        Text(min_length=1), "PEM certificates to trust in place of the system's", default=None
+    )
+    server_name: str | None = field(
+        Text(min_length=1), "the name they are asked for; the address's if not given", default=None
+    )
 
 
 class HttpConfig(Record):
@@ -29,4 +41,7 @@ class HttpConfig(Record):
     )
     replay_limit: int = field(
         count(0), "bytes of a request's body that are kept for another attempt", default=64 * 1024
+    )
+    tls: BackendTlsConfig = field(
+        Of(BackendTlsConfig), "how https:// backends are checked", default=BackendTlsConfig()
     )

@@ -35,13 +35,14 @@ def _network(text: str) -> Network:
 def split_listen(text: str) -> tuple[str, int]:
     """The host and port of `127.0.0.1:8080` or `[::1]:8080`; `unix:/path` has the port -1.
 
+    `tls:` before host and port changes nothing about them.
     Raises ValueError, with a text for people, for anything else.
     """
     if text.startswith("unix:/"):
         return text.removeprefix("unix:"), -1
-    host, colon, port = text.rpartition(":")
+    host, colon, port = text.removeprefix("tls:").rpartition(":")
     if not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f'"{text}" must be host:port, [v6]:port or unix:/path')
+        raise ValueError(f'"{text}" must be host:port, [v6]:port, tls:host:port or unix:/path')
     return host.strip("[]"), int(port)
 
 
@@ -76,6 +77,28 @@ class ServerTimeoutsConfig(Record):
     drain: float = field(seconds(), "for what is in flight at the end", default=30)
 
 
+class CertificateConfig(Record):
+    """A certificate and its key, and the names that it is shown for."""
+
+    certificate: str = field(Text(min_length=1), "a PEM file: the certificate, then its chain")
+    key: str | None = field(
+        Text(min_length=1), "a PEM file; the certificate's own if not given", default=None
+    )
+    names: tuple[str, ...] = field(
+        ListOf(Text(min_length=1)), "names such as a.example or *.a.example", default=()
+    )
+
+
+class ServerTlsConfig(Record):
+    """TLS on the addresses that begin with `tls:`; certificates are read anew on SIGHUP."""
+
+    certificates: tuple[CertificateConfig, ...] = field(
+        ListOf(Of(CertificateConfig), min_items=1),
+        "the first is shown where none has the name that is asked for",
+    )
+    min_version: str = field(Text(choices=("1.2", "1.3")), "the oldest TLS", default="1.2")
+
+
 class AccessLogConfig(Record):
     """Where requests are written down, and how."""
 
@@ -92,8 +115,11 @@ class ServerConfig(Record):
 
     listen: tuple[str, ...] = field(
         ListOf(Mapped(Text(min_length=1), _listen)),
-        "host:port, [v6]:port or unix:/path; --listen on the command line wins",
+        "host:port, [v6]:port, tls:host:port or unix:/path; --listen on the command line wins",
         default=(),
+    )
+    tls: ServerTlsConfig | None = field(
+        Of(ServerTlsConfig), "certificates for addresses that begin with tls:", default=None
     )
     trusted_proxies: tuple[Network, ...] = field(
         ListOf(Mapped(Text(min_length=1), _network)),

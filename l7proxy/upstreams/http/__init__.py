@@ -5,6 +5,7 @@
 - `connection`: one connection to a backend, and the attempt on it
 - `pool`: the connections to one backend, idle and being made
 - `resolver`: names to addresses, believed for a while
+- `tls`: how https:// backends are checked
 - `upstream`: the `Upstream` that a pool with `"upstream": "http"` has
 """
 

@@ -349,7 +349,8 @@ class BackendConnection(asyncio.Protocol):
             assert self._tunnel is not None
             self._tunnel.tunnel_end()
             if not self._half_closed:
-                return True
+                # TLS knows no half-closed connections.
+                return self._transport.can_write_eof()
         self._ended()
         return False
 

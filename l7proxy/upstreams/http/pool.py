@@ -15,6 +15,7 @@ from l7proxy.upstreams.http.resolver import Resolver
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Coroutine
+    from ssl import SSLContext
     from typing import TypeVar
 
     from l7proxy.core.config.http import HttpConfig
@@ -32,21 +33,27 @@ class ConnectionPools:
         """`time` is the core's (seconds), where that is not the loop's."""
         self.loop = loop
         self.time = time or loop.time
-        self._pools: dict[str, ConnectionPool] = {}
+        self._pools: dict[object, ConnectionPool] = {}
 
     def get(self, address: str, config: HttpConfig) -> ConnectionPool:
-        """The connections to `address`, from now on under `config`."""
-        pool = self._pools.get(address)
+        """The connections to `address`, from now on under `config`.
+
+        Those that were made under another `config.tls` are not among them. Raises ValueError,
+        with a text for people, where that can't be put to work.
+        """
+        tls = config.tls
+        key = (address, tls.verify, tls.ca_file, tls.server_name)
+        pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[address] = ConnectionPool(self.loop, self.time, address, config)
+            pool = self._pools[key] = ConnectionPool(self.loop, self.time, address, config)
         else:
             pool.reconfigure(config)
         return pool
 
-    def keep_only(self, addresses: set[str]) -> None:
-        """Lets the connections to all other backends end with what they are doing."""
-        for address in self._pools.keys() - addresses:
-            self._pools.pop(address).retire()
+    def keep_only(self, wanted: set[ConnectionPool]) -> None:
+        """Lets all other connections end with what they are doing."""
+        for key in [key for key, pool in self._pools.items() if pool not in wanted]:
+            self._pools.pop(key).retire()
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue by `now`; call it about once a second."""
@@ -83,10 +90,18 @@ class ConnectionPool:
         self._connecting: set[asyncio.Task[None]] = set()
         self._keep = config.max_idle if config.keep_alive else 0
         host, port = split_address(address)
+        self._tls: SSLContext | None = None
+        self._server_name: str | None = None
+        if address.startswith("https://"):
+            from l7proxy.upstreams.http.tls import backend_context
+
+            self._tls = backend_context(config.tls)
+            self._server_name = config.tls.server_name or host
         self.host = address.partition("://")[2] or address
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
-        self._resolver = Resolver(loop, host, port or 80, config.resolve_interval)
+        port = port or (80 if self._tls is None else 443)
+        self._resolver = Resolver(loop, host, port, config.resolve_interval)
 
     def reconfigure(self, config: HttpConfig) -> None:
         """From now on the connections are kept under these settings."""
@@ -177,7 +192,12 @@ class ConnectionPool:
         for family, address in await self._resolver.addresses():
             try:
                 _, connection = await self.loop.create_connection(
-                    protocol, address[0], address[1], family=family
+                    protocol,
+                    address[0],
+                    address[1],
+                    family=family,
+                    ssl=self._tls,
+                    server_hostname=self._server_name,
                 )
             except OSError as error:
                 problem = error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config import ConfigError, Problem
+from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import MIRRORED
 from l7proxy.core.verdict import BAD_REQUEST
 from l7proxy.upstreams.base import Upstream
@@ -24,9 +26,14 @@ class HttpUpstream(Upstream):
     """
 
     def __init__(self, pool: Pool, pools: ConnectionPools) -> None:
-        self._pools: dict[object, ConnectionPool] = {
-            backend: pools.get(backend.address, pool.config.http) for backend in pool.backends
-        }
+        """Raises `ConfigError` where the pool's settings can't be put to work."""
+        try:
+            self._pools: dict[object, ConnectionPool] = {
+                backend: pools.get(backend.address, pool.config.http) for backend in pool.backends
+            }
+        except ValueError as error:
+            at = child(child("/backend_pools", pool.name), "http")
+            raise ConfigError([Problem(child(at, "tls"), str(error))]) from None
 
     def start(self, exchange: Exchange, now: float) -> None:
         # While a body is still coming from the client, the time it takes says nothing about the
@@ -40,6 +47,11 @@ class HttpUpstream(Upstream):
         if body is None or body.complete:
             exchange.under_way(now)
         self._pools[exchange.backend].carry(exchange, downstream, now)
+
+    @property
+    def connections(self) -> set[ConnectionPool]:
+        """Its backends' connections."""
+        return set(self._pools.values())
 
     def probe(self, probe: Probe, now: float) -> None:
         self._pools[probe.backend].probe(probe)

@@ -1,0 +1,25 @@
+"""TLS to backends."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from l7proxy.core.config.http import BackendTlsConfig
+
+
+def backend_context(config: BackendTlsConfig) -> ssl.SSLContext:
+    """What connections to backends under `config` are made with.
+
+    Raises ValueError, with a text for people, where the CA file can't be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except OSError as error:
+        raise ValueError(f"can't use {config.ca_file}: {error.strerror or error}") from None
+    context.set_alpn_protocols(["http/1.1"])
+    if not config.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,176 @@
+"""TLS to clients and to backends, with certificates made on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from l7proxy.core.config import ConfigError, config_from
+from l7proxy.server.server import Server, bind
+
+from .support import OK, Client, FakeBackend, conversation, pool_config, serving
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with certificates that sign themselves: a.example, b.example and localhost."""
+    made = tmp_path_factory.mktemp("certificates")
+    for name in ("a.example", "b.example", "localhost"):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "2", "-subj", f"/CN={name}",
+             "-addext", f"subjectAltName=DNS:{name},DNS:x.{name}",
+             "-keyout", made / f"{name}.key", "-out", made / f"{name}.pem"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    return made
+
+
+def certificate(home: Path, name: str, *names: str) -> dict[str, Any]:
+    pem, key = home / f"{name}.pem", home / f"{name}.key"
+    return {"certificate": str(pem), "key": str(key), "names": list(names)}
+
+
+def config(backend: FakeBackend, *certificates: dict[str, Any], **tls: Any) -> Any:
+    return config_from(
+        {
+            "backend_pools": {"api": pool_config(backend)},
+            "server": {"tls": {"certificates": list(certificates), **tls}},
+        }
+    )
+
+
+async def connect(port: int, home: Path, trusted: str, name: str, **how: Any) -> Client:
+    """A client that trusts one certificate and asks for a name."""
+    context = ssl.create_default_context(cafile=str(home / f"{trusted}.pem"))
+    for key, value in how.items():
+        setattr(context, key, value)
+    return Client(
+        *await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
+    )
+
+
+@conversation
+async def test_clients_are_shown_the_certificate_for_the_name_they_ask_for(home: Path) -> None:
+    backend = FakeBackend()
+    await backend.start()
+    both = (
+        certificate(home, "a.example"),
+        certificate(home, "b.example", "b.example", "*.b.example"),
+    )
+    server = Server(config(backend, *both), Random(0), asyncio.get_running_loop(), print)
+    plain, secure = bind("127.0.0.1:0"), bind("tls:127.0.0.1:0")
+    port = secure.getsockname()[1]
+    await server.start([plain], [secure])
+    try:
+        for trusted, name in (
+            ("a.example", "a.example"), ("b.example", "b.example"), ("b.example", "x.b.example"),
+        ):  # fmt: skip
+            client = await connect(port, home, trusted, name)
+            assert (await client.get("/api/x")).endswith(b"ok")
+            assert (await client.get("/api/x", "Connection: close")).endswith(b"ok")
+            assert await client.until_close() == b""
+            client.close()
+        assert b"X-Forwarded-Proto: https\r\n" in backend.heads[0]
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await connect(port, home, "b.example", "a.example")
+        # What is connected stays so; who comes after a reload is shown what there is then.
+        before = await connect(port, home, "a.example", "a.example")
+        server.reload(config(backend, certificate(home, "b.example"), min_version="1.3"))
+        assert (await before.get("/api/x")).endswith(b"ok")
+        before.close()
+        client = await connect(port, home, "b.example", "b.example")
+        assert (await client.get("/api/x")).endswith(b"ok")
+        client.close()
+        old = {"maximum_version": ssl.TLSVersion.TLSv1_2}
+        with pytest.raises(OSError):
+            await connect(port, home, "b.example", "b.example", **old)
+        with pytest.raises(ConfigError, match="/server/tls/certificates/0/certificate"):
+            server.reload(config(backend, certificate(home, "none")))
+        with pytest.raises(ConfigError, match=r"/server/tls: .* needs certificates"):
+            server.reload(config_from({"backend_pools": {"api": pool_config(backend)}}))
+        client = Client(*await asyncio.open_connection("127.0.0.1", plain.getsockname()[1]))
+        assert (await client.get("/api/x")).endswith(b"ok")
+        client.close()
+        # Words in the clear are no way to begin.
+        client = Client(*await asyncio.open_connection("127.0.0.1", port))
+        await client.say(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"HTTP" not in await quietly(client)
+        client.close()
+    finally:
+        server.listener.service.timeouts = server.service.timeouts.but(drain=0)
+        await server.stop()
+        await backend.stop()
+
+
+async def quietly(client: Client) -> bytes:
+    try:
+        return await client.until_close()
+    except ConnectionError:
+        return b""
+
+
+class SecureBackend:
+    """Answers over TLS."""
+
+    async def start(self, home: Path, name: str) -> str:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(home / f"{name}.pem", home / f"{name}.key")
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=context)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return f"https://127.0.0.1:{port}"
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(OK)
+        except (asyncio.IncompleteReadError, OSError):
+            writer.close()
+
+    async def stop(self) -> None:
+        self._server.close()
+
+
+@pytest.mark.parametrize(
+    ("tls", "status"),
+    [
+        ({"ca_file": "localhost", "server_name": "localhost"}, 200),
+        ({"verify": False}, 200),
+        ({}, 502),
+        ({"ca_file": "localhost"}, 502),
+        ({"ca_file": "a.example", "server_name": "localhost"}, 502),
+    ],
+    ids=["named", "unverified", "unknown", "other name", "other authority"],
+)
+def test_backends_prove_who_they_are(home: Path, tls: dict[str, Any], status: int) -> None:
+    if "ca_file" in tls:
+        tls = {**tls, "ca_file": str(home / f"{tls['ca_file']}.pem")}
+
+    @conversation
+    async def talk() -> None:
+        backend = SecureBackend()
+        address = await backend.start(home, "localhost")
+        async with serving(address, http={"tls": tls}, retries={"attempts": 1}) as proxy:
+            client = await proxy.connect()
+            for _ in range(2):
+                assert (await client.get()).startswith(b"HTTP/1.1 %d " % status)
+            assert proxy.in_flight == 0
+        await backend.stop()
+
+    talk()
+
+
+@conversation
+async def test_a_ca_file_that_can_not_be_read_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"/backend_pools/api/http/tls: can't use /none"):
+        async with serving("https://127.0.0.1:1", http={"tls": {"ca_file": "/none.pem"}}):
+            raise AssertionError("it was put to work")
