@@ -13,6 +13,11 @@ requests and the same seed give the same decisions.
 - `affinity`, `cookies`: which clients come back to the backend they had
 - `rate_limit`: how many requests are too many
 - `retry`: when another attempt is made
+- `health`, `ejection`, `breaker`, `slow_start`: what keeps a pool alive; they hear of every attempt
+  as `watcher`s and act through a backend's bars
+- `chance`: separate streams of chance, so that one draw does not disturb another
+- `lane`: requests that differ in nothing that matters, decided as one
+- `trace`: why it was decided so
 - `verdict`: why the proxy answers by itself, and with what status
 - `timers`: what is due when
 - `proxy`, `exchange`: a request comes in, and the life it then has

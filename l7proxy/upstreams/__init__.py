@@ -2,6 +2,7 @@
 
 - `base`: what an upstream is
 - `simulated`: answers by itself, from the configuration
+- `envelope`: asks other nodes, in envelopes
 - `http`: pooled connections to real backends
 - `carrier`: brings exchanges, upstreams and their shell together
 """
