@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from l7proxy.core.config import Config, ConfigError
+    from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool import Pool
+    from l7proxy.core.proxy import Proxy
     from l7proxy.node.node import Node
+    from l7proxy.node.rehearsal import Witness
     from l7proxy.tools.arguments import Progress
     from l7proxy.tools.formats import Traffic
     from l7proxy.tools.replay import Player
@@ -382,6 +385,71 @@ def _diff(words: Sequence[str]) -> int:
     return _with_traffic(options, run)
 
 
+def _test(words: Sequence[str]) -> int:
+    """`l7proxy test PATH...`: golden conversations and cases, and which routes they reach."""
+    parser = _parser(
+        "test", "Run golden conversations (*.in.jsonl) and cases; exit status 1 where any fails."
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a directory of them")
+    parser.add_argument("--config", metavar="FILE", help="the configuration of those without one")
+    parser.add_argument("--seed", type=int, default=0, help="what chance begins with (default: 0)")
+    parser.add_argument(
+        "--golden-update", action="store_true", help="write down what is answered now"
+    )
+    parser.add_argument(
+        "--route-coverage", action="store_true", help="list the routes that no case reached"
+    )
+    parser.add_argument(
+        "--fail-under",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="exit status 1 where less than N percent of the routes were reached",
+    )
+    options = parser.parse_args(words)
+    from pathlib import Path
+
+    from l7proxy.tools import cases
+
+    def make_node(
+        config: Config, seen: Callable[[Exchange], None], configured: Callable[[Proxy], None]
+    ) -> Witness:
+        from random import Random
+
+        from l7proxy.node.rehearsal import Witness
+
+        return Witness(
+            config,
+            Random(options.seed),
+            complain,
+            seen,
+            configured=configured,
+            secrets=read_secret,
+        )
+
+    coverage = cases.Coverage()
+    try:
+        found = cases.find(map(Path, options.paths), Path(options.config or default_config_file()))
+        fine = cases.run_all(found, make_node, coverage, _say, update=options.golden_update)
+    except cases.BadCase as error:
+        complain(str(error))
+        return USAGE_ERROR
+    except OSError as error:
+        complain(f"l7proxy: {error.filename}: {error.strerror}")
+        return USAGE_ERROR
+    if options.route_coverage:
+        _say(coverage.as_text())
+    if coverage.percent < options.fail_under:
+        complain(f"only {coverage.percent:.0f} % of the routes were reached")
+        fine = False
+    return 0 if fine else MISMATCH
+
+
+def default_config_file() -> str:
+    """Where the configuration is that is used if none is named."""
+    return next(filter(os.path.exists, DEFAULT_CONFIGS), DEFAULT_CONFIGS[0])
+
+
 def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Config], int]) -> int:
     """Opens what a tool needs, and says what is wrong with it."""
     from l7proxy.core.config import ConfigError
@@ -424,6 +492,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "explain": _explain,
     "replay": _replay,
     "diff": _diff,
+    "test": _test,
     "schema": _schema,
 }
 
@@ -548,7 +617,7 @@ def load_config_file(name: str | None) -> Config | None:
     from l7proxy.core.config import ConfigError, parse_config
 
     if name is None:
-        name = next(filter(os.path.exists, DEFAULT_CONFIGS), DEFAULT_CONFIGS[0])
+        name = default_config_file()
     text = read_file(name)
     if text is None:
         return None

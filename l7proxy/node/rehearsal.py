@@ -1,7 +1,8 @@
-"""A node that only plays: decoded envelopes in, ended exchanges out, in virtual time."""
+"""Nodes for rehearsals: one that only plays, and one that shows what it does."""
 
 from __future__ import annotations
 
+from l7proxy.core.json_messages import BadMember
 from l7proxy.node.node import CONFIG_KEYS, Node
 from l7proxy.upstreams.simulated import Simulated
 
@@ -107,3 +108,44 @@ class Rehearsal(Node):
 
 def _unheard(line: str) -> None:
     """The log of a node that nobody listens to."""
+
+
+class Witness(Node):
+    """A node as it is, which shows the exchanges that it answers: for tests of a configuration."""
+
+    def __init__(
+        self,
+        config: Config,
+        random: Random,
+        log: Callable[[str], None],
+        seen: Callable[[Exchange], None],
+        *,
+        configured: Callable[[Proxy], None] | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
+        """Raises `ConfigError` where the configuration can't be put to work."""
+        self._seen = seen
+        self._configured = configured
+        super().__init__(config, random, log, secrets=secrets)
+
+    def at(self, seconds: float) -> bytes:
+        """Lets virtual time go on to `seconds`; raises ValueError where it would run backwards."""
+        try:
+            self._keep_time(seconds)
+        except BadMember as error:
+            raise ValueError(str(error)) from None
+        return self._flush()
+
+    def _deliver(self, exchange: Exchange, now: float) -> None:
+        self._seen(exchange)
+        super()._deliver(exchange, now)
+
+    def _configure(self, config: Config) -> None:
+        super()._configure(config)
+        if self._configured is not None:
+            self._configured(self._carriers[-1].proxy)
+
+    def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
+        if pool.config.upstream != "envelope":
+            return Simulated(pool, chance)
+        return super()._upstream(pool, chance)

@@ -1,0 +1,285 @@
+"""Tests of a configuration, as files: golden conversations, and cases with what is expected.
+
+A golden conversation is `NAME.in.jsonl`, what is said, and `NAME.out.jsonl`, byte for byte what is
+answered; `NAME.config.json` beside them is its configuration, where it has one of its own.
+
+Cases are the lines of `NAME.cases.jsonl`, or of any other file that is named: a `request` with the
+members of an `http_request`, what to `expect` of the reply (only what is named is compared; `route`
+and `pool` may be named, too), perhaps the time `at` which it is sent, and a `name`. They are put to
+one node in turn.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from l7proxy.core.config import ConfigError, parse_config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Protocol
+
+    from l7proxy.core.config import Config
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.proxy import Proxy
+
+    class Answering(Protocol):
+        """The node, as far as it is needed here."""
+
+        @property
+        def idle(self) -> bool: ...
+
+        def feed(self, data: bytes, now: float) -> bytes: ...
+
+        def finish(self, now: float) -> bytes: ...
+
+        def next_deadline(self) -> float | None: ...
+
+        def advance(self, now: float) -> bytes: ...
+
+        def abort(self, now: float) -> bytes: ...
+
+    MakeNode = Callable[[Config, Callable[[Exchange], None], Callable[[Proxy], None]], Answering]
+    """Makes a node, which shows the exchanges that end and the proxies it puts to work."""
+
+IN, OUT, CONFIG, CASES = ".in.jsonl", ".out.jsonl", ".config.json", ".cases.jsonl"
+
+
+class BadCase(ValueError):
+    """A file of cases can't be used; the text says why and where."""
+
+
+class Coverage:
+    """Which routes of which configurations were reached."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, dict[str, bool]] = {}
+
+    def listener(self, source: str) -> tuple[Callable[[Exchange], None], Callable[[Proxy], None]]:
+        """What a node that runs with the configuration of that name is to tell."""
+        routes = self._routes.setdefault(source, {})
+        first = True
+
+        def seen(exchange: Exchange) -> None:
+            name = "" if exchange.route is None else str(exchange.route)
+            if name in routes:
+                routes[name] = True
+
+        def configured(proxy: Proxy) -> None:
+            # A configuration that comes in a conversation is the conversation's own affair.
+            nonlocal first
+            if first:
+                for route in proxy.router.routes:
+                    routes.setdefault(str(route), False)
+            first = False
+
+        return seen, configured
+
+    def missed(self) -> list[tuple[str, str]]:
+        """The routes that nothing reached, each with its configuration."""
+        return [
+            (source, name)
+            for source, routes in self._routes.items()
+            for name, reached in routes.items()
+            if not reached
+        ]
+
+    @property
+    def percent(self) -> float:
+        """How many of all routes were reached."""
+        reached = [it for routes in self._routes.values() for it in routes.values()]
+        return 100 * sum(reached) / len(reached) if reached else 100.0
+
+    def as_text(self) -> str:
+        """The coverage, and what is missing, for people."""
+        total = sum(map(len, self._routes.values()))
+        missed = self.missed()
+        lines = [f"routes reached: {total - len(missed)} of {total} ({self.percent:.0f} %)"]
+        lines += [f"  {source}: {name} was not reached" for source, name in missed]
+        return "\n".join(lines) + "\n"
+
+
+class Golden:
+    """One golden conversation on disk."""
+
+    def __init__(self, source: Path, default: Path) -> None:
+        """`source` is the `.in.jsonl`; `default` the configuration where it has none."""
+        self.source = source
+        stem = str(source).removesuffix(IN)
+        self.name = Path(stem).name
+        self.answers = Path(stem + OUT)
+        own = Path(stem + CONFIG)
+        self.config = own if own.exists() else default
+
+    def run(self, make_node: MakeNode, coverage: Coverage) -> bytes:
+        """What is answered now; raises `ConfigError`."""
+        node = make_node(read_config(self.config), *coverage.listener(str(self.config)))
+        out = [node.feed(self.source.read_bytes(), 0.0), node.finish(0.0)]
+        while not node.idle and (due := node.next_deadline()) is not None:
+            out.append(node.advance(due))
+        out.append(node.abort(0.0))
+        return b"".join(out)
+
+    def differences(self, got: bytes) -> str:
+        """Every line that is not as written down, with its place; empty where there is none."""
+        expected = _lines(self.answers.read_bytes()) if self.answers.exists() else []
+        return difference(self.answers.name, expected, _lines(got))
+
+    def update(self, got: bytes) -> bool:
+        """Writes down what is answered now; whether that is something new."""
+        if self.answers.exists() and self.answers.read_bytes() == got:
+            return False
+        self.answers.write_bytes(got)
+        return True
+
+
+class Cases:
+    """A file of cases."""
+
+    def __init__(self, source: Path, default: Path) -> None:
+        self.source = source
+        self.name = source.name.removesuffix(".jsonl").removesuffix(".cases")
+        own = Path(str(source).removesuffix(".jsonl").removesuffix(".cases") + CONFIG)
+        self.config = own if own.exists() else default
+
+    def run(self, make_node: MakeNode, coverage: Coverage) -> str:
+        """The differences of all cases, each with its line; raises `BadCase` and `ConfigError`."""
+        ended: list[Exchange] = []
+        seen, configured = coverage.listener(str(self.config))
+
+        def both(exchange: Exchange) -> None:
+            ended.append(exchange)
+            seen(exchange)
+
+        node = make_node(read_config(self.config), both, configured)
+        cases = list(self._read())
+        replies: dict[int, dict[str, Any]] = {}
+
+        def take(out: bytes) -> None:
+            replies.update(
+                (body.get("in_reply_to", -1), body)
+                for body in (json.loads(line)["body"] for line in out.splitlines())
+            )
+
+        ways: dict[int, dict[str, str | None]] = {}
+        for number, case in cases:
+            body = {"type": "http_request", **case["request"], "msg_id": number}
+            envelope = {"src": "test", "at": case["at"], "body": body}
+            take(node.feed(json.dumps(envelope).encode() + b"\n", 0.0))
+        take(node.finish(0.0))
+        for exchange in ended:
+            ways[exchange.owner.msg_id] = {
+                "route": None if exchange.route is None else str(exchange.route),
+                "pool": None if exchange.pool is None else exchange.pool.name,
+            }
+        found = []
+        for number, case in cases:
+            got = {**replies.get(number, {}), **ways.get(number, {})}
+            title = case.get("name") or _asked(case["request"])
+            found.append(_compare(f"{self.source.name}:{number}: {title}", case["expect"], got))
+        return "".join(found)
+
+    def _read(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        at = 0.0
+        for number, line in enumerate(self.source.read_text().splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                case = json.loads(line)
+            except ValueError as error:
+                raise BadCase(f"{self.source}:{number}: not JSON: {error}") from None
+            for key in ("request", "expect"):
+                if not isinstance(case, dict) or not isinstance(case.get(key), dict):
+                    raise BadCase(f'{self.source}:{number}: a case needs an object "{key}"')
+            # Time stands still where a case doesn't say when it is sent.
+            at = case.setdefault("at", at)
+            yield number, case
+
+
+def _compare(title: str, expect: dict[str, Any], got: dict[str, Any]) -> str:
+    lines = []
+    for key, wanted in expect.items():
+        if got.get(key) != wanted:
+            lines.append(f"- {key}: {json.dumps(wanted)}")
+            lines.append(f"+ {key}: {json.dumps(got.get(key))}")
+    return "\n".join([title, *lines]) + "\n" if lines else ""
+
+
+def _asked(request: dict[str, Any]) -> str:
+    return f"{request.get('method', 'GET')} {request.get('path', '')}"
+
+
+def difference(name: str, expected: list[str], got: list[str]) -> str:
+    """What differs between lines, each group with the number of its first line."""
+    from difflib import SequenceMatcher
+
+    found = []
+    matcher = SequenceMatcher(None, expected, got, autojunk=False)
+    for kind, start, end, got_start, got_end in matcher.get_opcodes():
+        if kind != "equal":
+            found.append(f"{name}:{start + 1}:")
+            found += [f"- {line}" for line in expected[start:end]]
+            found += [f"+ {line}" for line in got[got_start:got_end]]
+    return "".join(f"{line}\n" for line in found)
+
+
+def read_config(file: Path) -> Config:
+    """The configuration in the file; raises `ConfigError` with its name, and OSError."""
+    return parse_config(file.read_bytes())
+
+
+def find(paths: Iterable[Path], default: Path) -> list[Golden | Cases]:
+    """The tests in files and, at any depth, in directories; raises OSError and `BadCase`."""
+    made: list[Golden | Cases] = []
+    for path in paths:
+        if path.is_dir():
+            files = sorted([*path.rglob(f"*{IN}"), *path.rglob(f"*{CASES}")])
+        else:
+            files = [path]
+        made += [
+            Golden(file, default) if file.name.endswith(IN) else Cases(file, default)
+            for file in files
+        ]
+    return made
+
+
+def run_all(
+    tests: Iterable[Golden | Cases],
+    make_node: MakeNode,
+    coverage: Coverage,
+    say: Callable[[str], object],
+    *,
+    update: bool = False,
+) -> bool:
+    """Runs the tests and says what differs; whether nothing does.
+
+    With `update` golden conversations are written anew instead. Raises `ConfigError`, its
+    problems with the file's name in front, and `BadCase`.
+    """
+    failed = passed = written = 0
+    for test in tests:
+        try:
+            if isinstance(test, Cases):
+                found = test.run(make_node, coverage)
+            else:
+                got = test.run(make_node, coverage)
+                if update and test.update(got):
+                    written += 1
+                    say(f"wrote {test.answers}\n")
+                found = test.differences(got)
+        except ConfigError as error:
+            problems = "; ".join(map(str, error.problems))
+            raise BadCase(f"{test.config}: {problems}") from None
+        if found:
+            failed += 1
+            say(f"FAILED {test.source}\n{found}")
+        else:
+            passed += 1
+    say(f"{passed} passed, {failed} failed" + (f", {written} written" if written else "") + "\n")
+    return not failed
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "backslashreplace").splitlines()

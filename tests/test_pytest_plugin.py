@@ -1,0 +1,200 @@
+"""The pytest plugin, as somebody uses it in a project of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CONFIG = """{
+  "backend_pools": {"users": {"backends": ["u1:80", "u2:80"]}, "web": {"backends": ["w:80"]}},
+  "routes": [
+    {"path_pattern": "/users/*", "backend_pool": "users"},
+    {"path_pattern": "/*", "backend_pool": "web"}
+  ]
+}
+"""
+SAID = '{{"src": "c", "dest": "n", "body": {{"type": "http_request", "path": "{}"}}}}\n'
+GOT = (
+    '{{"src": "n", "dest": "c", "body": {{"type": "http_response", "status": 200, '
+    '"backend": "{}"}}}}\n'
+)
+PROPERTY = """
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(name=st.text("abc/", max_size=8))
+def test_users_have_backends_of_their_own(l7proxy_node, name):
+    l7proxy_node.reset()
+    assert l7proxy_node.send(path="/users/" + name)["backend"] == "u1"
+
+
+def test_every_test_finds_the_node_fresh(l7proxy_node):
+    assert l7proxy_node.send(path="/users/x")["backend"] == "u1"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory with a configuration, three golden conversations and a property test."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nl7proxy_config = lb.json\n")
+    (tmp_path / "lb.json").write_text(CONFIG)
+    (tmp_path / "test_routing.py").write_text(PROPERTY)
+    for name, path, backend in (
+        ("users", "/users/7", "u1"),
+        ("root", "/", "w"),
+        ("other", "/usersx", "w"),
+    ):
+        (tmp_path / f"{name}.in.jsonl").write_text(SAID.format(path))
+        (tmp_path / f"{name}.out.jsonl").write_text(GOT.format(backend))
+    return tmp_path
+
+
+def run_pytest(project: Path, *words: str, python: str = sys.executable) -> tuple[int, str]:
+    """How pytest ends in the project, and what it prints."""
+    plugin = ("-p", "l7proxy.pytest_plugin") if python == sys.executable else ()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
+    if python == sys.executable:
+        environment["PYTHONPATH"] = str(ROOT)
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    done = subprocess.run(
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *plugin, *words],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_project_with_golden_conversations_and_a_property_passes(project: Path) -> None:
+    status, out = run_pytest(project, "--route-coverage", "--fail-under", "100")
+    assert (status, "5 passed" in out) == (0, True), out
+    assert "routes reached: 2 of 2 (100 %)" in out
+
+
+def test_a_broken_route_fails_with_a_diff_that_names_the_line(project: Path) -> None:
+    config = (project / "lb.json").read_text()
+    (project / "lb.json").write_text(config.replace('"/users/*"', '"/user/*"'))
+    status, out = run_pytest(project, "--route-coverage")
+    assert status == 1
+    assert "users.out.jsonl:1:\n- " + GOT.format("u1") + "+ " + GOT.format("w") in out
+    assert "2 passed" in out and "3 failed" in out
+    assert "/user/* was not reached" in out
+
+
+def test_golden_update_writes_what_is_answered_now(project: Path) -> None:
+    (project / "new.in.jsonl").write_text(SAID.format("/new"))
+    assert "5 passed" in run_pytest(project)[1]
+    (project / "root.out.jsonl").write_text("")
+    status, out = run_pytest(project, "--golden-update")
+    assert (status, "6 passed" in out) == (0, True)
+    assert (project / "new.out.jsonl").read_text() == GOT.format("w")
+    assert (project / "root.out.jsonl").read_text() == GOT.format("w")
+
+
+def test_too_few_routes_fail_the_run(project: Path) -> None:
+    status, out = run_pytest(project, "root.in.jsonl", "--fail-under", "51")
+    assert (status, "only 50 % of the routes were reached" in out) == (1, True)
+
+
+def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(project: Path) -> None:
+    case = {"request": {"path": "/users"}, "expect": {"pool": "web"}}
+    (project / "some.cases.jsonl").write_text(json.dumps(case) + "\n")
+    status, out = run_pytest(project, "some.cases.jsonl")
+    assert (status, 'some.cases.jsonl:1: GET /users\n- pool: "web"\n+ pool: "users"' in out) == (
+        1,
+        True,
+    )
+    (project / "some.config.json").write_text('{"backends": 1}')
+    assert "some.config.json: /" in run_pytest(project, "some.cases.jsonl")[1]
+
+
+TALK = """
+import pytest
+
+SLOW = {"backends": [{"address": "a:80", "simulate": {"latency": 2}}]}
+
+
+@pytest.mark.l7proxy(config=SLOW)
+def test_time_is_the_test_s(l7proxy_node):
+    assert l7proxy_node.send(path="/") is None
+    assert l7proxy_node.at(1.5) == []
+    (reply,) = l7proxy_node.at(3.0)
+    assert (reply["backend"], l7proxy_node.replies[0]["at"]) == ("a", 2)
+    with pytest.raises(ValueError, match="backwards"):
+        l7proxy_node.at(1)
+    assert l7proxy_node.send(path="/") is None
+    assert [reply["backend"] for reply in l7proxy_node.finish()] == ["a"]
+
+
+@pytest.mark.l7proxy(config="lb.json", seed=3)
+def test_an_envelope_is_answered_with_one(l7proxy_node):
+    sent = {"src": "me", "at": 5, "body": {"type": "http_request", "msg_id": 9, "path": "/"}}
+    assert l7proxy_node.send(sent)["dest"] == "me"
+    assert l7proxy_node.send(type="status")["type"] == "status_ok"
+"""
+
+
+def test_the_fixture_is_a_node_to_talk_to(project: Path) -> None:
+    (project / "test_routing.py").write_text(TALK)
+    status, out = run_pytest(project, "test_routing.py")
+    assert (status, "2 passed" in out) == (0, True), out
+
+
+def test_the_configuration_can_be_an_option_or_the_default_one(project: Path) -> None:
+    (project / "pytest.ini").write_text("[pytest]\n")
+    assert "5 passed" in run_pytest(project, "--l7proxy-config", "lb.json")[1]
+    (project / "api.in.jsonl").write_text(SAID.format("/api"))
+    (project / "api.out.jsonl").write_text(GOT.format("api-1"))
+    assert run_pytest(project, "api.in.jsonl")[0] == 0
+
+
+def test_pytest_starts_without_the_proxy_being_imported(project: Path) -> None:
+    check = (
+        "import sys, l7proxy.pytest_plugin as p; "
+        "print([m for m in sys.modules if m.startswith('l7proxy.') and m != p.__name__])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_an_installed_wheel_brings_the_plugin_along(project: Path, tmp_path: Path) -> None:
+    made, environment = tmp_path / "dist", tmp_path / "environment"
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(made)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    (wheel,) = made.glob("*.whl")
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120
+    )
+    python = str(environment / "bin" / "python")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps",
+         "--no-index", str(wheel)],
+        check=True,
+        timeout=120,
+    )  # fmt: skip
+    # pytest and Hypothesis are the ones that are here: the new environment looks for them behind
+    # its own packages.
+    (own,) = (environment / "lib").glob("python*/site-packages")
+    (own / "outer.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for folder in (made, environment):
+        assert folder.is_dir()
+    words = ("--ignore", "dist", "--ignore", "environment", "--route-coverage")
+    status, out = run_pytest(project, *words, python=python)
+    assert (status, "5 passed" in out) == (0, True), out
+    config = (project / "lb.json").read_text()
+    (project / "lb.json").write_text(config.replace('"/users/*"', '"/user/*"'))
+    status, out = run_pytest(project, *words, python=python)
+    assert (status, "users.out.jsonl:1:\n- " in out) == (1, True)
