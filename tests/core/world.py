@@ -105,6 +105,8 @@ class World(Upstream):
         """Neither delivered nor cancelled."""
         self.probes: list[Probe] = []
         self.gone: list[Backend] = []
+        self.transitions = 0
+        """How often something happened to somebody."""
         self.at_once: int | None = None
         """The status that backends answer with at once; None where they take their time."""
         self._hold_to_the_rules()
@@ -160,6 +162,7 @@ class World(Upstream):
 
     def request(self, method: str = "GET") -> None:
         if len(self.open) < MOST:
+            self.transitions += 1
             exchange = self.carrier.open(HttpRequest(method, "/p"), 0, self.now)
             if exchange.owner == 0:
                 self.open[exchange] = None
@@ -200,16 +203,19 @@ class World(Upstream):
         if self.open:
             exchange = list(self.open)[which % len(self.open)]
             del self.open[exchange]
+            self.transitions += 1
             self.carrier.cancel(exchange, self.now)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
+        self.transitions += 1
         self.carrier.advance(self.now)
 
     def examine(self, which: int, status: int | None) -> None:
         """A health check ends: with a status, or without an answer."""
         if self.probes:
             probe = self.probes.pop(which % len(self.probes))
+            self.transitions += 1
             if status is None:
                 probe.failed(self.now)
             else:
@@ -231,6 +237,7 @@ class World(Upstream):
         taken = {b.name for b in self.pool.backends if not b.bars & REMOVED}
         names = [name for name in ("b0", "b1", "c") if name not in taken]
         if names:
+            self.transitions += 1
             self.pool.add(names[0], BackendConfig(address=f"{names[0]}:1"), self.now)
             self.carrier.carry_ready(self.now)
 
@@ -245,10 +252,12 @@ class World(Upstream):
         self.at_once = status
 
     def _take(self, held: list[Exchange], which: int) -> Exchange | None:
+        self.transitions += bool(held)
         return held.pop(which % len(held)) if held else None
 
     def _backend(self, which: int) -> Backend | None:
         present = [b for b in self.pool.backends if not b.bars & REMOVED]
+        self.transitions += bool(present)
         return present[which % len(present)] if present else None
 
     # What must hold.
