@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
+
+from tests.readme import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -149,6 +152,15 @@ def test_the_fixture_is_a_node_to_talk_to(project: Path) -> None:
     (project / "test_routing.py").write_text(TALK)
     status, out = run_pytest(project, "test_routing.py")
     assert (status, "2 passed" in out) == (0, True), out
+
+
+def test_the_readme_s_example_of_a_test_passes(tmp_path: Path) -> None:
+    (example,) = [b.text for b in blocks() if b.text.startswith("# test_shop.py")]
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "test_shop.py").write_text(example)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nl7proxy_config = examples/shop/config.json\n")
+    status, out = run_pytest(tmp_path)
+    assert (status, "3 passed" in out) == (0, True), out
 
 
 def test_the_configuration_can_be_an_option_or_the_default_one(project: Path) -> None:

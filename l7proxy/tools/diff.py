@@ -85,6 +85,9 @@ class Comparison:
             for field in FIELDS
             if field in before and field in after and before[field] != after[field]
         )
+        if any(field == "pool" for field, _, _ in changed):
+            # Another pool has other backends: which of them it is says nothing more.
+            changed = tuple(entry for entry in changed if entry[0] != "backend")
         if not changed:
             return
         change = self.changes.get(changed)

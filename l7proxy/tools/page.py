@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_LINES = 8
 """Lines in one plot; the backends beyond them are drawn as one."""
 MOST_BANDS = 40
+FEW = 12
+"""Requests of a pool in one drawn slot, below which chance is all that would be seen."""
 
 WIDTH, HEIGHT = 480, 190
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 24
@@ -169,10 +171,16 @@ def _pool(shown: Mapping[str, Any], pool: Pool, backends: Sequence[Backend], tal
             f"; busiest backend at {even['max_over_mean']:.3f} of the mean for its weight, "
             f"variation {even['coefficient_of_variation']:.3f}"
         )
-    per_slot = 1 / tally.width
+    each = _coarseness(tally)
     count = slots(tally)
-    rates = [(b.name, [n * per_slot for n in tally.series[b].requests[:count]]) for b in backends]
-    flights = [(b.name, [float(n) for n in levels(tally, b)]) for b in backends]
+    rates = [
+        (
+            b.name,
+            [n / each / tally.width for n in _joined(tally.series[b].requests[:count], each, sum)],
+        )
+        for b in backends
+    ]
+    flights = [(b.name, [float(n) for n in _joined(levels(tally, b), each, max)]) for b in backends]
     order = sorted(range(len(backends)), key=lambda at: -backends[at].total)
     rows = "".join(
         f'<tr><td class="wrap">{escape(each["backend"])}</td><td>{each["weight"]:g}</td>'
@@ -209,9 +217,9 @@ def _plot(
     kind: str, title: str, lines: Sequence[Line], tally: Tally, *, steps: bool = False
 ) -> str:
     most = max((max(values, default=0) for _, values in lines), default=0)
-    ticks = scale(most)
+    ticks = scale(most, least_step=1.0 if steps else 0.0)
     top = ticks[-1]
-    span = slots(tally) * tally.width
+    span = _span(tally)
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def y(value: float) -> float:
@@ -266,7 +274,7 @@ def _times(span: float, right: float) -> str:
 
 
 def _bands(backends: Sequence[Backend], tally: Tally) -> str:
-    span = slots(tally) * tally.width
+    span = _span(tally)
     seen: set[str] = set()
     rows = []
     for backend in backends[:MOST_BANDS]:
@@ -339,8 +347,28 @@ def _notes(made: Mapping[str, Any]) -> str:
     return f"<h2>What happened</h2><ol>{items}</ol>\n"
 
 
-def scale(most: float) -> list[float]:
-    """Round numbers from 0 up to `most` or just above it, three to six of them."""
+def _coarseness(tally: Tally) -> int:
+    """How many slots are drawn as one, so that there is more to see in them than chance."""
+    requests = sum(sum(series.requests) for series in tally.series.values())
+    pools = len(set(tally.pool_of.values()))
+    made = 1
+    while slots(tally) / made > 12 and requests * made < FEW * slots(tally) * pools:
+        made *= 2
+    return made
+
+
+def _joined(values: Sequence[int], each: int, join: Any) -> list[int]:
+    return [join(values[at : at + each]) for at in range(0, len(values), each)]
+
+
+def _span(tally: Tally) -> float:
+    """The seconds that are drawn: whole slots, as they are drawn."""
+    each = _coarseness(tally)
+    return ceil(slots(tally) / each) * each * tally.width
+
+
+def scale(most: float, least_step: float = 0.0) -> list[float]:
+    """Round numbers from 0 up to `most` or just above it, two to six of them."""
     if most <= 1e-9:
         return [0.0, 1.0]
     step = 10.0 ** floor(log10(most))
@@ -348,6 +376,7 @@ def scale(most: float) -> list[float]:
         step /= 2
     while most / step > 5:
         step *= 2
+    step = max(step, least_step)
     return [step * at for at in range(ceil(most / step - 1e-9) + 1)]
 
 

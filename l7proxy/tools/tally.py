@@ -6,7 +6,7 @@ a histogram whose bins are 2 % wide.
 
 from __future__ import annotations
 
-from math import exp, log
+from math import log
 
 from l7proxy.core.backend import EJECTED
 from l7proxy.core.watcher import Watcher
@@ -30,12 +30,13 @@ _BIN = log(1.02)
 
 
 class Latencies:
-    """Durations (seconds), to within 1 %."""
+    """Durations (seconds), to within 2 %, and exactly where all that are alike are equal."""
 
     def __init__(self) -> None:
         self.count = 0
         self._none = 0
         self._bins: dict[int, int] = {}
+        self._largest_in: dict[int, float] = {}
         self.largest = 0.0
 
     def add(self, seconds: float) -> None:
@@ -44,8 +45,10 @@ class Latencies:
             self._none += 1
             return
         self.largest = max(self.largest, seconds)
-        number = round(log(seconds) / _BIN)
+        number = int(log(seconds) // _BIN)
         self._bins[number] = self._bins.get(number, 0) + 1
+        if seconds > self._largest_in.get(number, 0.0):
+            self._largest_in[number] = seconds
 
     def percentile(self, share: float) -> float:
         """The duration that `share` (0 to 1) of all do not exceed."""
@@ -56,7 +59,7 @@ class Latencies:
         for number in sorted(self._bins):
             seen += self._bins[number]
             if seen >= wanted:
-                return min(exp(number * _BIN), self.largest)
+                return self._largest_in[number]
         return self.largest
 
 

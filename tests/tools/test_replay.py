@@ -145,13 +145,13 @@ def test_balance_is_none_where_there_is_no_load() -> None:
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1]))
-def test_percentiles_are_right_to_within_one_percent(values: list[float], share: float) -> None:
+def test_percentiles_are_right_to_within_two_percent(values: list[float], share: float) -> None:
     latencies = Latencies()
     for value in values:
         latencies.add(value)
     place = max(0, -(-len(values) * share // 1) - 1)
     exact = sorted(values)[int(place)]
-    assert latencies.percentile(share) == pytest.approx(exact, rel=0.0101, abs=0)
+    assert latencies.percentile(share) == pytest.approx(exact, rel=0.0201, abs=0)
     assert Latencies().percentile(share) == 0
 
 
