@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from l7proxy.http1 import Fields
 
 
+def host_of(address: str) -> str:
+    """What a backend is called in a Host of our own."""
+    if address.startswith("unix:"):
+        return "localhost"
+    return address.partition("://")[2] or address
+
+
 class WireHeaders(WellFormedHeaders):
     """Headers that were parsed from bytes. Most requests and responses never decode theirs."""
 

@@ -9,6 +9,7 @@ from l7proxy.core.config.model import split_address
 from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection
+from l7proxy.upstreams.http.headers import host_of
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
 
@@ -97,7 +98,7 @@ class ConnectionPool:
 
             self._tls = backend_context(config.tls)
             self._server_name = config.tls.server_name or host
-        self.host = address.partition("://")[2] or address
+        self.host = host_of(address)
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
         port = port or (80 if self._tls is None else 443)

@@ -8,6 +8,7 @@ from l7proxy.core.messages import Headers, HttpResponse
 from l7proxy.http1 import BadResponse
 from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import request_head
+from l7proxy.upstreams.http.headers import host_of
 from l7proxy.upstreams.http.request_body import RequestBody
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ class Whole:
             (name, value) for name, value in exchange.forward_headers if name.lower() not in dropped
         ]
         if not any(name.lower() == "host" for name, _ in fields):
-            address = backend.address
-            fields.insert(0, ("Host", address.partition("://")[2] or address))
+            fields.insert(0, ("Host", host_of(backend.address)))
         if request.cookies:
             fields.append(("Cookie", "; ".join(f"{k}={v}" for k, v in request.cookies.items())))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
