@@ -84,7 +84,10 @@ def proxy(
     with subprocess.Popen([*command, "--listen", f"127.0.0.1:{port}"], stderr=-1) as process:
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port)).close()
+                # Connections are taken before there is anybody to hear signals; answers are not.
+                with socket.create_connection(("127.0.0.1", port)) as client:
+                    client.sendall(get("/x"))
+                    assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
                 break
             except ConnectionRefusedError:
                 assert process.poll() is None
