@@ -145,7 +145,11 @@ class Client:
 
     async def until_close(self) -> bytes:
         """Everything until the proxy closes."""
-        return await self.reader.read()
+        try:
+            return await self.reader.read()
+        except BrokenPipeError:
+            # It went on talking after it was hung up on: what it had heard by then counts.
+            return bytes(self.reader._buffer)  # type: ignore[attr-defined]
 
     async def response(self) -> bytes:
         """One whole response with a Content-Length."""
