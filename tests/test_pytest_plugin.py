@@ -8,11 +8,16 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.readme import blocks
+
+pytest_plugins = ["pytester"]
+
+Runs = Callable[..., tuple[int, str]]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,17 +66,26 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_pytest(project: Path, *words: str, python: str = sys.executable) -> tuple[int, str]:
-    """How pytest ends in the project, and what it prints."""
-    plugin = ("-p", "l7proxy.pytest_plugin") if python == sys.executable else ()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
-    if python == sys.executable:
-        environment["PYTHONPATH"] = str(ROOT)
-        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+@pytest.fixture
+def run_pytest(pytester: pytest.Pytester) -> Runs:
+    """Runs pytest in a project; gives how it ends, and what it prints."""
+
+    def run(project: Path, *words: str) -> tuple[int, str]:
+        os.chdir(project)
+        done = pytester.runpytest_inprocess(
+            "-p", "no:cacheprovider", "-p", "l7proxy.pytest_plugin", *words
+        )
+        return int(done.ret), f"{done.stdout}\n{done.stderr}"
+
+    return run
+
+
+def run_apart(python: str, project: Path, *words: str) -> tuple[int, str]:
+    """The same in a process of its own, with the plugins that are installed there."""
     done = subprocess.run(
-        [python, "-m", "pytest", "-p", "no:cacheprovider", *plugin, *words],
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *words],
         cwd=project,
-        env=environment,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))},
         capture_output=True,
         text=True,
         timeout=120,
@@ -79,13 +93,17 @@ def run_pytest(project: Path, *words: str, python: str = sys.executable) -> tupl
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_project_with_golden_conversations_and_a_property_passes(project: Path) -> None:
+def test_a_project_with_golden_conversations_and_a_property_passes(
+    project: Path, run_pytest: Runs
+) -> None:
     status, out = run_pytest(project, "--route-coverage", "--fail-under", "100")
     assert (status, "5 passed" in out) == (0, True), out
     assert "routes reached: 2 of 2 (100 %)" in out
 
 
-def test_a_broken_route_fails_with_a_diff_that_names_the_line(project: Path) -> None:
+def test_a_broken_route_fails_with_a_diff_that_names_the_line(
+    project: Path, run_pytest: Runs
+) -> None:
     config = (project / "lb.json").read_text()
     (project / "lb.json").write_text(config.replace('"/users/*"', '"/user/*"'))
     status, out = run_pytest(project, "--route-coverage")
@@ -95,7 +113,7 @@ def test_a_broken_route_fails_with_a_diff_that_names_the_line(project: Path) -> 
     assert "/user/* was not reached" in out
 
 
-def test_golden_update_writes_what_is_answered_now(project: Path) -> None:
+def test_golden_update_writes_what_is_answered_now(project: Path, run_pytest: Runs) -> None:
     (project / "new.in.jsonl").write_text(SAID.format("/new"))
     assert "5 passed" in run_pytest(project)[1]
     (project / "root.out.jsonl").write_text("")
@@ -105,12 +123,14 @@ def test_golden_update_writes_what_is_answered_now(project: Path) -> None:
     assert (project / "root.out.jsonl").read_text() == GOT.format("w")
 
 
-def test_too_few_routes_fail_the_run(project: Path) -> None:
+def test_too_few_routes_fail_the_run(project: Path, run_pytest: Runs) -> None:
     status, out = run_pytest(project, "root.in.jsonl", "--fail-under", "51")
     assert (status, "only 50 % of the routes were reached" in out) == (1, True)
 
 
-def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(project: Path) -> None:
+def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(
+    project: Path, run_pytest: Runs
+) -> None:
     case = {"request": {"path": "/users"}, "expect": {"pool": "web"}}
     (project / "some.cases.jsonl").write_text(json.dumps(case) + "\n")
     status, out = run_pytest(project, "some.cases.jsonl")
@@ -148,13 +168,13 @@ def test_an_envelope_is_answered_with_one(l7proxy_node):
 """
 
 
-def test_the_fixture_is_a_node_to_talk_to(project: Path) -> None:
+def test_the_fixture_is_a_node_to_talk_to(project: Path, run_pytest: Runs) -> None:
     (project / "test_routing.py").write_text(TALK)
     status, out = run_pytest(project, "test_routing.py")
     assert (status, "2 passed" in out) == (0, True), out
 
 
-def test_the_readme_s_example_of_a_test_passes(tmp_path: Path) -> None:
+def test_the_readme_s_example_of_a_test_passes(tmp_path: Path, run_pytest: Runs) -> None:
     (example,) = [b.text for b in blocks() if b.text.startswith("# test_shop.py")]
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "test_shop.py").write_text(example)
@@ -163,7 +183,9 @@ def test_the_readme_s_example_of_a_test_passes(tmp_path: Path) -> None:
     assert (status, "3 passed" in out) == (0, True), out
 
 
-def test_the_configuration_can_be_an_option_or_the_default_one(project: Path) -> None:
+def test_the_configuration_can_be_an_option_or_the_default_one(
+    project: Path, run_pytest: Runs
+) -> None:
     (project / "pytest.ini").write_text("[pytest]\n")
     assert "5 passed" in run_pytest(project, "--l7proxy-config", "lb.json")[1]
     (project / "api.in.jsonl").write_text(SAID.format("/api"))
@@ -204,9 +226,9 @@ def test_an_installed_wheel_brings_the_plugin_along(project: Path, tmp_path: Pat
     for folder in (made, environment):
         assert folder.is_dir()
     words = ("--ignore", "dist", "--ignore", "environment", "--route-coverage")
-    status, out = run_pytest(project, *words, python=python)
+    status, out = run_apart(python, project, *words)
     assert (status, "5 passed" in out) == (0, True), out
     config = (project / "lb.json").read_text()
     (project / "lb.json").write_text(config.replace('"/users/*"', '"/user/*"'))
-    status, out = run_pytest(project, *words, python=python)
+    status, out = run_apart(python, project, *words)
     assert (status, "users.out.jsonl:1:\n- " in out) == (1, True)

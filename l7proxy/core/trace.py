@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import Headers, HttpRequest
+    from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
     from l7proxy.core.pool import Pool
     from l7proxy.core.proxy import Proxy
     from l7proxy.core.verdict import Verdict
@@ -90,6 +90,10 @@ class Traced(Exchange):
         # A limit that is exceeded refuses in the instant in which the exchange is opened.
         self._note_limits(None, self.opened_at)
         super().refuse(verdict, headers)
+
+    def reply(self, response: HttpResponse) -> None:
+        self._note_limits(None, self.opened_at)
+        super().reply(response)
 
     def seek(self, pool: Pool, now: float) -> None:
         self._note_limits(pool, now)

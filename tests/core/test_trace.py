@@ -117,6 +117,32 @@ def test_what_has_no_route_or_is_no_good_request_says_so() -> None:
     assert verdicts == ["no_route", "bad_request"]
 
 
+def test_a_host_that_is_none_is_refused_by_the_routes_that_ask_for_hosts() -> None:
+    talk = Talk("a:80", routes=[{"host": "a.example", "path": "/", "backend_pool": "p"}])
+    talk.get(headers={"Host": "a b"})
+    decision = talk.decision()
+    assert decision["verdict"] == "bad_request"
+    assert decision["route"]["refused"].startswith("bad request")
+
+
+def test_a_route_that_answers_by_itself_shows_its_limits_and_no_pool() -> None:
+    limit = {"requests_per_second": 1, "burst": 1}
+    talk = Talk("a:80", routes=[{"path": "/", "respond": {"status": 204}, "rate_limit": limit}])
+    talk.get()
+    talk.get()
+    first, second = [reply["decision"] for reply in talk.end()]
+    assert [found["limits"][0]["remaining"] for found in (first, second)] == [0, 0]
+    assert "pool" not in first
+    assert second["verdict"] == "rate_limited"
+
+
+def test_a_rewritten_path_is_shown() -> None:
+    rewrite = {"strip_prefix": "/a"}
+    talk = Talk("a:80", routes=[{"path_pattern": "/a/*", "backend_pool": "p", "rewrite": rewrite}])
+    talk.get(path="/a/b")
+    assert talk.decision()["route"]["rewritten_path"] == "/b"
+
+
 def test_who_can_not_be_picked_is_shown_with_the_reason() -> None:
     assert set(_REASONS) == set(BAR_NAMES.values())
     talk = Talk("a:80", "b:80", {"address": "c:80", "tier": 1})

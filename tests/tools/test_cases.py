@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import run
+from tests.tools.here import run
 
 CONFIG: dict[str, Any] = {
     "backend_pools": {

@@ -19,7 +19,8 @@ from l7proxy.node import Node
 from l7proxy.node.rehearsal import Rehearsal
 from l7proxy.tools.diff import Allowance, Answers, Comparison, as_json, as_text, compare
 from l7proxy.tools.formats import Traffic
-from tests.processes import MAIN, ROOT, run
+from tests.processes import MAIN, ROOT
+from tests.tools.here import run
 
 A: dict[str, Any] = {
     "backend_pools": {"users": {"backends": ["u:80"]}, "web": {"backends": ["w1:80", "w2:80"]}},

@@ -11,7 +11,7 @@ import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.tools import explain
-from tests.processes import run
+from tests.tools.here import run
 
 CONFIG: dict[str, Any] = {
     "backend_pools": {

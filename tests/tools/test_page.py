@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT, run
+from tests.processes import ROOT
 from tests.tools.browser import CHROMIUM, Browser
+from tests.tools.here import run
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs chromium (Debian: apt-get install chromium)"

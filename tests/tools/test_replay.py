@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from collections.abc import Iterable
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
 from l7proxy.node.rehearsal import Rehearsal
+from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
 from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
 from l7proxy.tools.replay import as_text, balance, replay, report, slots
 from l7proxy.tools.tally import SLOTS, Latencies, Tally
-from tests.processes import ROOT, run
+from tests.processes import ROOT
+from tests.tools.here import run
 
 POOLS: dict[str, Any] = {
     "api": {
@@ -273,3 +276,31 @@ def test_what_can_not_be_used_is_said_with_exit_status_2(words: list[str], compl
 
 def _backend(tally: Tally, name: str) -> Any:
     return next(backend for backend in tally.series if backend.name == name)
+
+
+def test_a_log_may_be_gzipped_or_come_on_stdin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tmp_path / "access.log.gz"
+    packed.write_bytes(gzip.compress(LOG.read_bytes()))
+    report = run("replay", LOG).out
+    assert run("replay", packed).out == report
+    monkeypatch.setattr("sys.stdin", LOG.open())
+    assert run("replay", "-").out == report
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    log.write_text(LOG.read_text() * 20)
+    shown: list[str] = []
+    with log.open() as lines:
+        progress = Progress(lines, log.stat().st_size, shown.append)
+        progress.clear()
+        assert shown == []
+        tally = Tally()
+        player = Rehearsal(config_from({"backend_pools": POOLS}), Random(0), tally.ended,
+                           configured=tally.watch)  # fmt: skip
+        replay(Traffic(lines), player, progress)
+        progress.clear()
+    assert shown[0].startswith("\r[#") and "% 1024 messages" in shown[0]
+    assert shown[-1] == "\r\x1b[K"
