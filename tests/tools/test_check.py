@@ -36,6 +36,30 @@ def test_a_route_that_can_not_be_reached_is_named_with_the_one_in_its_way(
     assert found == (2, [], [told.replace("warning: ", "")])
 
 
+@pytest.mark.parametrize(("written", "name"), [
+    ("least_conn", "least-connections"), ("leastconn", "least-connections"),
+    ("least-request", "least-connections"), ("weighted-round-robin", "round-robin"),
+    ("round_robin", "round-robin"), ("consistent-hash", "ring-hash"),
+    ("p2c", "power-of-two-choices"), ("weighted-random", "random"), ("ip_hash", "ip-hash"),
+    ("hrw", "rendezvous"), ("peak_ewma", "least-time"), ("fill-first", "first"),
+])  # fmt: skip
+def test_another_name_of_an_algorithm_is_said_to_be_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str, name: str
+) -> None:
+    note = f'/backend_pools/default/algorithm: note: "{written}" is another name for {name}'
+    found = check(tmp_path, capsys, backends=["a:1"], algorithm=written)
+    assert found == (0, [note, "fine (1 pool, 1 route)"], [])
+    assert check(tmp_path, capsys, backends=["a:1"], algorithm=name)[1] == found[1][1:]
+
+
+def test_a_table_size_that_is_no_prime_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = "/backend_pools/default/options/table_size: must be a prime number, which 10 is not"
+    pool = {"backends": ["a:1"], "algorithm": "maglev", "options": {"table_size": 10}}
+    assert check(tmp_path, capsys, **pool) == (2, [], [problem])
+
+
 def test_a_pool_that_nothing_leads_to_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

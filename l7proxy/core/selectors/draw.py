@@ -32,9 +32,6 @@ class WeightedDraw:
         self._tree: list[int] | None = None
         """Built when weights differ for the first time; its length is a power of two, plus one."""
 
-    def __len__(self) -> int:
-        return len(self._members)
-
     def add(self, backend: Backend) -> None:
         """Puts the backend in, with its weight of this moment."""
         share = _share(backend)
@@ -131,9 +128,7 @@ class WeightedDraw:
         size = 1 << len(self._shares).bit_length()
         tree = [0, *self._shares] + [0] * (size - len(self._shares))
         for node in range(1, size):
-            above = node + (node & -node)
-            if above <= size:
-                tree[above] += tree[node]
+            tree[node + (node & -node)] += tree[node]
         return tree
 
 

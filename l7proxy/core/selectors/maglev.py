@@ -6,7 +6,7 @@ D. Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer"
 from __future__ import annotations
 
 from array import array
-from itertools import count, cycle, islice
+from itertools import cycle, islice
 
 from l7proxy.core.config.algorithms import MaglevOptions
 from l7proxy.core.selectors.hashing import hash64, identities
@@ -46,7 +46,8 @@ class Maglev(Places):
         taken = bytearray(size)
         owners: list[Any] = [None] * size
         numbers = array("I", bytes(array("I").itemsize * size))
-        turns = _turns([weights[backend] for backend in backends])
+        equal = len(set(weights.values())) <= 1
+        turns = cycle(range(len(backends))) if equal else _turns([weights[b] for b in backends])
         for turn in islice(turns, size):
             at, skip = wanted[turn], skips[turn]
             while taken[at]:
@@ -83,13 +84,12 @@ class Maglev(Places):
 
 
 def _turns(weights: Sequence[float]) -> Iterator[int]:
-    """Whose turn it is to take a place, for ever: all in every round, or less often by weight."""
-    if len(set(weights)) <= 1:
-        yield from cycle(range(len(weights)))
-        return
+    """Whose turn it is to take a place, for ever: the heaviest in every round, others by weight."""
     most = max(weights)
     due = [0.0] * len(weights)
-    for rounds in count(1):
+    rounds = 0
+    while True:
+        rounds += 1
         for turn, weight in enumerate(weights):
             if rounds * weight >= due[turn]:
                 due[turn] += most

@@ -4,30 +4,34 @@ The definition, as nginx behaves: at each step every member's current weight gro
 the largest (the first in order among equals) is picked and its current weight falls by the sum
 of all weights. Weights 5, 1, 1 give a a b a c a a.
 
-Two observations make it cheap without changing a single pick:
+Three observations make it cheap without changing a single pick:
 
 - Members of equal weight grow alike, so their order among themselves changes only by picks: a
   heap for each distinct weight, holding each current weight less what its class has grown, needs
-  no update when the class grows. A step costs O(log n) and one look at each distinct weight.
-- Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So its picks are
-  written down, and once a whole period has led back to where it began, the record is replayed as
-  it is. A change counts what was replayed into the current weights first.
+  no update when the class grows.
+- The first of each heap rise at a steady pace, each at their own: a `Contest` among them.
+- Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So the steps are
+  recorded, and once the record holds a whole period it is repeated as it is. Only a change has
+  what was repeated worked into the current weights.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush
+from itertools import islice
 from math import gcd
+
+from l7proxy.core.selectors.contest import Contest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from l7proxy.core.backend import Backend
 
 _LONGEST_PERIOD = 1 << 16
-"""Longer ones are not written down."""
+_QUIET = 16
+"""Steps without a change after which it is worth finding out how long the period is."""
 
 
 class SmoothRotation:
@@ -40,35 +44,45 @@ class SmoothRotation:
     def __init__(self, currents: dict[Backend, float] | None = None) -> None:
         self._currents = {} if currents is None else currents
         self._members: dict[Backend, tuple[float, float]] = {}
-        """For each member its weight and its current weight as of step 0."""
+        """For each member its weight and what its current weight was, or would have been, as of
+        step 0."""
         self._heaps: dict[float, list[tuple[float, int, Backend]]] = {}
+        self._contest = Contest()
         self._sum: float = 0
         self._steps = 0
         self._record: list[Backend] = []
-        """The picks since the last change, or since the record was found not to repeat."""
-        self._replayed: Iterator[Backend] = iter(())
-        self._repeats = False
-        self._period: int | None = None
+        self._look_at = _QUIET
+        """The length of the record at which it is looked at again; 0 where there is none."""
+        self._period: list[Backend] = []
+        """The picks of a whole period, once they are known; the state is as before the first."""
+        self._upcoming: Iterator[Backend] = iter(())
+        """What is left of the period this time round."""
 
     def __len__(self) -> int:
         return len(self._members)
 
     def join(self, backend: Backend) -> None:
         """Lets the backend take turns, by its weight of this moment."""
-        self._settle()
+        self._disturb()
         weight = backend.weight
         base = self._currents.pop(backend, 0) - weight * self._steps
         self._members[backend] = (weight, base)
         self._sum += weight
-        heappush(self._heaps.setdefault(weight, []), (-base, backend.index, backend))
+        heap, entry = self._heaps.setdefault(weight, []), (-base, backend.index, backend)
+        heappush(heap, entry)
+        if heap[0] is entry:
+            self._contest.enter(weight, base, backend.index, self._steps)
+        if len(heap) > 2 * len(self._members) + 16:
+            self._sweep(heap, weight)
 
     def leave(self, backend: Backend) -> None:
         """Takes the backend out; what it has grown to is kept for its return."""
-        self._settle()
+        self._disturb()
         weight, base = self._members.pop(backend)
         self._currents[backend] = base + weight * self._steps
         self._sum -= weight
-        self._drop_stale(weight)
+        if self._heaps[weight][0][2] is backend:
+            self._new_first(weight)
 
     def forget(self, backend: Backend) -> None:
         """Lets go of what a backend that left had grown to: it will not return."""
@@ -78,19 +92,16 @@ class SmoothRotation:
         """Picks whose turn it is; members in `avoid` sit this one out, as if they had left."""
         if avoid:
             return self._step_without(avoid)
-        backend = next(self._replayed, None)
-        if backend is not None:
-            return backend
-        if self._repeats:
-            self._replayed = iter(self._record)
-            return next(self._replayed)
-        return self._play_and_record() if self._members else None
+        return next(self._upcoming, None) or self._next()
 
     def current_weights(self) -> dict[Backend, float]:
         """Each member's current weight, after the last pick that was handed out."""
-        self._settle()
-        steps = self._steps
-        return {backend: base + weight * steps for backend, (weight, base) in self._members.items()}
+        seen = self._seen()
+        steps, turns = self._steps + len(seen), _turns(seen)
+        return {
+            backend: base + weight * steps - self._sum * turns.get(backend, 0)
+            for backend, (weight, base) in self._members.items()
+        }
 
     def _step_without(self, avoid: Collection[Backend]) -> Backend | None:
         resting = [backend for backend in dict.fromkeys(avoid) if backend in self._members]
@@ -101,85 +112,101 @@ class SmoothRotation:
             self.join(backend)
         return picked
 
-    def _play_and_record(self) -> Backend:
-        """Plays a step, and sees whether the steps since the last change are a whole period."""
-        record = self._record
-        if not record:
-            self._period = self._find_period()
-        backend = self._play()
-        if self._period is not None:
-            record.append(backend)
-            if len(record) == self._period:
-                if self._is_back_at_start():
-                    self._repeats = True
-                else:
-                    record.clear()
-        return backend
-
-    def _find_period(self) -> int | None:
-        """The steps after which the rotation may repeat; None where they are too many."""
-        weights = self._heaps.keys()
-        if any(weight != int(weight) for weight in weights):
+    def _next(self) -> Backend | None:
+        if self._period:
+            self._upcoming = iter(self._period)
+            return next(self._upcoming)
+        if not self._members:
             return None
-        period = int(self._sum) // gcd(*map(int, weights))
-        return period if period <= _LONGEST_PERIOD else None
-
-    def _is_back_at_start(self) -> bool:
-        """Whether the record picked everyone by their weight, which leads back to its start."""
-        turns = Counter(self._record)
-        played = len(self._record)
-        return all(
-            turns[backend] * self._sum == weight * played
-            for backend, (weight, _) in self._members.items()
-        )
+        backend = self._play()
+        if self._look_at:
+            self._record.append(backend)
+            if len(self._record) == self._look_at:
+                self._look_for_period()
+        return backend
 
     def _play(self) -> Backend:
         """One step of the definition."""
-        self._steps = steps = self._steps + 1
-        best_weight: float = 0
-        best: tuple[float, int] | None = None
-        for weight, heap in self._heaps.items():
-            base, index, _ = heap[0]
-            candidate = (base - weight * steps, index)
-            if best is None or candidate < best:
-                best, best_weight = candidate, weight
-        backend = self._heaps[best_weight][0][2]
-        self._rebase(backend, best_weight, -self._sum)
+        self._steps += 1
+        backend = self._heaps[self._contest.highest(self._steps)][0][2]
+        self._lower(backend, self._sum)
         return backend
 
-    def _rebase(self, backend: Backend, weight: float, change: float) -> None:
-        base = self._members[backend][1] + change
+    def _lower(self, backend: Backend, by: float) -> None:
+        weight, base = self._members[backend]
+        base -= by
         self._members[backend] = (weight, base)
-        heap = self._heaps[weight]
-        entry = (-base, backend.index, backend)
-        if heap[0][2] is backend:
-            heapreplace(heap, entry)
-        else:
-            heappush(heap, entry)
-        self._drop_stale(weight)
+        heappush(self._heaps[weight], (-base, backend.index, backend))
+        self._new_first(weight)
 
-    def _settle(self) -> None:
-        """Counts the replayed steps into the current weights, and begins a new record."""
-        if self._repeats:
-            unseen = self._replayed.__length_hint__()  # type: ignore[attr-defined]
-            seen = self._record[: len(self._record) - unseen]
-            self._steps += len(seen)
-            for backend, turns in Counter(seen).items():
-                self._rebase(backend, self._members[backend][0], -self._sum * turns)
-            self._replayed = iter(())
-            self._repeats = False
-        self._record.clear()
-
-    def _drop_stale(self, weight: float) -> None:
-        """Keeps a live entry on top of the heap, and stale ones from outnumbering the live."""
-        heap = self._heaps[weight]
-        while heap and not self._is_live(heap[0], weight):
+    def _new_first(self, weight: float) -> None:
+        """Brings a live entry to the top of the heap, and into the contest."""
+        heap, members = self._heaps[weight], self._members
+        while heap and members.get(heap[0][2]) != (weight, -heap[0][0]):
             heappop(heap)
-        if not heap:
+        if heap:
+            self._contest.enter(weight, -heap[0][0], heap[0][1], self._steps)
+        else:
             del self._heaps[weight]
-        elif len(heap) > 2 * len(self._members) + 16:
-            heap[:] = {entry for entry in heap if self._is_live(entry, weight)}
-            heapify(heap)
+            self._contest.leave(weight, self._steps)
 
-    def _is_live(self, entry: tuple[float, int, Backend], weight: float) -> bool:
-        return self._members.get(entry[2]) == (weight, -entry[0])
+    def _sweep(self, heap: list[tuple[float, int, Backend]], weight: float) -> None:
+        """Takes out the entries of those who have left or moved on; a live one stays on top."""
+        members = self._members
+        heap[:] = {entry for entry in heap if members.get(entry[2]) == (weight, -entry[0])}
+        heapify(heap)
+
+    def _look_for_period(self) -> None:
+        """Has the record repeated if it ends with a whole period; else says when to look again."""
+        length = self._period_length()
+        if length > len(self._record):
+            self._look_at = length
+            return
+        self._look_at = 0
+        if length:
+            period = self._record[-length:]
+            # Who was picked by weight, everyone, is back at the start. After a change the first
+            # period need not be like that.
+            turns = _turns(period)
+            if all(
+                turns.get(backend, 0) * self._sum == weight * length
+                for backend, (weight, _) in self._members.items()
+            ):
+                self._period = period
+            else:
+                self._look_at = length
+        self._record = []
+
+    def _period_length(self) -> int:
+        """The number of steps after which the rotation may repeat; 0 where too many to record."""
+        weights = self._heaps.keys()
+        if any(weight != int(weight) for weight in weights):
+            return 0
+        length = int(self._sum) // gcd(*map(int, weights))
+        return length if length <= _LONGEST_PERIOD else 0
+
+    def _seen(self) -> list[Backend]:
+        """The picks of the period that were handed out this time round."""
+        if not self._period:
+            return []
+        unseen = self._upcoming.__length_hint__()  # type: ignore[attr-defined]
+        return list(islice(self._period, len(self._period) - unseen))
+
+    def _disturb(self) -> None:
+        """Works what was repeated into the current weights: things are about to change."""
+        if self._period:
+            seen = self._seen()
+            self._steps += len(seen)
+            for backend, turns in _turns(seen).items():
+                self._lower(backend, self._sum * turns)
+            self._period = []
+            self._upcoming = iter(())
+        self._record = []
+        self._look_at = _QUIET
+
+
+def _turns(picks: Iterable[Backend]) -> dict[Backend, int]:
+    turns: dict[Backend, int] = {}
+    for backend in picks:
+        turns[backend] = turns.get(backend, 0) + 1
+    return turns

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7proxy.core import HttpRequest, Proxy, config_from
+from l7proxy.core import ConfigError, HttpRequest, Proxy, config_from
 from l7proxy.core.backend import Backend
 from l7proxy.core.config.algorithms import OPTIONS
 from l7proxy.core.pool import Pool
+from l7proxy.core.selectors import find_selector
 from tests.core.selectors.support import bring_back, pool_of, take_out
 
 HASHING = ["bounded-load", "maglev", "rendezvous", "ring-hash"]
@@ -71,6 +72,24 @@ def test_only_the_eligible_are_picked_and_none_of_those_to_avoid(algorithm: str)
     picked = {pool.selector.pick(keyed(n), avoid) for n in range(200)}
     assert picked <= {pool.by_name[name] for name in ("b2", "b3", "b5")}
     assert pool.selector.pick(keyed(1), tuple(pool.backends)) is None
+
+
+def test_a_selector_made_by_hand_refuses_options_that_it_does_not_know() -> None:
+    with pytest.raises(ConfigError, match="/options/x: unknown key"):
+        find_selector("random")((), {"x": 1}, Random(0))
+
+
+@pytest.mark.parametrize("algorithm", sorted(OPTIONS))
+def test_a_turn_is_a_pick_for_nobody_in_particular(algorithm: str) -> None:
+    one, other = many(algorithm, 3, [3, 2, 1]), many(algorithm, 3, [3, 2, 1])
+    if one.selector.minds_request:
+        pytest.skip("it asks the request, not for a turn")
+    turns = [one.selector.turn() for _ in range(20)]
+    assert [b.name for b in turns if b] == [b.name for b in map(pick_of, [other] * 20) if b]
+
+
+def pick_of(pool: Pool) -> Backend | None:
+    return pool.selector.pick()
 
 
 @pytest.mark.parametrize("algorithm", sorted(OPTIONS))
@@ -413,6 +432,25 @@ def test_bounded_load_never_exceeds_its_factor(
     assert pool.selector.explain()["in_flight"] == sum(
         b.in_flight for b in pool.backends if b.eligible
     )
+
+
+def test_requests_on_backends_that_are_out_are_not_in_the_average() -> None:
+    pool = many("bounded-load", 2)
+    b0, b1 = pool.backends
+    take_out(pool, "b0")
+    pool.acquire(b0, 0.0)
+    pool.acquire(b1, 0.0)
+    assert pool.selector.explain()["in_flight"] == 1
+    pool.release(b0, 0.0)
+    assert pool.selector.explain()["in_flight"] == 1
+
+
+@pytest.mark.parametrize("address", ["unix:/run/app.sock", "plain-host", "http://h:80", "[::1]:8"])
+def test_any_address_has_points_on_the_ring(address: str) -> None:
+    config = config_from({"backends": [address, "b1:80"], "algorithm": "ketama"})
+    pool = Proxy(config, Random(0)).pools["default"]
+    requests = [HttpRequest("GET", "/", client_ip=f"c{n}") for n in range(200)]
+    assert {pool.selector.pick(request) for request in requests} == set(pool.backends)
 
 
 def test_bounded_load_is_the_plain_ring_while_there_is_room() -> None:

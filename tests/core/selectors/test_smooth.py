@@ -65,6 +65,24 @@ def test_a_backend_that_was_away_goes_on_where_it_was(weights: tuple[int, ...], 
             assert got == naive(weights, "." * before + "a" + "." * away + "a" + "." * 30)
 
 
+@pytest.mark.parametrize(("weights", "before", "gone"), [
+    # Thirteen picks pass before what b leaves behind repeats.
+    ((5, 13, 13), 11, "b"),
+    ((1, 1, 1, 1), 41, "c"),
+    ((2, 3, 7), 75, "a"),
+])  # fmt: skip
+def test_what_is_repeated_is_what_would_be_picked(
+    weights: tuple[int, ...], before: int, gone: str
+) -> None:
+    pool = pool_of("round-robin", *weights)
+    got = picks(pool, before)
+    take_out(pool, gone)
+    got += picks(pool, 100)
+    bring_back(pool, gone)
+    got += picks(pool, 100)
+    assert got == naive(weights, "." * before + gone + "." * 100 + gone + "." * 100)
+
+
 def test_down_and_at_once_up_again_does_not_start_the_rotation_over() -> None:
     pool = pool_of("round-robin", 5, 1, 1)
     assert picks(pool, 3) == "aab"
