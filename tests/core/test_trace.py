@@ -299,7 +299,7 @@ SAYS = {
     "bounded-load": {"key", "place", "of", "owner", "points", "in_flight", "room"},
     "maglev": {"key", "place", "of", "owner", "places"},
     "rendezvous": {"key", "bids"},
-    "ip-hash": {"network", "current_weights"},
+    "ip-hash": {"network"},
     "first": set(),
 }
 

@@ -12,7 +12,8 @@ from ipaddress import IPv6Address
 from itertools import accumulate
 
 from l7proxy.core.backend import REMOVED
-from l7proxy.core.selectors.round_robin import RoundRobin
+from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.smooth import SmoothRotation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _TRIES = 21
 _GOLDEN = 0.6180339887498949
 
 
-class IpHash(RoundRobin):
+class IpHash(Selector):
     """O(log n) for a pick; after 21 places in vain, whose turn it is in the round robin.
 
     The places are for all backends of the pool by weight, so that another weight or another
@@ -37,7 +38,7 @@ class IpHash(RoundRobin):
     rule = "the owner of the place to which the client's network hashes, else of the next"
 
     def prepare(self) -> None:
-        super().prepare()
+        self._rotation = SmoothRotation()
         self._owners: list[Backend] = []
         self._weights: dict[Backend, float] = {}
         self._outdated = True
@@ -45,7 +46,7 @@ class IpHash(RoundRobin):
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:
-        if not self.rotation:
+        if not self._rotation:
             return None
         if self._outdated:
             self._rebuild()
@@ -60,7 +61,7 @@ class IpHash(RoundRobin):
             backend = self._owners[bisect_right(self._ends, drawn)]
             if backend.eligible and backend not in avoid:
                 return backend
-        return super().pick(request, avoid)
+        return self._rotation.step(avoid)
 
     def explain(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
@@ -69,15 +70,19 @@ class IpHash(RoundRobin):
         return {"network": ".".join(map(str, octets)), **super().explain(request, avoid)}
 
     def joined(self, backend: Backend) -> None:
-        super().joined(backend)
+        self._rotation.join(backend)
         self._outdated = self._outdated or self._weights.get(backend) != backend.weight
 
+    def left(self, backend: Backend) -> None:
+        self._rotation.leave(backend)
+
     def reweighted(self, backend: Backend) -> None:
-        super().reweighted(backend)
+        self._rotation.leave(backend)
+        self._rotation.join(backend)
         self._outdated = True
 
     def forgotten(self, backend: Backend) -> None:
-        super().forgotten(backend)
+        self._rotation.forget(backend)
         self._outdated = True
 
     def _rebuild(self) -> None:

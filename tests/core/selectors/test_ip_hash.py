@@ -61,3 +61,12 @@ def test_after_enough_places_in_vain_the_turn_decides() -> None:
     pool = pool_of("ip-hash", 65535, 1, 1)
     take_out(pool, "a")
     assert "".join(home(pool, "10.0.0.1") for _ in range(4)) == "bcbc"
+
+
+def test_in_a_whole_proxy_every_request_of_a_client_goes_to_one_backend() -> None:
+    # The pool's other requests must not take the place of those that ask to be hashed.
+    from tests.node.test_node import Talk
+
+    talk = Talk({"backends": ["a:1", "b:1", "c:1"], "algorithm": "ip-hash"})
+    for client in ("10.0.1.1", "10.0.2.1", "10.0.3.1"):
+        assert len({talk.get("/x", client_ip=client)["backend"] for _ in range(5)}) == 1
