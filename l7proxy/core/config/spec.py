@@ -558,7 +558,7 @@ class Record:
         Where a field was refused, looking at it ends the check: nothing can be said of it.
         """
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name):
             if name in self.fields:
