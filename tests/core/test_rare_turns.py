@@ -123,13 +123,12 @@ def test_bounded_load_counts_only_who_may_be_picked() -> None:
     assert pool.selector.pick(HttpRequest("GET", "/")) is pool.backends[1]
 
 
-def test_a_draw_knows_how_many_take_part() -> None:
+def test_a_draw_gives_everybody_a_chance() -> None:
     pool = pool_with(*(f"{name}:1" for name in "abcdefg"))
     draw = WeightedDraw(Random(0))
     for backend in pool.backends:
         backend.weight = backend.index + 1
         draw.add(backend)
-    assert len(draw) == 7
     assert {draw.one() for _ in range(400)} == set(pool.backends)
 
 
