@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from l7proxy.core.backend import Backend
     from l7proxy.core.messages import HttpRequest
 
+_MOST_POINTS = 10_000_000
+"""More would take half a minute and a gigabyte to sort."""
+
 
 class RingHash(Places):
     """A key goes to the next point on the ring whose backend is eligible.
@@ -28,6 +31,15 @@ class RingHash(Places):
 
     options = RingOptions
     rule = "the next point on the ring whose backend can be used"
+
+    def prepare(self) -> None:
+        points = sum(self._points(backend.full_weight) for backend in self.backends)
+        if points > _MOST_POINTS:
+            raise ValueError(
+                f"the ring would have {points:,} points, and {_MOST_POINTS:,} is the limit: "
+                "give fewer points for each unit of weight"
+            )
+        super().prepare()
 
     def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
         points: list[int] = []

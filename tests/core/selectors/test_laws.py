@@ -453,6 +453,16 @@ def test_any_address_has_points_on_the_ring(address: str) -> None:
     assert {pool.selector.pick(request) for request in requests} == set(pool.backends)
 
 
+def test_a_ring_with_too_many_points_is_refused() -> None:
+    with pytest.raises(ConfigError) as refused:
+        many("ring-hash", 2, [65_535, 1])
+    assert str(refused.value) == (
+        "/backend_pools/default/options: the ring would have 10,485,760 points, and 10,000,000 is "
+        "the limit: give fewer points for each unit of weight"
+    )
+    assert len(set(homes(many("ring-hash", 2, [65_535, 1], points=1), 10))) == 1
+
+
 def test_bounded_load_is_the_plain_ring_while_there_is_room() -> None:
     assert homes(many("bounded-load", 9), 2_000) == homes(many("ring-hash", 9), 2_000)
 
