@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ pytest_plugins = ["pytester"]
 Runs = Callable[..., tuple[int, str]]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+IS_INSTALLED = any(entry.name == "l7proxy" for entry in entry_points(group="pytest11"))
+PLUGIN = () if IS_INSTALLED else ("-p", "l7proxy.pytest_plugin")
+"""An installed plugin is found by pytest itself, and must not be named again."""
 
 CONFIG = """{
   "backend_pools": {"users": {"backends": ["u1:80", "u2:80"]}, "web": {"backends": ["w:80"]}},
@@ -72,9 +77,7 @@ def run_pytest(pytester: pytest.Pytester) -> Runs:
 
     def run(project: Path, *words: str) -> tuple[int, str]:
         os.chdir(project)
-        done = pytester.runpytest_inprocess(
-            "-p", "no:cacheprovider", "-p", "l7proxy.pytest_plugin", *words
-        )
+        done = pytester.runpytest_inprocess("-p", "no:cacheprovider", *PLUGIN, *words)
         return int(done.ret), f"{done.stdout}\n{done.stderr}"
 
     return run
