@@ -66,6 +66,11 @@ class Probe:
         self._done: Callable[[int | None, float], None] | None = done
         self._timer = pool.timers.schedule(due, self._overdue)
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for its outcome (any more)."""
+        return self._done is None
+
     def answered(self, status: int, now: float) -> None:
         """The backend answered."""
         self._finish(status, now)

@@ -74,7 +74,8 @@ class Carrier:
         probes = self.proxy.probes
         while probes:
             probe = probes.popleft()
-            self.upstreams[probe.pool.name].probe(probe, now)
+            if not probe.over:
+                self.upstreams[probe.pool.name].probe(probe, now)
 
     def cancel(self, exchange: Exchange, now: float) -> None:
         """The client is gone: ends the exchange, and starts whoever gets the place it held."""

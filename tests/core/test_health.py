@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l7proxy.core.backend import Backend
 from l7proxy.core.config.policies import HealthConfig
 from l7proxy.core.health import HealthCount, Probe
+from l7proxy.upstreams.base import Upstream
+from l7proxy.upstreams.carrier import Carrier
 from tests.core.test_exchange import Story
 
 FAST = {"interval": 1, "timeout": 0.5, "jitter": 0}
@@ -122,6 +125,25 @@ def test_a_backend_may_leave_before_the_checks_have_begun() -> None:
     story = Story("a", health=FAST)
     story.pool.remove(story.pool.backends[0], 0.0)
     assert story.proxy.next_deadline() is None
+
+
+def test_a_check_that_nobody_waits_for_any_more_is_not_carried_out() -> None:
+    asked: list[Backend] = []
+
+    class Asked(Upstream):
+        def probe(self, probe: Probe, now: float) -> None:
+            asked.append(probe.backend)
+
+    story = Checked("ab")
+    story.proxy.advance(0)
+    story.pool.remove(story.pool.backends[0], 0.0)
+    assert [probe.over for probe in story.proxy.probes] == [True, False]
+    Carrier(story.proxy, {"p": Asked()}, nobody, nobody).carry_ready(0.0)
+    assert [backend.name for backend in asked] == ["b"]
+
+
+def nobody(*_: object) -> None:
+    """Whom the end of an exchange is told, where there is none."""
 
 
 def test_when_the_pool_stops_so_do_the_checks() -> None:
