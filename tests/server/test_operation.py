@@ -102,6 +102,46 @@ async def test_reloading_many_times_under_load_loses_no_request() -> None:
 
 
 @conversation
+async def test_pools_with_the_same_backend_each_have_connections_of_their_own_settings() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        pools = {
+            "once": pool_config(backend, http={"keep_alive": False}),
+            "kept": pool_config(backend, http={"max_idle": 1}),
+            "also": pool_config(backend, http={"max_idle": 1}),
+        }
+        proxy.server.reload(config_from({"backend_pools": pools}))
+        client = await proxy.connect()
+        for path, accepted in (
+            ("/once", 1), ("/kept", 2), ("/once", 3), ("/kept", 3), ("/also", 3),
+        ):  # fmt: skip
+            assert (await client.get(path)).endswith(b"ok")
+            assert backend.accepted == accepted
+
+
+@conversation
+async def test_what_is_in_flight_over_a_reload_is_still_given_up_when_it_stands_still() -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(OK[:-1])
+        await talk.rest()
+
+    backend = FakeBackend(script)
+    async with serving(backend, http={"between_bytes_timeout": 5}) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+        assert await client.read(1) == b"o"
+        proxy.server.reload(config_from({"backend_pools": {"shop": pool_config("a:1")}}))
+        pools, now = proxy.server.pools, asyncio.get_running_loop().time()
+        pools.sweep(now + 6)
+        assert await client.until_close() == b""
+        await until(lambda: not any(pool.busy for pool in pools._all()))
+        pools.sweep(now)
+        assert [pool.address for pool in pools._all()] == ["a:1"]
+
+
+@conversation
 async def test_draining_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
     release = asyncio.Event()
 

@@ -34,41 +34,54 @@ class ConnectionPools:
         """`time` is the core's (seconds), where that is not the loop's."""
         self.loop = loop
         self.time = time or loop.time
-        self._pools: dict[object, ConnectionPool] = {}
+        self._pools: dict[str, list[ConnectionPool]] = {}
+        """By the backend's address: one for each of the settings that it is spoken to under."""
+        self._leaving: list[ConnectionPool] = []
+        """Those that finish what they have."""
 
     def get(self, address: str, config: HttpConfig) -> ConnectionPool:
-        """The connections to `address`, from now on under `config`.
+        """The connections to `address` that are kept under these very settings.
 
-        Those that were made under another `config.tls` are not among them. Raises ValueError,
-        with a text for people, where that can't be put to work.
+        Raises ValueError, with a text for people, where the settings can't be put to work.
         """
-        tls = config.tls
-        key = (address, tls.verify, tls.ca_file, tls.server_name)
-        pool = self._pools.get(key)
-        if pool is None:
-            pool = self._pools[key] = ConnectionPool(self.loop, self.time, address, config)
-        else:
-            pool.reconfigure(config)
+        there = self._pools.get(address, [])
+        for pool in there:
+            if pool.config == config:
+                return pool
+        pool = ConnectionPool(self.loop, self.time, address, config)
+        self._pools[address] = [*there, pool]
         return pool
 
     def keep_only(self, wanted: set[ConnectionPool]) -> None:
         """Lets all other connections end with what they are doing."""
-        for key in [key for key, pool in self._pools.items() if pool not in wanted]:
-            self._pools.pop(key).retire()
+        for address, there in list(self._pools.items()):
+            kept = [pool for pool in there if pool in wanted]
+            for pool in there:
+                if pool not in wanted:
+                    pool.retire()
+                    self._leaving.append(pool)
+            if kept:
+                self._pools[address] = kept
+            else:
+                del self._pools[address]
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue by `now`; call it about once a second."""
-        for pool in self._pools.values():
+        for pool in self._all():
             pool.sweep(now)
+        self._leaving = [pool for pool in self._leaving if pool.busy]
 
     def close(self) -> None:
         """Closes every connection."""
-        for pool in self._pools.values():
+        for pool in self._all():
             pool.close()
+
+    def _all(self) -> list[ConnectionPool]:
+        return [*self._leaving, *(pool for there in self._pools.values() for pool in there)]
 
 
 class ConnectionPool:
-    """Connections to one backend.
+    """Connections to one backend, all under the same settings.
 
     The most recently used connection goes first: it is the least likely to have been closed by
     the backend meanwhile, and the others can grow old and be dropped.
@@ -104,11 +117,6 @@ class ConnectionPool:
         port = port or (80 if self._tls is None else 443)
         self._resolver = Resolver(loop, host, port, config.resolve_interval)
 
-    def reconfigure(self, config: HttpConfig) -> None:
-        """From now on the connections are kept under these settings."""
-        self.config = config
-        self._keep = config.max_idle if config.keep_alive else 0
-
     def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Brings the exchange to a connection: an idle one, else a new one."""
         idle = self.idle
@@ -131,6 +139,11 @@ class ConnectionPool:
             self.idle.append(connection)
         else:
             connection.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is any connection, or one being made."""
+        return bool(self.connections or self._connecting)
 
     def lost(self, connection: BackendConnection) -> None:
         """Forgets a connection that is gone."""
