@@ -48,11 +48,14 @@ class Proxy:
         timers: Timers | None = None,
         log: Callable[[float, str], None] | None = None,
         secrets: Secrets | None = None,
+        sessions: Random | None = None,
     ) -> None:
         """Raises `ConfigError` where a selector refuses its options, or a key can't be had.
 
         `log(now, text)` is told of every change of a backend's or pool's state. `secrets` reads
-        the keys that the configuration names, for pools with a sticky cookie.
+        the keys that the configuration names, for pools with a sticky cookie. `sessions` draws
+        the ids of sessions where nobody must be able to guess the next one; without it they
+        follow from `random`.
         """
         self.config = config
         self.timers = Timers() if timers is None else timers
@@ -81,8 +84,8 @@ class Proxy:
                 problems.append(Problem(child(at, "options"), str(error)))
         for name, made in self.pools.items():
             if made.config.sticky is not None:
-                sessions = chance.stream(f"{name} sessions")
-                _make_sticky(made, made.config.sticky, sessions, secrets, problems)
+                drawn = sessions or chance.stream(f"{name} sessions")
+                _make_sticky(made, made.config.sticky, drawn, secrets, problems)
         if problems:
             raise ConfigError(problems)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
@@ -53,7 +54,9 @@ class Service:
         server = config.server
         limits = server.limits
         self.config = config
-        self.proxy = Proxy(config, random, log=log, secrets=secrets)
+        # Whoever guesses a session's id has the session: those that a client is given by a proxy
+        # on the network follow from no seed.
+        self.proxy = Proxy(config, random, log=log, secrets=secrets, sessions=SystemRandom())
         for name, pool_config in config.backend_pools.items():
             if pool_config.upstream == "envelope":
                 at = child(child("/backend_pools", name), "upstream")

@@ -99,3 +99,13 @@ async def test_a_reload_forgets_neither_sessions_nor_limits() -> None:
             assert set_cookies(await client.get("/api/x", "Cookie: session_id=mine")) == []
         assert (await client.get())[9:12] == b"429"
     assert [len(first.heads), len(second.heads)] == [3, 1]
+
+
+@conversation
+async def test_the_ids_of_sessions_follow_from_no_seed() -> None:
+    backend = FakeBackend()
+    told = []
+    for _ in range(2):
+        async with serving(backend, sticky={"learn": {}}) as proxy:
+            told += set_cookies(await (await proxy.connect()).get())
+    assert told[0] != told[1]
