@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,11 @@ class Outcome(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment in which a process loads nothing that measures what the tests cover."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
 def run(*arguments: str | Path, said: str | bytes = b"", cwd: Path | None = None) -> Outcome:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import unmeasured
 from tests.readme import blocks
 
 pytest_plugins = ["pytester"]
@@ -88,7 +89,7 @@ def run_apart(python: str, project: Path, *words: str) -> tuple[int, str]:
     done = subprocess.run(
         [python, "-m", "pytest", "-p", "no:cacheprovider", *words],
         cwd=project,
-        env={k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))},
+        env={k: v for k, v in unmeasured().items() if not k.startswith("PYTEST")},
         capture_output=True,
         text=True,
         timeout=120,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from l7proxy.node.order import Order
-from tests.processes import MAIN, PATIENCE, run, start
+from tests.processes import MAIN, PATIENCE, run, start, unmeasured
 
 
 class Backend(ThreadingHTTPServer):
@@ -306,5 +306,6 @@ def test_a_node_without_real_backends_imports_no_event_loop() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=said, capture_output=True, text=True, timeout=PATIENCE, cwd=MAIN.parent,
+        env=unmeasured(),
     )  # fmt: skip
     assert done.stderr == "set()\n"
