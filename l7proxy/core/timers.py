@@ -48,7 +48,7 @@ class Lane:
         """`drop(thing, None)` makes sure that nothing happens to it."""
 
     def put(self, thing: Any, now: float) -> None:
-        """Has `action(thing, due)` called when its while is over. A thing can be in once."""
+        """Has `action(thing, now)` called when its while is over. A thing can be in once."""
         due = self.waiting[thing] = now + self._delay
         if not self.watched:
             self._timers.watch(self, due)
@@ -57,10 +57,11 @@ class Lane:
         """When the next thing is due (seconds)."""
         return next(iter(self.waiting.values()), None)
 
-    def run_first(self) -> None:
-        """Takes out the first thing and acts on it."""
+    def run_first(self, now: float) -> None:
+        """Takes out the first thing and acts on it, at `now`."""
         thing = next(iter(self.waiting))
-        self._action(thing, self.waiting.pop(thing))
+        del self.waiting[thing]
+        self._action(thing, now)
 
 
 class Timers:
@@ -134,15 +135,28 @@ class Timers:
         An action may schedule more; what that makes due by `now` runs in its order too.
         """
         while (due := self.next_deadline()) is not None and due <= now:
-            if self._heap and self._heap[0][0] == due:
-                timer = heappop(self._heap)[2]
-                action, timer.action = timer.action, None
-                assert action is not None
-                action(due)
-            else:
-                lane = self._next_lane()
-                assert lane is not None
-                lane[1].run_first()
+            self._run_first(due, due)
+
+    def catch_up(self, now: float) -> None:
+        """Runs everything due by `now`, each action being told that it is `now`.
+
+        For real time, which a process that stood still has not seen pass: what an action starts
+        late has all of its time from then on, and is not overdue before it began.
+        """
+        while (due := self.next_deadline()) is not None and due <= now:
+            self._run_first(due, now)
+
+    def _run_first(self, due: float, told: float) -> None:
+        """Runs what is due first, at `due`."""
+        if self._heap and self._heap[0][0] == due:
+            timer = heappop(self._heap)[2]
+            action, timer.action = timer.action, None
+            assert action is not None
+            action(told)
+        else:
+            lane = self._next_lane()
+            assert lane is not None
+            lane[1].run_first(told)
 
     def _next_lane(self) -> tuple[float, Lane] | None:
         """The lane with the thing that is due first; those that are empty are let go."""

@@ -153,7 +153,9 @@ class Node:
     def feed(self, data: bytes, now: float) -> bytes:
         """Takes input as it comes and returns every answer that it brings about."""
         self._clock.follow_wall(now)
-        self._let_happen(self._clock.now)
+        if self._http is None:
+            self._let_happen(self._clock.now)
+        # What real backends have sent may not be read yet: whether they are late, `advance` says.
         self._framer.feed(data)
         return self._flush()
 
@@ -239,15 +241,22 @@ class Node:
         )
 
     def _let_happen(self, until: float) -> None:
-        """Everything that is due by `until`, in order of time."""
+        """Everything that is due by `until`, in order of time.
+
+        Simulated time passes instant by instant; to real backends it is `until` already.
+        """
         if not self._clock.started:
             return
         while (due := self._timers.next_deadline()) is not None and due <= until:
-            self._clock.now = max(self._clock.now, due)
+            now = due if self._http is None else until
+            self._clock.now = max(self._clock.now, now)
             try:
-                self._timers.advance(due)
+                if self._http is None:
+                    self._timers.advance(due)
+                else:
+                    self._timers.catch_up(until)
                 for carrier in self._carriers:
-                    carrier.carry_ready(due)
+                    carrier.carry_ready(now)
             except Exception as error:
                 self._log_bug(error)
         self._clock.now = max(self._clock.now, until)

@@ -10,10 +10,16 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.carrier import Carrier
 
 NEVER = float("inf")
+GRACE = 0.1
+"""Seconds by which a timer may be late; beyond that the process has stood still (stopped, starved,
+suspended), and listens for so long before it calls anybody else late."""
 
 
 class Clock:
-    """Calls `carrier.advance` when something is due, to the loop's precision.
+    """Calls `carrier.catch_up` when something is due, to the loop's precision.
+
+    Where the process has stood still, what backends sent meanwhile has not been read yet: they
+    are heard first, and checks and attempts begin anew with all of their time.
 
     The loop's timer is set anew only where something is due before it would go off. Under load
     that hardly ever is so: deadlines come one after the other, and most are cancelled long
@@ -41,9 +47,17 @@ class Clock:
             self._handle = self._loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
+        now = self._loop.time()
+        if now - self._due <= GRACE:
+            self._catch_up()
+        else:
+            self._due = now
+            self._handle = self._loop.call_at(now + GRACE, self._catch_up)
+
+    def _catch_up(self) -> None:
         self._handle, self._due = None, NEVER
         now = self._loop.time()
-        self._carrier.advance(now)
+        self._carrier.catch_up(now)
         due = self._timers.next_deadline()
         if due is not None:
             # A loop's clock may be coarser than its timers: never spin on what is almost due.

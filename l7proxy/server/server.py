@@ -56,6 +56,7 @@ class Server:
         self.listener = Listener(loop, self.service)
         self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self._swept_at = 0.0
 
     def _service(self, config: Config) -> Service:
         return Service(
@@ -130,8 +131,12 @@ class Server:
     def _sweep(self) -> None:
         self._sweeper = self._loop.call_later(SWEEP, self._sweep)
         now = self._loop.time()
-        self.listener.sweep(now)
-        self.pools.sweep(now)
+        if now - self._swept_at < 2 * SWEEP:
+            self.listener.sweep(now)
+            self.pools.sweep(now)
+        # Otherwise the process has stood still, and what came meanwhile has not been read yet:
+        # nobody is overdue before it has been.
+        self._swept_at = now
         for _, log in self._logs:
             log.flush()
 

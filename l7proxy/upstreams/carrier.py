@@ -83,11 +83,16 @@ class Carrier:
         self.carry_ready(now)
 
     def advance(self, now: float) -> None:
-        """Lets everything happen that is due by `now` (seconds), in order of time."""
+        """Lets everything happen that is due by `now` (seconds), each at the time it is due."""
         timers = self.proxy.timers
         while (due := timers.next_deadline()) is not None and due <= now:
             timers.advance(due)
             self.carry_ready(due)
+
+    def catch_up(self, now: float) -> None:
+        """Lets everything happen now that is due by `now` (seconds), which is real time."""
+        self.proxy.timers.catch_up(now)
+        self.carry_ready(now)
 
     def _take_on(self, exchange: Exchange, now: float) -> None:
         try:

@@ -77,3 +77,18 @@ def test_exactly_what_is_due_and_not_cancelled_runs(
     due = [(when, i) for i, (when, cancelled) in enumerate(scheduled) if not cancelled]
     assert ran == [index for when, index in sorted(due) if when <= now]
     assert len(timers) == len(due) - len(ran)
+
+
+def test_who_catches_up_tells_every_action_that_it_is_now() -> None:
+    timers, ran = Timers(), list[tuple[str, float]]()
+    lane = timers.lane(2, lambda thing, now: ran.append((thing, now)))
+    lane.put("in the lane", 0)
+
+    def again(now: float) -> None:
+        ran.append(("timer", now))
+        timers.schedule(now + 1, again)
+
+    timers.schedule(1.0, again)
+    timers.catch_up(10.0)
+    assert ran == [("timer", 10.0), ("in the lane", 10.0)]
+    assert timers.next_deadline() == 11.0

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -266,6 +267,25 @@ def test_what_takes_too_long_to_finish_is_answered_503(
         (reply,) = replies(node.stdout.read()).values()
         assert reply["status"] == 503
         assert node.wait(PATIENCE) == 0
+
+
+def test_a_node_that_was_stopped_hears_what_came_meanwhile(
+    tmp_path: Path, backend: Backend
+) -> None:
+    file = config(tmp_path, backend.address, timeouts={"attempt": 1.5}, retries={"attempts": 1})
+    with conversing(file) as node:
+        say(node, line(1, "/p/slow"))
+        assert backend.arrived.wait(PATIENCE)
+        node.send_signal(signal.SIGSTOP)
+        backend.release.set()
+        time.sleep(2)
+        # More input, which is there to be read at the same time, changes nothing.
+        say(node, line(2, "/p/x"))
+        node.send_signal(signal.SIGCONT)
+        assert node.stdin is not None and node.stdout is not None
+        node.stdin.close()
+        got = replies(node.stdout.read())
+        assert {n: reply["status"] for n, reply in got.items()} == {1: 200, 2: 200}
 
 
 def test_it_ends_quietly_when_nobody_reads(tmp_path: Path, backend: Backend) -> None:
