@@ -10,62 +10,138 @@ Known and wanted differences:
 - Refused by h11 and accepted here: a chunk-size line's extension beyond its own length limit.
 - h11 reports Transfer-Encoding in lower case and without empty list members.
 - httptools takes everything behind an Upgrade or CONNECT for the tunnel's; it is only asked
-  about messages without them.
+  about messages without them. Nor can it be told that a response answers HEAD, or that the
+  connection has closed.
 """
 
 from __future__ import annotations
 
-from l7proxy.http1 import BadRequest, RequestHead
+from typing import TYPE_CHECKING, Any
 
-from .peers import PEERS, Message, UnreadableError
-from .support import forward_all
+from l7proxy.http1 import UNTIL_CLOSE, BadRequest, BadResponse
+from l7proxy.http1.fields import split_fields
+
+from .peers import (
+    PEERS,
+    Answer,
+    Message,
+    UnreadableError,
+    read_answers_with_h11,
+    read_answers_with_httptools,
+)
+from .support import forward_all, pass_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from l7proxy.http1 import ResponseHead
+
+    from .peers import Pairs
+    from .support import Forwarded, Passed
+
+    Read = Callable[[bytes], list[Any]]
+    """A peer: the messages or answers that it finds in some bytes."""
 
 _NORMALISED = (b"transfer-encoding",)
 
 
-def _fields(head: RequestHead) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((name.lower(), value) for name, value in head.fields.items())
-
-
-def _comparable(message: Message) -> Message:
-    fields = tuple((n, v) for n, v in message.fields if n not in _NORMALISED)
-    return message._replace(fields=fields)
-
-
 def disagreements(data: bytes) -> tuple[int, list[str]]:
-    """How many messages of `data` were compared, and every way a peer understood one otherwise.
+    """How many requests of `data` were compared, and every way a peer understood one otherwise.
 
-    Two comparisons for each message accepted: of the message as it came, with each peer that
-    accepts it; and of the message as it is sent on, which every peer must accept.
+    Three comparisons for each message accepted: of the message as it came, which one peer must
+    accept, with each that does; of the message as it is sent on, which every peer must accept;
+    and of what a second proxy of this kind would send on, which must be the same bytes.
     """
     try:
         messages = forward_all(data)
     except (BadRequest, ValueError):
         return 0, []
-    found = []
-    for message in messages:
-        head = message.head
-        tunnel = head.method == "CONNECT" or head.fields.upgrade is not None
-        ours = _comparable(Message(head.method.encode(), head.target, _fields(head), message.body))
-        for name, read in PEERS.items():
-            if name == "httptools" and tunnel:
-                continue
-            try:
-                theirs = read(message.raw.removeprefix(b"\r\n"))
-            except UnreadableError:
-                pass
-            else:
-                if list(map(_comparable, theirs)) != [ours]:
-                    found.append(f"{name} reads {theirs}, not {ours}")
-            if head.host == "" or tunnel:
-                continue
-            try:
-                theirs = read(message.sent)
-            except UnreadableError as error:
-                if name != "httptools" or "InvalidMethod" not in str(error):
-                    found.append(f"{name} cannot read {message.sent!r}: {error}")
-            else:
-                seen = [(m.method, m.target, m.body) for m in theirs]
-                if seen != [(head.method.encode(), head.path.encode(), message.body)]:
-                    found.append(f"{name} reads {theirs} in what is sent on, {message.sent!r}")
-    return len(messages), found
+    return len(messages), [fault for message in messages for fault in _in_request(message)]
+
+
+def response_disagreements(data: bytes, method: str) -> tuple[int, list[str]]:
+    """The same for the response at the beginning of `data`, in answer to `method`."""
+    try:
+        passed = pass_on(data, method)
+    except (BadResponse, ValueError):
+        return 0, []
+    return 1, list(_in_response(passed, method))
+
+
+def _in_request(message: Forwarded) -> Iterator[str]:
+    head, body = message.head, message.body
+    method = head.method.encode()
+    tunnel = method == b"CONNECT" or head.fields.upgrade is not None
+    peers = {name: read for name, read in PEERS.items() if name == "h11" or not tunnel}
+    came = Message(method, head.target, _comparable(head.fields.items()), body)
+    yield from _as_it_came(peers, message.raw.removeprefix(b"\r\n"), [came])
+    if head.host == "" or tunnel:
+        return
+    fields = _comparable(split_fields(head.forwardable))
+    trailers = _comparable(split_fields(message.trailers))
+    gone = Message(method, head.path.encode(), fields, body, trailers)
+    for name, read in peers.items():
+        for fault in _as_sent_on(name, read, message.sent, [gone]):
+            if name != "httptools" or "InvalidMethod" not in fault:
+                yield fault
+    again = [each.sent for each in forward_all(message.sent)]
+    if again != [message.sent]:
+        yield f"a second proxy sends {again} for {message.sent!r}"
+
+
+def _in_response(passed: Passed, method: str) -> Iterator[str]:
+    head, body = passed.head, passed.body
+    peers: dict[str, Read] = {"h11": lambda data: read_answers_with_h11(data, method)}
+    if method != "HEAD":
+        peers["httptools"] = read_answers_with_httptools
+    came = [_answer(each, each.fields.items()) for each in passed.interim]
+    came.append(_answer(head, head.fields.items(), body))
+    if passed.length == UNTIL_CLOSE:
+        yield from _as_it_came({"h11": peers["h11"]}, passed.raw, came)
+    else:
+        yield from _as_it_came(peers, passed.raw, came)
+    gone = [_answer(each, split_fields(each.forwardable)) for each in passed.interim]
+    trailers = _comparable(split_fields(passed.trailers))
+    gone.append(_answer(head, split_fields(head.forwardable), body, trailers))
+    for name, read in peers.items():
+        yield from _as_sent_on(name, read, passed.sent, gone)
+    again = pass_on(passed.sent, method).sent
+    if again != passed.sent:
+        yield f"a second proxy sends {again!r} for {passed.sent!r}"
+
+
+def _answer(head: ResponseHead, fields: Pairs, body: bytes = b"", trailers: Pairs = ()) -> Answer:
+    return Answer(head.status, head.reason, _comparable(fields), body, trailers)
+
+
+def _as_it_came(peers: dict[str, Read], data: bytes, meant: list[Any]) -> Iterator[str]:
+    """Trailers are left out: those that are not passed on are not kept."""
+    refusals = []
+    for name, read in peers.items():
+        try:
+            theirs = [_without_framing(each)._replace(trailers=()) for each in read(data)]
+        except UnreadableError as error:
+            refusals.append(str(error))
+        else:
+            if theirs != meant:
+                yield f"{name} reads {theirs}, not {meant}"
+    if len(refusals) == len(PEERS) and "InvalidMethod" not in refusals[-1]:
+        yield f"accepted, but {' and '.join(refusals)}"
+
+
+def _as_sent_on(name: str, read: Read, data: bytes, meant: list[Any]) -> Iterator[str]:
+    try:
+        theirs = [_without_framing(each) for each in read(data)]
+    except UnreadableError as error:
+        yield f"{name} cannot read {data!r}: {error}"
+    else:
+        if theirs != meant:
+            yield f"{name} reads {theirs}, not {meant}, in what is sent on, {data!r}"
+
+
+def _without_framing(message: Any) -> Any:
+    return message._replace(fields=_comparable(message.fields))
+
+
+def _comparable(fields: Pairs) -> Pairs:
+    return tuple((n.lower(), value) for n, value in fields if n.lower() not in _NORMALISED)

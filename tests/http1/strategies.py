@@ -81,8 +81,11 @@ SNIPPETS = [
     b"Connection: close, host\r\n",
     b"Connection: Upgrade\r\nUpgrade: x\r\n", b"HTTP/1.0", b"HTTP/2.0", b"http://b",
     b"*", b"+", b"-",
-    b"0x", b"ffffffffffffffff", b"5;a=b\r\n", b"X: y\r\n", b"GET / HTTP/1.1\r\nHost: c\r\n\r\n",
+    b"+0", b"00", b"0x", b"ffffffffffffffff", b"5;a=b\r\n", b"X: y\r\n",
+    b"GET / HTTP/1.1\r\nHost: c\r\n\r\n",
     b"Expect: 100-continue\r\n", b"\x0b", b"\x7f", b"\xff", b"CONNECT b:1 HTTP/1.1\r\n",
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 204 \r\n", b"\x85",
+    b"Trailer: x\r\n", b"TE: trailers\r\n", b", chunked", b"identity", b"http://b:80/\r\n", b"#",
 ]  # fmt: skip
 
 

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from l7proxy.http1 import (
-    CHUNKED,
     DEFAULT_LIMITS,
     TUNNEL,
     UNTIL_CLOSE,
     BadRequest,
     BadResponse,
+    Limits,
     RequestHead,
     RequestParser,
+    ResponseHead,
     ResponseParser,
     body_reader,
     encode_chunk,
@@ -41,6 +42,7 @@ class Forwarded(NamedTuple):
 
     head: RequestHead
     body: bytes
+    trailers: bytes
     raw: bytes
     sent: bytes
 
@@ -59,24 +61,63 @@ def forward_all(data: bytes) -> list[Forwarded]:
         pieces, end = reader.feed(data, end)
         if not reader.complete:
             raise ValueError("incomplete body")
-        sent = head.line + head.forwardable
-        if head.length == CHUNKED:
-            sent += b"Transfer-Encoding: chunked\r\n\r\n"
-            sent += b"".join([*encode_chunk(pieces), last_chunk(reader.trailers)])
-        else:
-            sent += b"\r\n" + b"".join(pieces)
-        forwarded.append(Forwarded(head, b"".join(pieces), data[start:end], sent))
+        body = b"".join(pieces)
+        sent = head.line + head.forwardable + _framed(body, reader.trailers, head.length)
+        forwarded.append(Forwarded(head, body, reader.trailers, data[start:end], sent))
         start = end
         if not head.keep_alive:
             break
     return forwarded
 
 
+class Passed(NamedTuple):
+    """A final response as it was read, the interim ones before it, and what a client is sent."""
+
+    interim: list[ResponseHead]
+    head: ResponseHead
+    length: int
+    body: bytes
+    trailers: bytes
+    raw: bytes
+    sent: bytes
+
+
+def pass_on(data: bytes, method: str) -> Passed:
+    """What a client gets of a backend's `data`. Raises BadResponse, and ValueError for a tunnel."""
+    parser = ResponseParser()
+    interim = []
+    start = 0
+    while True:
+        parsed = parser.parse(data, start)
+        if parsed is None:
+            raise BadResponse("closed inside the head")
+        head, start = parsed
+        if not head.interim:
+            break
+        interim.append(head)
+    length = head.body_length(method)
+    reader = body_reader(length, BadResponse)
+    pieces, end = reader.feed(data, start)
+    reader.end()
+    body = b"".join(pieces)
+    sent = b"".join(each.line + each.forwardable + b"\r\n" for each in interim)
+    sent += head.line + head.forwardable + _framed(body, reader.trailers, length)
+    return Passed(interim, head, length, body, reader.trailers, data[:end], sent)
+
+
+def _framed(body: bytes, trailers: bytes, length: int) -> bytes:
+    """A body as it is sent on, with the end of the head before it."""
+    if length >= 0:
+        return b"\r\n" + body
+    chunks = b"".join([*encode_chunk([body]), last_chunk(trailers)])
+    return b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+
+
 def read_requests(
-    pieces: Iterable[bytes], parser: RequestParser | None = None
+    pieces: Iterable[bytes], limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Accepted | Refused | Waits, ...]:
     """What a server makes of the pieces that come in on one connection."""
-    parser = parser or RequestParser()
+    parser = RequestParser(limits)
     outcomes: list[Accepted | Refused | Waits] = []
     buffer = b""
     scanned = 0
@@ -92,7 +133,7 @@ def read_requests(
                         scanned = len(buffer)
                         break
                     head, end = parsed
-                    reader = body_reader(head.length)
+                    reader = body_reader(head.length, BadRequest, limits)
                     body = []
                     buffer = buffer[end:]
                     scanned = 0
@@ -116,10 +157,10 @@ def read_requests(
 
 
 def read_response(
-    pieces: Iterable[bytes], method: str, upgrade: bool = False
+    pieces: Iterable[bytes], method: str, upgrade: bool = False, limits: Limits = DEFAULT_LIMITS
 ) -> Relayed | BadGateway | Tunnel:
     """What a proxy makes of the pieces a backend sends before it closes the connection."""
-    parser = ResponseParser()
+    parser = ResponseParser(limits)
     buffer = b""
     scanned = interim = 0
     head = reader = None
@@ -140,14 +181,14 @@ def read_response(
                     length = head.body_length(method, upgrade_asked=upgrade)
                     if head.interim:
                         interim += 1
-                        if interim > DEFAULT_LIMITS.interim:
+                        if interim > limits.interim:
                             raise BadResponse("too many interim responses")
                         head = None
                         continue
                     tunnel = length == TUNNEL
                     if tunnel:
                         break
-                    reader = body_reader(length, BadResponse)
+                    reader = body_reader(length, BadResponse, limits)
                 assert reader is not None
                 payload, end = reader.feed(buffer)
                 body += map(bytes, payload)

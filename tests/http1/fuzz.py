@@ -1,0 +1,154 @@
+"""Looks for bytes that break the parsers' promises, guided by what each input reaches.
+
+    pip install atheris
+    python -m tests.http1.fuzz requests FOUND -max_total_time=600
+    python -m tests.http1.fuzz responses FOUND -max_total_time=600
+    python -m tests.http1.fuzz requests crash-1234...
+
+What must hold is in `invariants`. It begins with the messages of the corpus; in the directory
+FOUND it keeps each input that reached something new, and begins with those the next time. The
+first input that breaks a promise is shown and kept in a file `crash-...`, and ends the run; given
+such a file, the run is of that input alone. All arguments but the first are libFuzzer's.
+
+The parsers consist of regular expressions, which run in C and leave no trace of how far they came.
+So more is taken for a branch than those in the code: each sentence that a refusal can be, and
+each sequence of three kinds of bytes in what is accepted.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import atheris
+
+from .corpus.requests import CASES as REQUESTS
+from .corpus.responses import CASES as RESPONSES
+from .strategies import SNIPPETS
+
+with atheris.instrument_imports(include=["l7proxy.http1", "h11"]):
+    from l7proxy.http1 import BadMessage
+
+    from .invariants import request_faults, response_faults
+    from .support import forward_all, pass_on
+
+_LONG = 2000
+"""Longer messages of the corpus are left out: they are slow, and about limits."""
+
+_KINDS = (
+    b" \t", b"\r", b"\n", b":", b";", b",", b"=", b'"', b"/", b"0", b"123456789", b"abcdefABCDEF",
+    b"ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ", b"!#$%&'*+-.^_`|~", bytes(range(0x80, 0x100)),
+)  # fmt: skip
+"""Kinds of bytes; all other bytes are one more."""
+
+
+class Broken(Exception):
+    """A promise is broken."""
+
+
+class Novelty:
+    """Tells libFuzzer of branches that are not in the code."""
+
+    def __init__(self) -> None:
+        self._branches = [atheris._reserve_counter() for _ in range(1 << 13)]
+        kinds = [len(_KINDS)] * 256
+        for number, kind in enumerate(_KINDS):
+            for byte in kind:
+                kinds[byte] = number
+        self._kinds = bytes(kinds)
+
+    def refused(self, reason: str) -> None:
+        """Two refusals are alike where they differ in numbers and quotations alone."""
+        self._take(re.sub(r"'.*'|\".*\"|[0-9]+", "", reason).encode())
+
+    def accepted(self, message: bytes) -> None:
+        kinds = message.translate(self._kinds)
+        for three in {kinds[at : at + 3] for at in range(len(kinds) - 2)}:
+            self._take(three)
+
+    def _take(self, name: bytes) -> None:
+        atheris._trace_branch(self._branches[zlib.crc32(name) % len(self._branches)])
+
+
+class Mutator:
+    """Changes an input as libFuzzer does, or by the tokens of HTTP."""
+
+    def __init__(self, seeds: list[bytes]) -> None:
+        self._seeds = seeds
+
+    def __call__(self, data: bytes, max_size: int, seed: int) -> bytes:
+        dice = random.Random(seed)
+        if dice.random() < 0.4:
+            return atheris.Mutate(data, max_size)
+        return self._by_tokens(dice, bytearray(data))[:max_size]
+
+    def _by_tokens(self, dice: random.Random, data: bytearray) -> bytes:
+        if dice.random() < 0.1:
+            other = dice.choice(self._seeds)
+            data[dice.randrange(len(data) + 1) :] = other[dice.randrange(len(other) + 1) :]
+        for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 5))):
+            at = dice.randrange(len(data) + 1)
+            kind = dice.randrange(6)
+            if kind == 0:
+                data[at:at] = dice.choice(SNIPPETS)
+            elif kind == 1:
+                del data[at : at + dice.randrange(1, 6)]
+            elif kind == 2 and at < len(data):
+                data[at] = dice.randrange(256)
+            elif kind == 3 and at < len(data):
+                data[at] ^= 0x20
+            elif kind == 4:
+                data[at:at] = data[at : at + dice.randrange(1, 40)]
+            else:
+                data[at : at + dice.randrange(4)] = dice.choice(SNIPPETS)
+        return bytes(data)
+
+
+def try_requests(data: bytes, novelty: Novelty) -> list[str]:
+    try:
+        for message in forward_all(data):
+            novelty.accepted(message.raw)
+    except BadMessage as bad:
+        novelty.refused(bad.reason)
+    except ValueError:
+        pass
+    return request_faults(data)
+
+
+def try_response(data: bytes, novelty: Novelty) -> list[str]:
+    try:
+        novelty.accepted(pass_on(data, "GET").raw)
+    except BadMessage as bad:
+        novelty.refused(bad.reason)
+    return response_faults(data)
+
+
+def main() -> None:
+    targets = {
+        "requests": (try_requests, [case.data for case in REQUESTS]),
+        "responses": (try_response, [case.data for case in RESPONSES]),
+    }
+    if sys.argv[1:2] not in ([name] for name in targets):
+        sys.exit(f"{__doc__}\nThe first argument must be one of {', '.join(targets)}.")
+    attempt, corpus = targets[sys.argv.pop(1)]
+    seeds = [data for data in corpus if len(data) <= _LONG]
+    novelty = Novelty()
+
+    def test_one_input(data: bytes) -> None:
+        faults = attempt(data, novelty)
+        if faults:
+            raise Broken("\n".join((repr(data), *faults)))
+
+    with tempfile.TemporaryDirectory() as directory:
+        for number, data in enumerate(seeds):
+            Path(directory, str(number)).write_bytes(data)
+        atheris.Setup([*sys.argv, directory], test_one_input, custom_mutator=Mutator(seeds))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
