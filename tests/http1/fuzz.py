@@ -5,10 +5,10 @@
     python -m tests.http1.fuzz responses FOUND -max_total_time=600
     python -m tests.http1.fuzz requests crash-1234...
 
-What must hold is in `invariants`. It begins with the messages of the corpus; in the directory
-FOUND it keeps each input that reached something new, and begins with those the next time. The
-first input that breaks a promise is shown and kept in a file `crash-...`, and ends the run; given
-such a file, the run is of that input alone. All arguments but the first are libFuzzer's.
+What must hold is in `invariants`. A run begins with the messages of the corpus and those in the
+directory FOUND, where it keeps each input that reached something new. The first input that breaks
+a promise is shown, kept in a file `crash-...`, and ends the run; given such a file, the run is of
+that input alone. All arguments but the first are libFuzzer's.
 
 The parsers consist of regular expressions, which run in C and leave no trace of how far they came.
 So more is taken for a branch than those in the code: each sentence that a refusal can be, and
@@ -134,8 +134,8 @@ def main() -> None:
     }
     if sys.argv[1:2] not in ([name] for name in targets):
         sys.exit(f"{__doc__}\nThe first argument must be one of {', '.join(targets)}.")
-    attempt, corpus = targets[sys.argv.pop(1)]
-    seeds = [data for data in corpus if len(data) <= _LONG]
+    attempt, messages = targets[sys.argv.pop(1)]
+    seeds = [data for data in messages if len(data) <= _LONG]
     novelty = Novelty()
 
     def test_one_input(data: bytes) -> None:
@@ -143,10 +143,15 @@ def main() -> None:
         if faults:
             raise Broken("\n".join((repr(data), *faults)))
 
-    with tempfile.TemporaryDirectory() as directory:
-        for number, data in enumerate(seeds):
-            Path(directory, str(number)).write_bytes(data)
-        atheris.Setup([*sys.argv, directory], test_one_input, custom_mutator=Mutator(seeds))
+    paths = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("-")]
+    with tempfile.TemporaryDirectory() as corpus:
+        if not any(path.is_file() for path in paths):
+            for path in paths:
+                path.mkdir(parents=True, exist_ok=True)
+            for number, data in enumerate(seeds):
+                Path(corpus, str(number)).write_bytes(data)
+            sys.argv.append(corpus)
+        atheris.Setup(sys.argv, test_one_input, custom_mutator=Mutator(seeds))
         atheris.Fuzz()
 
 
