@@ -32,9 +32,12 @@ _find_fields = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n").finditer
 # Names are matched in a lower-cased copy of the block, which is cheaper than ignoring case.
 # A match runs from the LF before the field to the field's CR, that is (with one LF put in front
 # of the copy) over the very indices of the field and its CRLF in the block itself.
+# In CGI variables a hyphen is an underscore: `X_Forwarded_For` would be to many backends what only
+# the proxy may say, and `Content_Length` the length of another body.
 _REQUEST_NAMES = (
-    rb"host|con(?:tent-length|nection)|t(?:e|ransfer-encoding)|upgrade|expect|keep-alive"
-    rb"|proxy-(?:connection|auth(?:enticate|orization))|via|forwarded|x-forwarded-(?:for|proto|host)"
+    rb"host|con(?:tent[-_]length|nection)|t(?:e|ransfer[-_]encoding)|upgrade|expect|keep-alive"
+    rb"|proxy-(?:connection|auth(?:enticate|orization))|via|forwarded"
+    rb"|x[-_]forwarded[-_](?:for|proto|host)"
 )
 _RESPONSE_NAMES = (
     rb"date|con(?:tent-length|nection)|t(?:e|ransfer-encoding)|upgrade|keep-alive"
@@ -118,7 +121,7 @@ class Fields:
     `block`: the bytes as they came, each field with its CRLF.
     `forwardable`: the block without hop-by-hop fields, fields named in Connection, and fields
         the proxy writes itself (Expect, Via, Forwarded, X-Forwarded-For/-Proto/-Host in requests).
-        Host and Content-Length stay.
+        Host and Content-Length stay. What differs from such a name in underscores alone does not.
     `length`: the Content-Length, or CHUNKED, or UNSTATED.
     `connection`: the options of Connection, in lower case.
     `upgrade`: the value of Upgrade where Connection lists it (RFC 9110 7.8), else None.
@@ -295,15 +298,17 @@ def _take(
     kept_to = 0
     for match in find((b"\n" + block).lower()):
         name = match[1]
-        start, end = match.span(2)
-        value = block[start - 1 : end - 1].rstrip(b" \t")
-        if name not in found:
-            found[name] = value
-        elif name in _AT_MOST_ONCE:
-            raise error(f"{name.decode()} is sent more than once; send one")
-        else:
-            found[name] += b", " + value
-        if name in _TAKEN_OUT:
+        is_alias = b"_" in name
+        if not is_alias:
+            start, end = match.span(2)
+            value = block[start - 1 : end - 1].rstrip(b" \t")
+            if name not in found:
+                found[name] = value
+            elif name in _AT_MOST_ONCE:
+                raise error(f"{name.decode()} is sent more than once; send one")
+            else:
+                found[name] += b", " + value
+        if is_alias or name in _TAKEN_OUT:
             start, end = match.span()
             if kept is None:
                 kept = []

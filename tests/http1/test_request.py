@@ -84,6 +84,20 @@ def test_what_the_client_says_of_its_side_is_taken_out_for_the_caller_to_judge()
     assert head.forwardable == b"Host: a.example\r\nAccept: */*\r\n"
 
 
+def test_an_underscore_does_not_bring_a_field_past_what_only_the_proxy_may_say() -> None:
+    head = get(
+        b"X_Forwarded_For: 1.1.1.1",
+        b"x-forwarded_proto: https",
+        b"X_FORWARDED-HOST: b.example",
+        b"Content_Length: 5",
+        b"Transfer_Encoding: chunked",
+        b"X_Other: 1",
+    )
+    assert head.forwardable == b"Host: a.example\r\nX_Other: 1\r\n"
+    assert head.fields.forwarded_for is None
+    assert head.length == 0
+
+
 def test_an_upgrade_counts_where_connection_lists_it() -> None:
     head = get(b"Connection: keep-alive, Upgrade", b"Upgrade: websocket")
     assert head.upgrade == head.fields.upgrade == b"websocket"
