@@ -11,10 +11,17 @@ from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.fields import check_fields
 from l7proxy.core.lane import GuardedLane, Lane
-from l7proxy.core.messages import Headers, HttpRequest
+from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
 from l7proxy.core.pool import Pool
 from l7proxy.core.routing import Router
-from l7proxy.core.target import PathRules, Target, parse_target, plain_path
+from l7proxy.core.target import (
+    ALLOW,
+    PathRules,
+    Target,
+    is_for_the_server,
+    parse_target,
+    plain_path,
+)
 from l7proxy.core.timers import Timers
 from l7proxy.core.verdict import DRAINING, Refused
 
@@ -117,7 +124,11 @@ class Proxy:
             else:
                 self._take(route, exchange, now)
         except Refused as refused:
-            exchange.refuse(refused.verdict)
+            if is_for_the_server(request):
+                # To its clients the proxy is the server, whatever is behind it.
+                exchange.response, exchange.state = HttpResponse(200, ALLOW), ENDED
+            else:
+                exchange.refuse(refused.verdict, refused.headers)
         return exchange
 
     def _take(self, route: Route, exchange: Exchange, now: float) -> None:

@@ -10,14 +10,23 @@ import re
 from functools import lru_cache
 
 from l7proxy.core.fields import is_token
-from l7proxy.core.verdict import BAD_REQUEST, Refused
+from l7proxy.core.messages import Headers
+from l7proxy.core.verdict import BAD_REQUEST, NOT_ALLOWED, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.config.routes import PathsConfig
     from l7proxy.core.messages import HttpRequest
 
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"))
+NEVER_PASSED_ON = frozenset(("CONNECT", "TRACE"))
+"""Methods that no route takes: a tunnel to anywhere is not a reverse proxy's to give, and a TRACE
+would show whoever asks for it what was added for the backend alone, and what is kept from scripts.
+"""
+_COMMON = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+ALLOW = Headers((("Allow", ", ".join(_COMMON)),))
+"""What is said of methods where no route has been asked."""
+
+_METHODS = frozenset(_COMMON)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]").search
 _ABSOLUTE = re.compile(r"https?://([^/?]*)([^?]*)", re.IGNORECASE).fullmatch
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?").fullmatch
@@ -80,15 +89,31 @@ class Target:
 
 
 def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target:
-    """The request's target; raises `Refused` with a 400 where there is no making sense of it."""
-    if request.method not in _METHODS and not is_token(request.method):
-        raise _bad(f'"{request.method}" is not a method')
+    """The request's target.
+
+    Raises `Refused` with a 400 where there is no making sense of it, and with a 405 for methods
+    that are never passed on.
+    """
+    if request.method not in _METHODS:
+        _check_method(request.method)
     normal = _NORMAL(request.target)
     if normal is not None:
         path, query = normal.groups()
         if path:
             return Target(None, path, query)
     return _parse_at_length(request.target, rules)
+
+
+def _check_method(method: str) -> None:
+    if method in NEVER_PASSED_ON:
+        raise Refused(NOT_ALLOWED.because(method), ALLOW)
+    if not is_token(method):
+        raise _bad(f'"{method}" is not a method')
+
+
+def is_for_the_server(request: HttpRequest) -> bool:
+    """Whether it asks about the server as a whole, and not about any path (RFC 9110, 9.3.7)."""
+    return request.target == "*" and request.method == "OPTIONS"
 
 
 def plain_path(target: str) -> str | None:

@@ -5,6 +5,10 @@ Whatever makes the proxy answer in place of a backend ends in one of these.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from l7proxy.core.messages import Headers
+
 
 class Verdict:
     """Why the proxy answers itself: a stable name, the HTTP status, and a line for people."""
@@ -47,8 +51,12 @@ TIMED_OUT = Verdict("timed_out", 504, "the backend took too long")
 
 
 class Refused(Exception):
-    """Raised where a request can't be taken further; `verdict` is what it is answered with."""
+    """Raised where a request can't be taken further.
 
-    def __init__(self, verdict: Verdict) -> None:
+    `verdict` and `headers` are what it is answered with.
+    """
+
+    def __init__(self, verdict: Verdict, headers: Headers | None = None) -> None:
         super().__init__(verdict.text)
         self.verdict = verdict
+        self.headers = headers

@@ -11,7 +11,7 @@ from l7proxy.core.messages import HttpRequest
 from l7proxy.core.target import parse_target
 from l7proxy.core.verdict import Refused
 from l7proxy.http1 import CHUNKED
-from l7proxy.http1.fields import split_fields
+from l7proxy.http1.fields import drop_fields, split_fields
 from l7proxy.http1.serialise import field_block, request_line
 from l7proxy.upstreams.http.headers import WireHeaders, host_of
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from l7proxy.http1 import RequestHead
 
 _HOST = frozenset((b"host",))
+_MAX_FORWARDS = frozenset((b"max-forwards",))
 
 
 class Prepared:
@@ -31,12 +32,25 @@ class Prepared:
     `upgrade` is the protocol that the client may switch to, or None.
     """
 
-    __slots__ = ("_bare_starts", "headers", "logged", "parsed", "starts", "target", "upgrade")
+    __slots__ = (
+        "_bare_starts",
+        "_hops_left",
+        "headers",
+        "logged",
+        "parsed",
+        "starts",
+        "target",
+        "upgrade",
+    )
 
     def __init__(self, head: RequestHead, rules: PathRules) -> None:
         self.headers = WireHeaders(head.fields)
-        absolute = not head.target.startswith(b"/")
-        self.target = head.target.decode("ascii") if absolute else head.path
+        self._hops_left = self._count_hops(head)
+        if head.path == "*" or self._hops_left == 0:
+            self.target = "*"
+        else:
+            absolute = not head.target.startswith(b"/")
+            self.target = head.target.decode("ascii") if absolute else head.path
         self.parsed: Target | None = None
         try:
             self.parsed = parse_target(HttpRequest(head.method, self.target, self.headers), rules)
@@ -48,6 +62,16 @@ class Prepared:
         self.starts: dict[Route | None, bytes] = {}
         """What `start` has worked out."""
         self._bare_starts: dict[Route | None, bytes] = {}
+
+    def _count_hops(self, head: RequestHead) -> int | None:
+        """How many servers may pass an OPTIONS on, this one included (RFC 9110, 7.6.2).
+
+        With 0 it is this one that is asked. None where it is not said.
+        """
+        if head.method != "OPTIONS":
+            return None
+        said = self.headers.get("max-forwards") or ""
+        return int(said) if said.isdecimal() and len(said) < 10 else None
 
     def start(self, head: RequestHead, exchange: Exchange) -> bytes:
         """The head to send on, X-Forwarded-Host included, up to what differs between clients.
@@ -84,8 +108,11 @@ class Prepared:
             fields = field_block(route.request_headers.apply(pairs))
         line = request_line(head.method, exchange.forward_target)
         more = b""
+        if self._hops_left is not None:
+            fields = drop_fields(fields, _MAX_FORWARDS)
+            more = b"Max-Forwards: %d\r\n" % (self._hops_left - 1)
         if head.length == CHUNKED:
-            more = b"Transfer-Encoding: chunked\r\n"
+            more += b"Transfer-Encoding: chunked\r\n"
         if self.upgrade is not None:
             more += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % self.upgrade
         return b"%b%b%b" % (line, fields, more)

@@ -191,3 +191,13 @@ def test_the_path_that_is_forwarded_takes_the_route_that_was_matched(seed: int) 
     forwarded = parse_target(again)
     assert forwarded.path == target.path
     assert router.match(again, forwarded) is router.match(first, target)
+
+
+@pytest.mark.parametrize(("method", "target"), [("TRACE", "/"), ("CONNECT", "a.example:443")])
+def test_what_is_never_passed_on_is_refused_before_the_target_is_looked_at(
+    method: str, target: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_target(HttpRequest(method, target))
+    assert caught.value.verdict.status == 405
+    assert caught.value.headers is not None and caught.value.headers.get("allow")

@@ -23,6 +23,7 @@ from l7proxy.core.config.spec import (
     field,
     suggestion,
 )
+from l7proxy.core.target import NEVER_PASSED_ON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ def _checked_network(text: str) -> str:
     from ipaddress import ip_network
 
     ip_network(text)
+    return text
+
+
+def _method(text: str) -> str:
+    if text in NEVER_PASSED_ON:
+        raise ValueError(f"{text} is never passed on")
     return text
 
 
@@ -320,7 +327,7 @@ class RouteConfig(ActionsConfig):
         _several(_HOST), "example.com, or *.example.com for all below it; or several", default=None
     )
     methods: tuple[str, ...] | None = field(
-        ListOf(Text(pattern=f"^{TOKEN}{END}", meaning="a method"), min_items=1),
+        ListOf(Mapped(Text(pattern=f"^{TOKEN}{END}", meaning="a method"), _method), min_items=1),
         "the methods, as in the request (they are case-sensitive)",
         default=None,
     )

@@ -307,6 +307,7 @@ def test_a_path_that_is_there_for_other_methods_is_answered_405() -> None:
         ({"backend_pool": "a", "path_pattern": "/a%2fb/*"}, "/path_pattern", "encoded_slashes"),
         ({"backend_pool": "a", "client_ip": "10.0.0.1/8"}, "/client_ip", "host bits set"),
         ({"backend_pool": "a", "host": "a.org:80"}, "/host", "without a port"),
+        ({"backend_pool": "a", "methods": ["GET", "TRACE"]}, "/methods/1", "never passed on"),
         ({"backend_pool": "a", "headers": {"x": {}}}, "/headers/x", "exactly one of"),
         ({"backend_pool": "a", "headers": {"x y": "1"}}, "/headers/x y", "a header's name"),
         ({"redirect": {"location": "{path"}}, "/redirect/location", "a brace"),
