@@ -52,9 +52,9 @@ class AccessLog:
     def reopen(self) -> None:
         """Opens the file anew, as one does after it was moved away. Raises OSError."""
         if self.config.path == "-":
-            self._file = os.dup(2)
-            return
-        file = os.open(self.config.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            file = os.dup(2)
+        else:
+            file = os.open(self.config.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         if self._file >= 0:
             os.close(self._file)
         self._file = file

@@ -1,0 +1,171 @@
+"""The access log on its own: what a line says, when it is written, and where to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from l7proxy.core.config import config_from
+from l7proxy.core.messages import HttpRequest
+from l7proxy.core.proxy import Proxy
+from l7proxy.http1 import RequestHead, RequestParser
+from l7proxy.server import access_log
+from l7proxy.server.access_log import AccessLog
+from l7proxy.server.request import Prepared
+
+
+class Site:
+    """A proxy whose requests a log is told of."""
+
+    def __init__(self, path: str, form: str = "combined") -> None:
+        log = {"path": path, "format": form}
+        config = config_from({"backends": ["a:1"], "server": {"access_log": log}})
+        assert config.server.access_log is not None
+        self.proxy = Proxy(config, Random(0))
+        self.log = AccessLog(config.server.access_log, 100.0)
+
+    def head(self, *fields: str, path: str = "/x") -> RequestHead:
+        lines = [f"GET {path} HTTP/1.1", "Host: a", *fields, ""]
+        parsed = RequestParser().parse("".join(f"{line}\r\n" for line in lines).encode())
+        assert parsed is not None
+        head = parsed[0]
+        head.derived = Prepared(head, self.proxy.router.rules)
+        return head
+
+    def add(self, head: RequestHead, *, status: int = 200, now: float = 103.5) -> None:
+        """A request of one and a half seconds."""
+        request = HttpRequest(head.method, head.path, client_ip="1.2.3.4")
+        self.log.add(self.proxy.open(request, now - 1.5), head, status, 42, now)
+
+
+def open_files() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def bodies(file: Path) -> list[Any]:
+    return [json.loads(line)["body"] for line in file.read_text().splitlines()]
+
+
+def test_an_envelope_has_everything_that_is_known_but_bodies(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    site.add(site.head("A: 1", path="/x?y"))
+    site.log.close()
+    assert json.loads(file.read_text()) == {
+        "src": "1.2.3.4",
+        "dest": "l7_proxy",
+        "at": 3.5,
+        "body": {
+            "type": "http_request",
+            "msg_id": 1,
+            "method": "GET",
+            "path": "/x?y",
+            "headers": {"Host": "a", "A": "1"},
+            "client_ip": "1.2.3.4",
+            "status": 200,
+            "backend": "a",
+            "bytes": 42,
+            "seconds": 1.5,
+        },
+    }
+
+
+def test_a_field_that_comes_more_than_once_is_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    site.add(site.head("A: 1", "B: 1", "A: 2", "A: 3", "B: 2"))
+    site.log.close()
+    (body,) = bodies(file)
+    assert body["headers"] == {"Host": "a", "A": ["1", "2", "3"], "B": ["1", "2"]}
+
+
+@pytest.mark.parametrize("form", ["envelope", "combined"])
+def test_a_head_that_comes_again_is_told_again(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file), form)
+    head = site.head()
+    site.add(head, status=200)
+    site.add(head, status=503)
+    site.log.close()
+    first, second = file.read_text().splitlines()
+    again = first.replace('"msg_id": 1', '"msg_id": 2')
+    assert second == re.sub('((status": )|(HTTP/1.1" ))200', r"\g<1>503", again)
+
+
+def test_a_combined_line_has_the_second_of_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file))
+    for now in (103.0, 103.0, 104.0):
+        site.add(site.head(), now=now)
+    site.log.close()
+    lines = file.read_text().splitlines()
+    assert [line.partition("] ")[2] for line in lines] == ['"GET /x HTTP/1.1" 200 42 "-" "-"'] * 3
+    stamps = [line[line.index("[") : line.index("]")] for line in lines]
+    assert stamps[0] == stamps[1] != stamps[2]
+    assert all(re.fullmatch(r"\[\d\d/[A-Z][a-z]{2}/\d{4}(:\d\d){3} [+-]\d{4}", at) for at in stamps)
+
+
+def test_lines_are_written_when_there_are_many_or_when_it_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_log, "BATCH", 3)
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    head = site.head()
+    seen = []
+    for _ in range(4):
+        site.add(head)
+        seen.append(len(bodies(file)))
+    assert seen == [0, 0, 3, 3]
+    site.log.flush()
+    assert [body["msg_id"] for body in bodies(file)] == [1, 2, 3, 4]
+    site.log.flush()
+    site.log.close()
+    assert len(bodies(file)) == 4
+
+
+def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+    file, moved = tmp_path / "access.log", tmp_path / "access.log.1"
+    before = open_files()
+    site = Site(str(file), "envelope")
+    site.add(site.head(path="/one"))
+    site.log.flush()
+    file.rename(moved)
+    site.log.reopen()
+    site.add(site.head(path="/two"))
+    site.log.close()
+    assert [body["path"] for body in bodies(moved)] == ["/one"]
+    assert [body["path"] for body in bodies(file)] == ["/two"]
+    assert open_files() == before
+
+
+def test_a_dash_is_stderr_which_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
+    before = open_files()
+    site = Site("-")
+    site.log.reopen()
+    site.add(site.head(path="/one"))
+    site.log.close()
+    assert open_files() == before
+    os.write(2, b"still here\n")
+    line, said = capfd.readouterr().err.splitlines()
+    assert '"GET /one HTTP/1.1" 200 42 ' in line
+    assert said == "still here"
+
+
+def test_a_full_disk_loses_lines_and_nothing_else() -> None:
+    site = Site("/dev/full")
+    site.add(site.head())
+    site.log.flush()
+    site.add(site.head())
+    site.log.close()
+
+
+def test_a_file_that_can_not_be_opened_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        Site(str(tmp_path / "none" / "access.log"))
