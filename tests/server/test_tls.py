@@ -50,7 +50,7 @@ def config(backend: FakeBackend, *certificates: dict[str, Any], **tls: Any) -> A
 
 
 async def connect(port: int, home: Path, trusted: str, name: str, **how: Any) -> Client:
-    """A client that trusts one certificate and asks for a name."""
+    """A client that trusts one certificate and asks for a name, or for none where that is ""."""
     context = ssl.create_default_context(cafile=str(home / f"{trusted}.pem"))
     for key, value in how.items():
         setattr(context, key, value)
@@ -83,6 +83,9 @@ async def test_clients_are_shown_the_certificate_for_the_name_they_ask_for(home:
         assert b"X-Forwarded-Proto: https\r\n" in backend.heads[0]
         with pytest.raises(ssl.SSLCertVerificationError):
             await connect(port, home, "b.example", "a.example")
+        client = await connect(port, home, "a.example", "", check_hostname=False)
+        assert (await client.get("/api/x")).endswith(b"ok")
+        client.close()
         # What is connected stays so; who comes after a reload is shown what there is then.
         before = await connect(port, home, "a.example", "a.example")
         server.reload(config(backend, certificate(home, "b.example"), min_version="1.3"))

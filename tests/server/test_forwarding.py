@@ -1,0 +1,136 @@
+"""What backends are told about clients, one field at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7proxy.core.config import config_from
+from l7proxy.http1 import RequestHead, RequestParser
+from l7proxy.server.forwarding import Forwarding
+
+TRUSTED = ["10.0.0.0/8", "::1"]
+
+
+def forwarding(**server: object) -> Forwarding:
+    config = {"backends": ["a:1"], "server": {"trusted_proxies": TRUSTED, **server}}
+    return Forwarding(config_from(config).server)
+
+
+def head(*fields: str, minor: int = 1, host: str | None = "shop.example") -> RequestHead:
+    lines = [f"GET / HTTP/1.{minor}", *([] if host is None else [f"Host: {host}"]), *fields]
+    parsed = RequestParser().parse("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+    assert parsed is not None
+    return parsed[0]
+
+
+def told(rules: Forwarding, address: str, request: RequestHead) -> list[str]:
+    """The fields that a backend gets for a request that came over plain HTTP."""
+    *lines, end, rest = rules.fields(rules.peer(address, b"http"), request).decode().split("\r\n")
+    assert (end, rest) == ("", "")
+    return lines
+
+
+@pytest.mark.parametrize(("address", "claimed", "client"), [
+    ("9.9.9.9", None, "9.9.9.9"),
+    ("9.9.9.9", "1.2.3.4", "9.9.9.9"),
+    ("10.0.0.1", None, "10.0.0.1"),
+    ("10.0.0.1", "1.2.3.4", "1.2.3.4"),
+    ("10.0.0.1", "6.6.6.6, 1.2.3.4,10.0.0.2 , 10.0.0.3", "1.2.3.4"),
+    ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+    ("10.0.0.1", "1.2.3.4, somebody", "somebody"),
+    ("::1", "2001:db8::1", "2001:db8::1"),
+    ("", "1.2.3.4", ""),
+])  # fmt: skip
+def test_the_client_is_the_last_that_no_trusted_proxy_vouches_for(
+    address: str, claimed: str | None, client: str
+) -> None:
+    rules = forwarding()
+    request = head() if claimed is None else head(f"X-Forwarded-For: {claimed}")
+    assert rules.client_ip(rules.peer(address, b"http"), request) == client
+
+
+def test_without_trusted_proxies_nobody_is_believed() -> None:
+    rules = forwarding(trusted_proxies=[])
+    request = head("X-Forwarded-For: 1.2.3.4")
+    assert rules.client_ip(rules.peer("10.0.0.1", b"http"), request) == "10.0.0.1"
+
+
+CLAIMS = (
+    "X-Forwarded-For: 1.2.3.4",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Host: front.example",
+    "Forwarded: for=1.2.3.4",
+    "Via: 1.0 fred",
+)
+
+
+def test_what_a_stranger_claims_is_overwritten_but_for_via() -> None:
+    assert told(forwarding(), "9.9.9.9", head(*CLAIMS)) == [
+        "X-Forwarded-For: 9.9.9.9",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: shop.example",
+        "Via: 1.0 fred",
+    ]
+    assert told(forwarding(via="edge", forwarded=True), "9.9.9.9", head(*CLAIMS)) == [
+        "X-Forwarded-For: 9.9.9.9",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: shop.example",
+        'Forwarded: for=9.9.9.9;proto=http;host="shop.example"',
+        "Via: 1.0 fred, 1.1 edge",
+    ]
+
+
+def test_what_a_trusted_proxy_says_is_passed_on_with_its_own_address_behind() -> None:
+    assert told(forwarding(), "10.0.0.1", head(*CLAIMS)) == [
+        "X-Forwarded-For: 1.2.3.4, 10.0.0.1",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: front.example",
+        "Forwarded: for=1.2.3.4",
+        "Via: 1.0 fred",
+    ]
+    assert told(forwarding(via="edge", forwarded=True), "10.0.0.1", head(*CLAIMS)) == [
+        "X-Forwarded-For: 1.2.3.4, 10.0.0.1",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: front.example",
+        'Forwarded: for=1.2.3.4, for=10.0.0.1;proto=https;host="shop.example"',
+        "Via: 1.0 fred, 1.1 edge",
+    ]
+
+
+def test_a_trusted_proxy_that_says_nothing_is_the_client() -> None:
+    rules = forwarding(via="edge", forwarded=True)
+    assert told(rules, "::1", head()) == [
+        "X-Forwarded-For: ::1",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: shop.example",
+        'Forwarded: for="[::1]";proto=http;host="shop.example"',
+        "Via: 1.1 edge",
+    ]
+
+
+def test_a_request_without_host_has_no_host_to_tell() -> None:
+    request = head(minor=0, host=None)
+    assert told(forwarding(forwarded=True), "9.9.9.9", request) == [
+        "X-Forwarded-For: 9.9.9.9",
+        "X-Forwarded-Proto: http",
+        "Forwarded: for=9.9.9.9;proto=http",
+    ]
+
+
+def test_whoever_connects_through_a_socket_without_addresses_is_unknown() -> None:
+    rules = forwarding(forwarded=True)
+    lines = told(rules, "", head())
+    assert lines[0] == "X-Forwarded-For: unknown"
+    assert lines[-1].startswith("Forwarded: for=unknown;")
+
+
+def test_the_fields_of_ordinary_requests_are_the_same_unless_heads_are_believed_or_repeated() -> (
+    None
+):
+    rules = forwarding(via="edge")
+    stranger = rules.peer("9.9.9.9", b"https")
+    assert rules.plain_fields(stranger) == (
+        b"X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nVia: 1.1 edge\r\n\r\n"
+    )
+    assert rules.plain_fields(rules.peer("10.0.0.1", b"http")) is None
+    assert forwarding(forwarded=True).plain_fields(stranger) is None

@@ -1,0 +1,102 @@
+"""Requests written as a whole, responses taken as a whole."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from l7proxy.core import Exchange, Headers, HttpRequest, Proxy, config_from
+from l7proxy.http1 import BadResponse, ResponseHead, ResponseParser
+from l7proxy.upstreams.http.whole import UNHURRIED, Whole
+
+
+def exchange(method: str = "GET", *fields: tuple[str, str], **more: Any) -> Exchange:
+    route: dict[str, Any] = {"path_pattern": "/*", "backend_pool": "p", **more.pop("route", {})}
+    pools = {"p": {"backends": ["a:1"]}}
+    proxy = Proxy(config_from({"backend_pools": pools, "routes": [route]}), Random(0))
+    return proxy.open(HttpRequest(method, "/x?y", Headers(fields), **more), 0.0)
+
+
+def written(*arguments: Any, **more: Any) -> list[str]:
+    """The lines of a request's head."""
+    made = exchange(*arguments, **more)
+    whole = Whole(made, keep=True)
+    data = whole.request_head(made)
+    assert whole.request_head(made) is data
+    *lines, end, rest = data.decode().split("\r\n")
+    assert (end, rest) == ("", "")
+    return lines
+
+
+def response(*fields: str) -> ResponseHead:
+    text = "".join(f"{line}\r\n" for line in ("HTTP/1.1 200 OK", *fields, ""))
+    parsed = ResponseParser().parse(text.encode())
+    assert parsed is not None
+    return parsed[0]
+
+
+def test_a_request_gets_a_host_unless_it_has_one() -> None:
+    assert written() == ["GET /x?y HTTP/1.1", "Host: a:1"]
+    assert written("GET", ("host", "b")) == ["GET /x?y HTTP/1.1", "host: b"]
+
+
+def test_what_is_about_one_connection_stays_behind() -> None:
+    fields = (
+        ("Connection", "X-One, close"), ("X-One", "1"), ("X-Two", "2"),
+        ("Transfer-Encoding", "chunked"), ("Connection", "x-three"), ("X-Three", "3"),
+    )  # fmt: skip
+    assert written("GET", *fields) == ["GET /x?y HTTP/1.1", "Host: a:1", "X-Two: 2"]
+
+
+@pytest.mark.parametrize(("method", "body", "length"), [
+    ("GET", b"", None), ("GET", b"abc", "3"), ("POST", b"", "0"), ("DELETE", b"", None),
+])  # fmt: skip
+def test_a_length_is_told_where_there_is_or_could_be_a_body(
+    method: str, body: bytes, length: str | None
+) -> None:
+    lengths = [line for line in written(method, body=body) if line.startswith("Content-Length")]
+    assert lengths == ([] if length is None else [f"Content-Length: {length}"])
+
+
+def test_cookies_of_their_own_become_a_field() -> None:
+    assert written(cookies={"a": "1", "b": "2"})[2:] == ["Cookie: a=1; b=2"]
+
+
+def test_a_field_that_has_no_bytes_in_http_1_1_is_refused() -> None:
+    with pytest.raises(ValueError, match="X"):
+        written("GET", ("X", "日本"))
+
+
+def test_a_response_is_kept_with_what_its_route_makes_of_it() -> None:
+    edits = {"response_headers": {"set": {"X-Edge": "1"}, "remove": ["X-Gone"]}}
+    made = exchange(route=edits)
+    whole = Whole(made, keep=True, limit=4)
+    head = response("X-A: 1", "X-Gone: 1", "Content-Length: 4")
+    whole.response_head(made, head, 4, UNHURRIED)
+    whole.response_data((b"ab", memoryview(b"c")))
+    whole.response_data((b"d",))
+    whole.response_end(b"")
+    assert made.response is not None
+    assert (made.response.status, made.response.body) == (200, b"abcd")
+    assert list(made.response.headers or ()) == [
+        ("X-A", "1"), ("Content-Length", "4"), ("X-Edge", "1"),
+    ]  # fmt: skip
+
+
+def test_a_body_larger_than_the_limit_is_garbage() -> None:
+    made = exchange()
+    whole = Whole(made, keep=True, limit=4)
+    whole.response_head(made, response(), -1, UNHURRIED)
+    whole.response_data((b"abcd",))
+    with pytest.raises(BadResponse, match="too large"):
+        whole.response_data((b"e",))
+
+
+def test_a_response_that_nobody_wants_may_be_of_any_size() -> None:
+    made = exchange()
+    before = made.response
+    whole = Whole(made, keep=False)
+    whole.response(made, response("Content-Length: 4"), b"abcd")
+    assert made.response is before
