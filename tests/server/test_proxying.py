@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .support import OK, BackendTalk, FakeBackend, conversation, serving
+import asyncio
+
+import pytest
+
+from .support import OK, BackendTalk, FakeBackend, conversation, serving, until
 
 
 @conversation
@@ -69,3 +73,58 @@ async def test_a_dead_idle_connection_is_replaced_without_the_client_noticing() 
             assert (await client.get()).endswith(b"ok")
         assert proxy.pool().by_name["127.0.0.1"].failures == 0
     assert backend.accepted == 3
+
+
+UNASKED = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("GET", OK + UNASKED),
+        ("HEAD", OK + UNASKED),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n" + UNASKED),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n" + UNASKED),
+    ],
+    ids=["length", "head", "204", "304"],
+)
+@conversation
+async def test_what_a_backend_says_beyond_its_answer_is_nobodys_answer(
+    method: str, answer: bytes
+) -> None:
+    async def script(talk: BackendTalk) -> None:
+        while await talk.head():
+            await talk.say(answer)
+
+    backend = FakeBackend(script)
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        for _ in range(3):
+            await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            head = await client.head()
+            assert head.startswith(answer[:12])
+            if method == "GET" and answer.startswith(OK):
+                assert await client.read(2) == b"ok"
+    assert backend.accepted == 3
+
+
+@conversation
+async def test_what_an_idle_backend_says_unasked_is_nobodys_answer() -> None:
+    idle = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(OK)
+        await idle.wait()
+        await talk.say(UNASKED)
+        await talk.rest()
+
+    backend = FakeBackend(script)
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).endswith(b"ok")
+        idle.set()
+        (pool,) = proxy.server.service.connections
+        await until(lambda: not pool.idle)
+        assert (await client.get()).endswith(b"ok")
+    assert backend.accepted == 2

@@ -53,6 +53,8 @@ case("trailing-space", b"GET / HTTP/1.1 \r\n" + A + b"\r\n", "a space after the 
 case("leading-space", b" GET / HTTP/1.1\r\n" + A + b"\r\n", "a space before the method", BAD)
 case("nul-in-target", b"GET /\0 HTTP/1.1\r\n" + A + b"\r\n", "NUL cuts strings in C", BAD)
 case("control-in-target", b"GET /\x01 HTTP/1.1\r\n" + A + b"\r\n", "a control byte", BAD)
+case("nul-in-method", b"GE\0T / HTTP/1.1\r\n" + A + b"\r\n", "NUL cuts strings in C", BAD)
+case("nul-in-version", b"GET / HTTP/1.1\0\r\n" + A + b"\r\n", "NUL cuts strings in C", BAD)
 case("del-in-target", b"GET /\x7f HTTP/1.1\r\n" + A + b"\r\n", "DEL is a control byte", BAD)
 case("obs-text-in-target", b"GET /\xff HTTP/1.1\r\n" + A + b"\r\n", "targets are ASCII", BAD)
 case("utf8-in-target", "GET /é HTTP/1.1\r\n".encode() + A + b"\r\n", "targets are ASCII", BAD)
@@ -116,6 +118,7 @@ case("head-without-end", GET, "the empty line is missing", Waits())
 # --- empty lines and line ends ---------------------------------------------------------------
 case("empty-line-before", b"\r\n" + GET + b"\r\n", "RFC 9112 2.2 asks to skip one", SEEN)
 case("two-empty-lines-before", b"\r\n\r\n" + GET + b"\r\n", "one is enough", BAD)
+case("flood-of-empty-lines", b"\r\n" * 5000 + GET + b"\r\n", "one is enough", BAD)
 case("empty-line-between", GET + b"\r\n\r\n" + NEXT, "old clients send one after a body",
      SEEN, SEEN_NEXT)
 case("bare-lf-before", b"\n" + GET + b"\r\n", "lines end in CRLF", BAD)
@@ -130,6 +133,10 @@ case("bare-cr-after-line", b"GET / HTTP/1.1\rHost: a.example\r\n\r\n", "lines en
 case("bare-cr-in-value", GET + b"X: a\rY: b\r\n\r\n", "a bare CR", BAD)
 case("bare-cr-as-smuggled-field", GET + b"X: a\rTransfer-Encoding: chunked\r\n\r\n",
      "some readers end a line at CR", BAD)
+case("bare-lf-as-smuggled-field", GET + b"X: a\nTransfer-Encoding: chunked\r\n\r\n",
+     "some readers end a line at LF", BAD)
+case("bare-cr-in-name", GET + b"X\r: a\r\n\r\n", "a bare CR", BAD)
+case("bare-cr-before-end", GET + b"X: a\r\r\n\r\n", "a bare CR", BAD)
 case("lf-cr", b"GET / HTTP/1.1\n\rHost: a.example\n\r\n\r", "the wrong way round", BAD)
 
 # --- fields ----------------------------------------------------------------------------------
@@ -155,6 +162,11 @@ case("field-obs-fold", GET + b"X: a\r\n b\r\n\r\n", "folded lines are obsolete",
 case("field-obs-fold-tab", GET + b"X: a\r\n\tb\r\n\r\n", "folded lines are obsolete", BAD)
 case("coding-obs-fold", POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
      "chunked only to those who unfold", BAD)
+case("length-obs-fold", POST + b"Content-Length: 1\r\n 0\r\n\r\n0123456789",
+     "one, or ten to those who unfold", BAD)
+case("connection-obs-fold", GET + b"Connection:\r\n close\r\n\r\n", "folded lines are obsolete", BAD)
+case("obs-fold-hides-field", GET + b"X: a\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "a value, or a field to those who trim lines", BAD)
 case("host-obs-fold", b"GET / HTTP/1.1\r\nHost: a.example\r\n .evil\r\n\r\n", "two readings", BAD)
 case("space-before-first-field", b"GET / HTTP/1.1\r\n Host: a.example\r\n\r\n",
      "RFC 9112 2.2: whitespace after the start line", BAD)
@@ -170,6 +182,9 @@ case("field-quote-in-name", GET + b'"X": v\r\n\r\n', "no token", BAD)
 case("field-paren-in-name", GET + b"X(1): v\r\n\r\n", "no token", BAD)
 case("field-underscore", GET + b"Content_Length: 5\r\n\r\n" + NEXT,
      "a token, but not Content-Length", SEEN, SEEN_NEXT)
+case("coding-underscore", POST + b"Transfer_Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + NEXT,
+     "not Transfer-Encoding, and not sent on for those who think so",
+     Accepted("POST", "/p", b"0\r\n\r\n"), SEEN_NEXT)
 case("many-fields", GET + b"X: 1\r\n" * 127 + b"\r\n", "128 fields exactly", SEEN)
 case("too-many-fields", GET + b"X: 1\r\n" * 128 + b"\r\n", "129 fields", Refused(431))
 case("flood-of-fields", GET + b"X:\r\n" * 5000 + b"\r\n", "5001 fields", Refused(431))
@@ -195,6 +210,14 @@ case("empty-host", b"GET / HTTP/1.1\r\nHost:\r\n\r\n", "an http URI has a host",
 case("two-hosts", GET + b"Host: b.example\r\n\r\n", "RFC 9112 3.2: 400", BAD)
 case("two-equal-hosts", GET + A + b"\r\n", "RFC 9112 3.2: 400", BAD)
 case("two-hosts-by-case", GET + b"hOST: b.example\r\n\r\n", "names ignore case", BAD)
+case("two-hosts-one-empty", GET + b"Host:\r\n\r\n", "RFC 9112 3.2: 400", BAD)
+case("two-hosts-apart", GET + b"X: 1\r\nY: 2\r\nhost: b.example\r\n\r\n", "RFC 9112 3.2: 400", BAD)
+case("host-nul", b"GET / HTTP/1.1\r\nHost: a.example\0.evil\r\n\r\n", "NUL cuts strings in C", BAD)
+case("host-tab", b"GET / HTTP/1.1\r\nHost: a.example\tb\r\n\r\n", "no host", BAD)
+case("host-backslash", b"GET / HTTP/1.1\r\nHost: a.example\\b\r\n\r\n", "no host", BAD)
+case("host-query", b"GET / HTTP/1.1\r\nHost: a.example?x\r\n\r\n", "no host", BAD)
+case("host-empty-port", b"GET / HTTP/1.1\r\nHost: a.example:\r\n\r\n", "RFC 3986 3.2.3 lets it be empty",
+     Accepted("GET", "/", host="a.example:"))
 case("host-list", b"GET / HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n", "which one?", BAD)
 case("host-comma", b"GET / HTTP/1.1\r\nHost: a.example,b.example\r\n\r\n", "which one?", BAD)
 case("host-with-space", b"GET / HTTP/1.1\r\nHost: a.example b\r\n\r\n", "no host", BAD)
@@ -224,6 +247,14 @@ case("absolute-wins", b"GET http://b.example/x HTTP/1.1\r\n" + A + b"\r\n",
 case("absolute-no-path", b"GET http://a.example HTTP/1.1\r\n" + A + b"\r\n", "the path is /", SEEN)
 case("absolute-query-only", b"GET http://a.example?q HTTP/1.1\r\n" + A + b"\r\n",
      "the path is /", Accepted("GET", "/?q"))
+case("absolute-query-with-at", b"GET http://a.example?@b.example/ HTTP/1.1\r\n" + A + b"\r\n",
+     "the authority ends at the question mark", Accepted("GET", "/?@b.example/"))
+case("absolute-double-slash", b"GET http://a.example//b.example/ HTTP/1.1\r\n" + A + b"\r\n",
+     "a path with an empty first segment", Accepted("GET", "//b.example/"))
+case("absolute-in-path", b"GET /http://b.example/ HTTP/1.1\r\n" + A + b"\r\n",
+     "a path, not an authority", Accepted("GET", "/http://b.example/"))
+case("absolute-in-absolute", b"GET http://a.example/http://b.example/ HTTP/1.1\r\n" + A + b"\r\n",
+     "the first authority counts", Accepted("GET", "/http://b.example/"))
 case("absolute-https", b"GET HTTPS://a.example:443/ HTTP/1.1\r\n" + A + b"\r\n",
      "schemes ignore case", Accepted("GET", "/", host="a.example:443"))
 case("absolute-no-host-field", b"GET http://a.example/ HTTP/1.1\r\n\r\n",
@@ -237,6 +268,20 @@ case("absolute-user-trick", b"GET http://a.example@b.example/ HTTP/1.1\r\n" + A 
 case("absolute-backslash", b"GET http://a.example\\@b.example/ HTTP/1.1\r\n" + A + b"\r\n",
      "which is the host?", BAD)
 case("absolute-bad-port", b"GET http://a.example:x/ HTTP/1.1\r\n" + A + b"\r\n", "no port", BAD)
+case("absolute-long-port", b"GET http://a.example:808080/ HTTP/1.1\r\n" + A + b"\r\n", "no port", BAD)
+case("absolute-list", b"GET http://a.example,b.example/ HTTP/1.1\r\n" + A + b"\r\n", "which one?", BAD)
+case("absolute-percent", b"GET http://a%2eexample/ HTTP/1.1\r\n" + A + b"\r\n",
+     "decoded by some only", BAD)
+case("absolute-fragment", b"GET http://a.example#b.example/ HTTP/1.1\r\n" + A + b"\r\n",
+     "a fragment is no part of a target", BAD)
+case("absolute-ipv6", b"GET http://[::1]:80/ HTTP/1.1\r\n" + A + b"\r\n", "an IP literal",
+     Accepted("GET", "/", host="[::1]:80"))
+case("absolute-ipv6-zone", b"GET http://[fe80::1%25eth0]/ HTTP/1.1\r\n" + A + b"\r\n",
+     "a zone means something on one machine only", BAD)
+case("absolute-websocket", b"GET ws://a.example/ HTTP/1.1\r\n" + A + b"\r\n", "not HTTP", BAD)
+case("absolute-no-scheme", b"GET ://a.example/ HTTP/1.1\r\n" + A + b"\r\n", "no form of target", BAD)
+case("absolute-space", b"GET http://a.example /x HTTP/1.1\r\n" + A + b"\r\n",
+     "a raw space in the target", BAD)
 case("absolute-ftp", b"GET ftp://a.example/ HTTP/1.1\r\n" + A + b"\r\n", "not HTTP", BAD)
 case("absolute-file", b"GET file:///etc/passwd HTTP/1.1\r\n" + A + b"\r\n", "not HTTP", BAD)
 case("absolute-one-slash", b"GET http:/a.example/ HTTP/1.1\r\n" + A + b"\r\n", "no authority", BAD)
@@ -308,6 +353,20 @@ case("te-cl", POST + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n1\
      "TE.CL smuggling", BAD)
 case("cl-zero-te", POST + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
      "CL.0 smuggling", BAD)
+case("cl-te-1.0",
+     b"POST /p HTTP/1.0\r\n" + A + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "both are given", BAD)
+case("cl-te-by-connection",
+     POST + b"Connection: content-length\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
+     "naming one in Connection does not make it go away", BAD)
+case("te-empty-cl", POST + b"Transfer-Encoding:\r\nContent-Length: 3\r\n\r\nabc",
+     "no coding named, and some fall back to the length", BAD)
+case("te-gzip-cl", POST + b"Transfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+     "both are given", BAD)
+case("te-unknown-cl", POST + b"Transfer-Encoding: xchunked\r\nContent-Length: 3\r\n\r\nabc",
+     "both are given", BAD)
+case("two-cl-te", POST + b"Content-Length: 3\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "all three are given", BAD)
 case("te-twice", POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
      "chunked twice", BAD)
 case("te-te", POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
@@ -326,6 +385,11 @@ case("te-unknown", POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "unkn
 case("te-quoted", POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n', "no token", BAD)
 case("te-parameter", POST + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", "has none", BAD)
 case("te-vt", POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", "VT is not OWS", BAD)
+case("te-tabs", POST + b"Transfer-Encoding:\tchunked\t\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + NEXT,
+     "HTAB is OWS", Accepted("POST", "/p", b"abc"), SEEN_NEXT)
+case("te-two-lines", POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "one list on two lines", BAD)
+case("te-split-word", POST + b"Transfer-Encoding: chu nked\r\n\r\n0\r\n\r\n", "no token", BAD)
 case("te-nbsp", POST + b"Transfer-Encoding: chunked\xa0\r\n\r\n0\r\n\r\n", "NBSP is not OWS", BAD)
 case("te-empty", POST + b"Transfer-Encoding:\r\n\r\n0\r\n\r\n", "no coding named", BAD)
 case("te-comma", POST + b"Transfer-Encoding: ,\r\n\r\n0\r\n\r\n", "no coding named", BAD)
@@ -362,6 +426,8 @@ case("chunk-16-digits", CHUNKED + b"000000000000000f\r\n0123456789abcde\r\n0\r\n
 case("chunk-17-digits", CHUNKED + b"0000000000000000f\r\n0123456789abcde\r\n0\r\n\r\n",
      "overlong", BAD)
 case("chunk-overflow", CHUNKED + b"10000000000000003\r\nabc\r\n0\r\n\r\n", "3 after overflow", BAD)
+case("chunk-largest", CHUNKED + b"ffffffffffffffff\r\nabc\r\n0\r\n\r\n" + NEXT,
+     "far more to come, and -1 to nobody", Waits())
 case("chunk-bare-lf-size", CHUNKED + b"3\nabc\r\n0\r\n\r\n", "lines end in CRLF", BAD)
 case("chunk-bare-lf-data", CHUNKED + b"3\r\nabc\n0\r\n\r\n", "chunks end in CRLF", BAD)
 case("chunk-bare-cr-size", CHUNKED + b"3\rabc\r\n0\r\n\r\n", "lines end in CRLF", BAD)
@@ -372,6 +438,11 @@ case("chunk-underrun", CHUNKED + b"4\r\nabc\r\n0\r\n\r\n", "shorter than announc
 case("chunk-two-bytes-skipped", CHUNKED + b"3\r\nabcXX0\r\n\r\n",
      "some readers skip two bytes unseen", BAD)
 case("chunk-no-crlf", CHUNKED + b"3\r\nabc0\r\n\r\n", "chunks end in CRLF", BAD)
+case("chunk-empty-line-before", CHUNKED + b"\r\n3\r\nabc\r\n0\r\n\r\n", "no digits", BAD)
+case("chunk-empty-line-between", CHUNKED + b"3\r\nabc\r\n\r\n0\r\n\r\n", "no digits", BAD)
+case("chunk-overrun-of-the-last", CHUNKED + b"0\r\nabc\r\n\r\n", "no field", BAD)
+case("chunk-hides-request", CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT),
+     "what looks like a request is a body", Accepted("POST", "/p", NEXT))
 case("chunk-cut", CHUNKED + b"5\r\nab", "may go on", Waits())
 case("chunk-size-cut", CHUNKED + b"5", "may go on", Waits())
 case("chunk-no-last", CHUNKED + b"3\r\nabc\r\n", "may go on", Waits())
@@ -396,6 +467,10 @@ case("chunk-extension-long", CHUNKED + b"3;a=" + b"b" * 2000 + b"\r\nabc\r\n0\r\
 case("chunk-extension-endless", CHUNKED + b"3;a=" + b"b" * 2000, "over the limit", BAD)
 case("chunk-extension-flood", CHUNKED + (b"1;a=" + b"b" * 900 + b"\r\nx\r\n") * 30 + b"0\r\n\r\n",
      "over the limit of all extensions", BAD)
+case("chunk-extension-flood-of-names", CHUNKED + b"1" + b";a" * 600 + b"\r\nx\r\n0\r\n\r\n",
+     "over the limit of a size line", BAD)
+case("chunk-extension-of-the-last", CHUNKED + b'0;a="\r\n\r\n"\r\n\r\n' + NEXT,
+     "a line end inside quotes", BAD)
 
 # --- trailers --------------------------------------------------------------------------------
 case("trailers", CHUNKED + b"3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-Two: 2\r\n\r\n" + NEXT, "passed on",
@@ -408,10 +483,19 @@ case("trailers-forwarded-for", CHUNKED + b"0\r\nX-Forwarded-For: 127.0.0.1\r\n\r
 case("trailers-length", CHUNKED + b"0\r\nContent-Length: 5\r\n\r\n" + NEXT, "framing", BAD)
 case("trailers-coding", CHUNKED + b"0\r\nTransfer-Encoding: chunked\r\n\r\n" + NEXT, "framing", BAD)
 case("trailers-host", CHUNKED + b"0\r\nhost: b.example\r\n\r\n" + NEXT, "routing", BAD)
+case("trailers-length-by-case", CHUNKED + b"0\r\nX: 1\r\ncontent-LENGTH: 5\r\n\r\n" + NEXT, "framing", BAD)
+case("trailers-connection",
+     CHUNKED + b"0\r\nConnection: close\r\nUpgrade: h2c\r\nExpect: 100-continue\r\n\r\n" + NEXT,
+     "what steers a connection is dropped, and does not steer it", Accepted("POST", "/p"), SEEN_NEXT)
 case("trailers-space-before-colon", CHUNKED + b"0\r\nX : 1\r\n\r\n", "malformed", BAD)
 case("trailers-obs-fold", CHUNKED + b"0\r\nX: 1\r\n 2\r\n\r\n", "obsolete", BAD)
 case("trailers-no-colon", CHUNKED + b"0\r\nGET /admin HTTP/1.1\r\n\r\n",
      "a request where trailers must be", BAD)
+case("trailers-no-name", CHUNKED + b"0\r\n: 1\r\n\r\n", "no name", BAD)
+case("trailers-space-before-first", CHUNKED + b"0\r\n X: 1\r\n\r\n", "a fold of nothing", BAD)
+case("trailers-obs-text-in-name", CHUNKED + b"0\r\nX\xe9: 1\r\n\r\n", "names are ASCII", BAD)
+case("trailers-bare-cr", CHUNKED + b"0\r\nX: 1\rY: 2\r\n\r\n", "a bare CR", BAD)
+case("trailers-of-spaces", CHUNKED + b"0\r\n  \r\n\r\n", "a line of whitespace", BAD)
 case("trailers-bare-lf", CHUNKED + b"0\r\nX: 1\n\r\n", "lines end in CRLF", BAD)
 case("trailers-bare-lf-end", CHUNKED + b"0\r\nX: 1\r\n\n", "lines end in CRLF", BAD)
 case("trailers-nul", CHUNKED + b"0\r\nX: \0\r\n\r\n", "a control byte", BAD)
@@ -424,6 +508,7 @@ case("trailers-request-after", CHUNKED + b"0\r\n\r\n" + NEXT, "the empty line en
 
 # --- connection handling ---------------------------------------------------------------------
 case("pipelined", GET + b"\r\n" + NEXT + NEXT, "three in one", SEEN, SEEN_NEXT, SEEN_NEXT)
+case("pipelined-flood", NEXT * 200, "each has its answer", *[SEEN_NEXT] * 200)
 case("pipelined-bad", GET + b"\r\n" + b"GET / HTTP/1.1\r\n\r\n" + NEXT,
      "nothing is read behind what is refused", SEEN, BAD)
 case("close", GET + b"Connection: close\r\n\r\n" + NEXT, "nothing is read behind it", SEEN)

@@ -65,7 +65,9 @@ case("long-reason", b"HTTP/1.1 200 " + b"x" * 9000 + b"\r\nContent-Length: 0\r\n
 case("bare-lf", b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", "lines end in CRLF")
 case("bare-lf-field", OK + b"X: a\nSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n", "response splitting")
 case("bare-cr-field", OK + b"X: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n", "splitting")
+case("bare-lf-coding", OK + b"X: a\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nhi", "splitting")
 case("obs-fold", OK + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n", "folded lines are obsolete")
+case("obs-fold-length", OK + b"Content-Length: 2\r\n 0\r\n\r\nhi", "two, or twenty to those who unfold")
 case("space-before-colon", OK + b"Content-Length : 2\r\n\r\nhi", "is it a length?")
 case("no-colon", OK + b"nonsense\r\nContent-Length: 0\r\n\r\n", "no field")
 case("empty-name", OK + b": x\r\nContent-Length: 0\r\n\r\n", "no name")
@@ -97,6 +99,14 @@ case("long-body", OK + b"Content-Length: 2\r\n\r\nhi there", "a response nobody 
      Relayed(200, b"hi", reusable=False, left=6))
 case("second-response", (OK + b"Content-Length: 2\r\n\r\nhi") * 2, "nobody asked for it",
      Relayed(200, b"hi", reusable=False, left=len(OK) + 23))
+case("final-before-interim", OK + b"Content-Length: 2\r\n\r\nhiHTTP/1.1 100 Continue\r\n\r\n",
+     "an interim response to nothing", Relayed(200, b"hi", reusable=False, left=25))
+case("early-refusal",
+     b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig",
+     "an answer that may come before the request is complete", Relayed(413, b"big", reusable=False))
+case("early-timeout", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n",
+     "what servers say to an idle connection; then the answer ends as it does",
+     Relayed(408, reusable=False))
 case("length-two", OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi!", "which?")
 case("length-two-equal", OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi", "refused as well")
 case("length-list", OK + b"Content-Length: 2, 2\r\n\r\nhi", "a list")
@@ -107,6 +117,9 @@ case("length-empty", OK + b"Content-Length: \r\n\r\nhi", "digits only")
 case("length-overflow", OK + b"Content-Length: 18446744073709551618\r\n\r\nhi", "2 after overflow")
 case("length-and-chunked",
      OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "both")
+case("chunked-and-length",
+     OK + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "both")
+case("coding-empty-length", OK + b"Transfer-Encoding:\r\nContent-Length: 2\r\n\r\nhi", "both")
 case("chunked-1.0", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
      "1.0 knows no chunks")
 case("coding-gzip", OK + b"Transfer-Encoding: gzip\r\n\r\nabc", "cannot be undone")
@@ -130,9 +143,16 @@ case("chunked-bad-size", CHUNKED + b"zz\r\nhi\r\n0\r\n\r\n", "no digits")
 case("chunked-negative", CHUNKED + b"-2\r\nhi\r\n0\r\n\r\n", "digits only")
 case("chunked-overlong-size", CHUNKED + b"00000000000000002\r\nhi\r\n0\r\n\r\n", "17 digits")
 case("chunked-overrun", CHUNKED + b"2\r\nhi!\r\n0\r\n\r\n", "longer than announced")
+case("chunked-underrun", CHUNKED + b"3\r\nhi\r\n0\r\n\r\n", "shorter than announced")
+case("chunked-after", CHUNKED + b"2\r\nhi\r\n0\r\n\r\nmore", "nobody asked for it",
+     Relayed(200, b"hi", reusable=False, left=4))
+case("chunked-extension-lf", CHUNKED + b"2;\nxx\r\n4c\r\n0\r\n\r\n", "TERM.EXT")
 case("chunked-bare-lf", CHUNKED + b"2\nhi\n0\n\n", "lines end in CRLF")
 case("chunked-space", CHUNKED + b"2 \r\nhi\r\n0\r\n\r\n", "no whitespace")
 case("chunked-bad-trailer", CHUNKED + b"0\r\nnonsense\r\n\r\n", "no field")
+case("chunked-trailer-obs-fold", CHUNKED + b"0\r\nX: 1\r\n 2\r\n\r\n", "obsolete")
+case("chunked-trailer-bare-lf", CHUNKED + b"0\r\nX: 1\nY: 2\r\n\r\n", "lines end in CRLF")
+case("chunked-trailer-nul", CHUNKED + b"0\r\nX: \0\r\n\r\n", "a control byte")
 case("chunked-length-trailer", CHUNKED + b"0\r\nContent-Length: 2\r\n\r\n", "framing")
 case("chunked-trailer-flood", CHUNKED + b"0\r\n" + b"X: 1\r\n" * 5000 + b"\r\n", "over the limit")
 case("chunked-extension-flood", CHUNKED + b"1;" + b"a" * 5000 + b"\r\nx\r\n0\r\n\r\n", "over limit")
@@ -166,6 +186,17 @@ case("103", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 3 + OK + b"Conte
      "several", Relayed(200, interim=3))
 case("1xx-flood", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000 + OK + b"Content-Length: 0\r\n\r\n",
      "more than anybody needs")
+case("1xx-at-limit", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 16 + OK + b"Content-Length: 0\r\n\r\n",
+     "16 exactly", Relayed(200, interim=16))
+case("1xx-over-limit", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + OK + b"Content-Length: 0\r\n\r\n",
+     "17")
+case("1xx-unknown", b"HTTP/1.1 199 Odd\r\nX: 1\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
+     "any of its class", Relayed(200, interim=1))
+case("1xx-length-0", b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
+     "careless, harmless", Relayed(200, interim=1))
+case("1xx-large", (b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 40_000 + b"\r\n\r\n") * 2, "over the limit")
+case("1xx-bad", b"HTTP/1.1 103 Early Hints\r\nX : 1\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
+     "malformed as a final one would be")
 case("1xx-only", b"HTTP/1.1 100 Continue\r\n\r\n", "closed before the final one")
 case("1xx-length", b"HTTP/1.1 100 Continue\r\nContent-Length: 2\r\n\r\nhi", "is there a body?")
 case("1xx-chunked", b"HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
