@@ -461,7 +461,8 @@ def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Co
     try:
         with arguments.open_text(options.traffic) as lines:
             progress = None
-            if sys.stderr.isatty() and options.traffic != "-":
+            # Of what comes through a pipe nobody knows how much there will be.
+            if sys.stderr.isatty() and os.path.isfile(options.traffic):
                 size = os.path.getsize(options.traffic)
                 progress = arguments.Progress(lines, size, sys.stderr.write)
             return run(lines, progress, config)
