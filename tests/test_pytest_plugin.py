@@ -164,6 +164,14 @@ def test_time_is_the_test_s(l7proxy_node):
     assert [reply["backend"] for reply in l7proxy_node.finish()] == ["a"]
 
 
+@pytest.mark.l7proxy(config=SLOW)
+def test_a_message_is_not_answered_by_the_reply_to_another(l7proxy_node):
+    ask = {"type": "http_request", "path": "/"}
+    assert l7proxy_node.send({"src": "c", "at": 0, "body": {**ask, "msg_id": 1}}) is None
+    assert l7proxy_node.send({"src": "c", "at": 3, "body": {**ask, "msg_id": 2}}) is None
+    assert [reply["body"]["in_reply_to"] for reply in l7proxy_node.replies] == [1]
+
+
 @pytest.mark.l7proxy(config="lb.json", seed=3)
 def test_an_envelope_is_answered_with_one(l7proxy_node):
     sent = {"src": "me", "at": 5, "body": {"type": "http_request", "msg_id": 9, "path": "/"}}
@@ -175,7 +183,7 @@ def test_an_envelope_is_answered_with_one(l7proxy_node):
 def test_the_fixture_is_a_node_to_talk_to(project: Path, run_pytest: Runs) -> None:
     (project / "test_routing.py").write_text(TALK)
     status, out = run_pytest(project, "test_routing.py")
-    assert (status, "2 passed" in out) == (0, True), out
+    assert (status, "3 passed" in out) == (0, True), out
 
 
 def test_the_readme_s_example_of_a_test_passes(tmp_path: Path, run_pytest: Runs) -> None:

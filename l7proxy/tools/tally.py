@@ -184,10 +184,8 @@ class Tally(Watcher):
 
     def _newcomer(self, backend: Backend) -> Series:
         assert self.proxy is not None
-        for pool in self.proxy.pools.values():
-            if backend in pool.backends:
-                return self._know(pool, backend)
-        raise AssertionError("a backend of no pool")
+        pools = self.proxy.pools.values()
+        return self._know(next(pool for pool in pools if backend in pool.backends), backend)
 
     def _know(self, pool: Pool, backend: Backend) -> Series:
         self.pool_of[backend] = pool

@@ -11,6 +11,9 @@ import pytest
 
 from l7proxy import cli
 from l7proxy.node import driver
+from tests.processes import ROOT
+
+LOG = ROOT / "examples" / "access.log"
 
 
 class Ran:
@@ -98,11 +101,46 @@ def test_a_configuration_that_can_not_be_read_or_used_is_status_2(
     wrong.write_text('{"backends": []}')
     assert cli.main(["--config", str(missing)]) == 2
     assert cli.main(["check", str(missing)]) == 2
+    assert cli.main(["serve", "--listen", "127.0.0.1:0", "--config", str(missing)]) == 2
     assert cli.main(["--config", str(wrong)]) == 2
     assert cli.main(["check", str(wrong)]) == 2
     gone = f"l7proxy: {missing}: No such file or directory\n"
     empty = f"{wrong}: /backend_pools/default/backends: needs at least 1 element(s)\n"
-    assert capsys.readouterr() == ("", gone * 2 + empty * 2)
+    assert capsys.readouterr() == ("", gone * 3 + empty * 2)
+    assert ran.node is None
+
+
+@pytest.mark.parametrize("words", [
+    [], ["serve", "--listen", "127.0.0.1:0"], ["explain", "/"], ["replay", str(LOG)],
+    ["diff", str(LOG), "--against", str(ROOT / "config" / "backends.json")],
+], ids=lambda words: words[0] if words else "node")  # fmt: skip
+def test_a_valid_configuration_that_can_not_be_put_to_work_is_status_2_in_every_command(
+    ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    file = tmp_path / "keyless.json"
+    file.write_text(
+        '{"backends": ["a:1"], "sticky": {"cookie": {"key_env": "L7PROXY_TEST_NO_SUCH_KEY"}}}'
+    )
+    assert cli.main([*words, "--config", str(file)]) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"{file}: /backend_pools/default/sticky/cookie/key_env: "
+        'the environment variable "L7PROXY_TEST_NO_SUCH_KEY" is not set\n',
+    )
+    assert ran.node is None
+
+
+def test_a_key_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("L7PROXY_TEST_KEY", "0123456789abcdef")
+    assert cli.read_secret("env", "L7PROXY_TEST_KEY") == b"0123456789abcdef"
+
+
+def test_a_recording_that_can_not_be_written_is_status_2_before_anything_is_said(
+    ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = tmp_path / "none" / "record.jsonl"
+    assert cli.main(["--record", str(record)]) == 2
+    assert capsys.readouterr() == ("", f"l7proxy: {record}: No such file or directory\n")
     assert ran.node is None
 
 

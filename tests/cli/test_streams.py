@@ -142,6 +142,13 @@ def test_closed_stdin_is_no_input_and_closed_stdout_nobody_who_reads(closed: str
     assert shell(f"$NODE {closed}") == (0, "", "")
 
 
+def test_closed_streams_are_the_same_to_a_node_with_real_backends(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"backend_pools": {"p": {"backends": ["127.0.0.1:1"], "upstream": "http"}}}')
+    for closed in ("<&-", ">&-", "<&- >&- 2>&-"):
+        assert shell(f"$NODE --config {file} {closed}") == (0, "", "")
+
+
 @pytest.mark.parametrize(("closed", "recorded"), [
     ("<&-", 0), (">&-", 0), ("2>&-", 1), ("<&- >&-", 0),
 ])  # fmt: skip

@@ -163,7 +163,14 @@ def test_what_a_node_on_the_wall_clock_recorded_is_answered_alike_when_it_is_rep
     assert as_json(comparison)["changes"] == []
 
 
-def test_answers_are_known_by_who_asked_and_by_their_order() -> None:
+@pytest.mark.parametrize(("asked", "answered"), [
+    ((1, 2, 2), ((2, "w2"), (1, "w1"), (2, "w1"))),
+    ((2, 2, 1), ((1, "w1"), (2, "w1"), (2, "w2"))),
+    ((1,), ((9, "x"), (8, "y"), (1, "w1"))),
+])  # fmt: skip
+def test_answers_are_known_by_who_asked_and_by_their_order(
+    asked: tuple[int, ...], answered: tuple[tuple[int, str], ...]
+) -> None:
     comparison = Comparison()
     player = Rehearsal(config_from(A), Random(0), comparison.side(0))
     said = [
@@ -172,16 +179,16 @@ def test_answers_are_known_by_who_asked_and_by_their_order() -> None:
         *(
             json.dumps({"src": "n", "dest": "c", "body": {
                 "type": "http_response", "in_reply_to": number, "status": 200, "backend": name}})
-            for number, name in ((2, "w2"), (1, "w1"), (2, "w1"))
+            for number, name in answered
         ),
     ]  # fmt: skip
     traffic = [
         {"src": "c", "at": 0, "body": {"type": "init"}},
-        *(request("/x", msg_id=number) for number in (1, 2, 2)),
+        *(request("/x", msg_id=number) for number in asked),
     ]
     compare(Traffic(map(json.dumps, traffic)), [player, Answers(said, comparison)])
     comparison.finish()
-    assert (comparison.compared, comparison.changes) == (3, {})
+    assert (comparison.compared, comparison.changes) == (len(asked), {})
 
 
 def test_recording_and_replaying_with_the_command_gives_an_empty_diff(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_why_there_is_no_route_or_no_good_request_is_said() -> None:
     assert tree("GET", "nowhere").endswith("400: bad request: the path must start with /\n")
 
 
+def test_a_request_that_the_routes_can_not_be_asked_about_is_shown_with_the_reason() -> None:
+    reason = 'bad request: "a b" is not a host'
+    assert tree("/x", headers=["Host: a b"]) == f"GET /x\n400: {reason}\n└─ route    {reason}\n"
+
+
 def test_a_named_route_is_shown_with_its_pattern() -> None:
     assert "├─ route    old (/api/old/*)\n" in tree("PUT", "/api/old/x")
 

@@ -232,6 +232,8 @@ def test_a_mapping_that_makes_no_sense_is_refused(said: str) -> None:
     ('{"time": -1, "path": "/"}', "is not a time"),
     ('{"time": 1e999, "path": "/"}', "is not a time"),
     ('{"time": "nan", "path": "/"}', "is not a time"),
+    ('{"time": "10/Smarch/2000:13:55:36 +0000", "path": "/"}', "is not a time"),
+    ('{"time": "10/Oct/2000:13", "path": "/"}', "is not a time"),
 ])  # fmt: skip
 def test_what_a_json_line_lacks_is_said(line: str, why: str) -> None:
     with pytest.raises(BadLine, match=why):

@@ -20,7 +20,7 @@ from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
 from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
 from l7proxy.tools.replay import as_text, balance, replay, report, slots
-from l7proxy.tools.tally import SLOTS, Latencies, Tally
+from l7proxy.tools.tally import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, Tally
 from tests.processes import ROOT
 from tests.tools.here import run
 
@@ -119,7 +119,9 @@ def test_sessions_that_had_to_move_are_counted() -> None:
 
 
 def test_an_init_in_the_traffic_brings_its_configuration_and_new_backends_are_known() -> None:
-    init = {"type": "init", "backends": ["x:80"]}
+    pools = {"first": {"backends": ["f:80"]}, "default": {"backends": ["x:80"]}}
+    routes = [{"path_pattern": "/*", "backend_pool": "default"}]
+    init = {"type": "init", "backend_pools": pools, "routes": routes}
     add = {"type": "add_backend", "pool": "default", "backend": "y:80"}
     envelopes = [
         {"src": "c", "at": 0, "body": init},
@@ -130,6 +132,28 @@ def test_an_init_in_the_traffic_brings_its_configuration_and_new_backends_are_kn
     made, _ = played(envelopes)
     (pool,) = [pool for pool in made["pools"] if pool["pool"] == "default"]
     assert [backend["attempts"] for backend in pool["backends"]] == [1, 1]
+
+
+def test_of_very_many_notes_the_first_are_kept_and_all_are_counted() -> None:
+    tally = Tally()
+    for at in range(MOST_NOTES + 5):
+        tally.note(at, "again")
+    assert tally.noted == MOST_NOTES + 5
+    assert tally.notes == [(at, "again") for at in range(MOST_NOTES)]
+
+
+def test_of_a_backend_that_changes_very_often_the_first_changes_are_kept() -> None:
+    change = {"type": "backend", "pool": "api", "backend": "a"}
+    envelopes = [
+        {"src": "op", "at": at, "body": {**change, "set": {"state": state}}}
+        for at in range(MOST_CHANGES)
+        for state in ("down", "up")
+    ]
+    _, tally = played(envelopes)
+    series = tally.series[_backend(tally, "a")]
+    assert len(series.changes) == MOST_CHANGES
+    assert series.changes[:3] == [(0, "down"), (0, "up"), (1, "down")]
+    assert series.state == "up"
 
 
 def test_the_text_has_every_part_of_the_report() -> None:
@@ -212,7 +236,7 @@ def test_many_backends_share_a_line() -> None:
 
 
 def test_a_state_that_has_no_colour_of_its_own_is_shown_as_the_worst_of_its_parts() -> None:
-    changes = [(1.0, "ejected,broken"), (2.0, "up"), (9.0, "down")]
+    changes = [(0.0, "down"), (0.0, "up"), (1.0, "ejected,broken"), (2.0, "up"), (9.0, "down")]
     assert _periods(changes, 5.0) == [
         (0.0, 1.0, "up"),
         (1.0, 2.0, "broken"),
@@ -266,6 +290,7 @@ def test_as_json_the_report_is_for_machines(tmp_path: Path) -> None:
     ([str(ROOT / "LICENSE")], "no known format"),
     ([str(LOG), "--config", "/nowhere.json"], "/nowhere.json: No such file"),
     ([str(LOG), "--format", "json", "--map", "colour=c"], "must be NAME=FIELD"),
+    ([str(LOG), "--format", "json", "--map", "duration=took:parsec"], '"took:parsec": the unit'),
     ([str(LOG), "--html", "/nowhere/report.html"], "/nowhere/report.html: No such file"),
 ])  # fmt: skip
 def test_what_can_not_be_used_is_said_with_exit_status_2(words: list[str], complaint: str) -> None:
