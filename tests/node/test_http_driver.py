@@ -89,7 +89,7 @@ def backend() -> Iterator[Backend]:
         thread.join()
 
 
-def config(tmp_path: Path, *addresses: str, **pool: Any) -> Path:
+def config(tmp_path: Path, *addresses: Any, **pool: Any) -> Path:
     file = tmp_path / "config.json"
     pools = {"p": {"backends": list(addresses), "upstream": "http", **pool}}
     file.write_text(json.dumps({"backend_pools": pools}))
@@ -143,6 +143,19 @@ def test_bodies_go_both_ways_as_text_or_as_base64(tmp_path: Path, backend: Backe
     assert (got[2]["body"], got[2]["body_encoding"]) == ("/wA=", "base64")
     assert (got[3]["body"], got[3]["body_encoding"]) == ("/wA=", "base64")
     assert "body" not in got[4] and got[4]["headers"]["Content-Length"] == "2"
+
+
+def test_a_backend_that_is_added_gets_requests(tmp_path: Path, backend: Backend) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{nobody.getsockname()[1]}"
+        added = {"type": "add_backend", "msg_id": 1, "pool": "p", "backend": backend.address}
+        removed = {"type": "remove_backend", "msg_id": 2, "pool": "p", "backend": "dead"}
+        said = "".join(json.dumps({"src": "c", "body": body}) + "\n" for body in (added, removed))
+        backends: list[Any] = [{"name": "dead", "address": dead}]
+        got = talk(tmp_path, said + line(3, "/p/x"), backends=backends)
+    assert [got[n]["type"] for n in (1, 2)] == ["add_backend_ok", "remove_backend_ok"]
+    assert (got[3]["status"], got[3]["body"]) == (200, "/p/x")
 
 
 @contextmanager

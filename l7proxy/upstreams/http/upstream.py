@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
@@ -12,11 +13,28 @@ from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.http.whole import Whole
 
 if TYPE_CHECKING:
+    from l7proxy.core.backend import Backend
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
     from l7proxy.core.pool import Pool
     from l7proxy.upstreams.http.downstream import Downstream
     from l7proxy.upstreams.http.pool import ConnectionPool, ConnectionPools
+
+
+class _Connections(dict["Backend | None", "ConnectionPool"]):
+    """The connections to each backend of a pool; those to a new one are made when it is used."""
+
+    def __init__(self, pool: Pool, pools: ConnectionPools) -> None:
+        """Raises ValueError, with a text for people, where the settings can't be put to work."""
+        self._pool = pool
+        self._get = partial(pools.get, config=pool.config.http)
+        super().__init__((backend, self._get(backend.address)) for backend in pool.backends)
+
+    def __missing__(self, backend: Backend) -> ConnectionPool:
+        for gone in self.keys() - set(self._pool.backends):
+            del self[gone]
+        made = self[backend] = self._get(backend.address)
+        return made
 
 
 class HttpUpstream(Upstream):
@@ -28,9 +46,7 @@ class HttpUpstream(Upstream):
     def __init__(self, pool: Pool, pools: ConnectionPools) -> None:
         """Raises `ConfigError` where the pool's settings can't be put to work."""
         try:
-            self._pools: dict[object, ConnectionPool] = {
-                backend: pools.get(backend.address, pool.config.http) for backend in pool.backends
-            }
+            self._connections = _Connections(pool, pools)
         except ValueError as error:
             at = child(child("/backend_pools", pool.name), "http")
             raise ConfigError([Problem(child(at, "tls"), str(error))]) from None
@@ -46,15 +62,15 @@ class HttpUpstream(Upstream):
         body = downstream.body
         if body is None or body.complete:
             exchange.under_way(now)
-        self._pools[exchange.backend].carry(exchange, downstream, now)
+        self._connections[exchange.backend].carry(exchange, downstream, now)
 
     @property
     def connections(self) -> set[ConnectionPool]:
         """Its backends' connections."""
-        return set(self._pools.values())
+        return set(self._connections.values())
 
     def probe(self, probe: Probe, now: float) -> None:
-        self._pools[probe.backend].probe(probe)
+        self._connections[probe.backend].probe(probe)
 
 
 class WholeUpstream(HttpUpstream):
@@ -75,4 +91,4 @@ class WholeUpstream(HttpUpstream):
             exchange.unsendable(BAD_REQUEST.because(str(error)), now)
             return
         exchange.under_way(now)
-        self._pools[exchange.backend].carry(exchange, whole, now)
+        self._connections[exchange.backend].carry(exchange, whole, now)
