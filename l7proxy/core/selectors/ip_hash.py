@@ -102,6 +102,11 @@ def network(client: str) -> bytes:
         except ValueError:
             return client.encode("utf-8", "surrogatepass")
     parts = client.split(".")
-    if len(parts) == 4 and all(p.isascii() and p.isdigit() and int(p) < 256 for p in parts):
+    if len(parts) == 4 and all(map(_is_octet, parts)):
         return bytes(map(int, parts[:3]))
     return client.encode("utf-8", "surrogatepass")
+
+
+def _is_octet(text: str) -> bool:
+    # Python refuses to convert numbers of very many digits.
+    return len(text) <= 3 and text.isascii() and text.isdigit() and int(text) < 256
