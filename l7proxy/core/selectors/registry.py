@@ -55,11 +55,14 @@ def find_selector(name: str) -> type[Selector]:
 def _load(reference: str) -> type[Selector]:
     module_name, _, class_name = reference.partition(":")
     try:
-        found = getattr(import_module(module_name), class_name)
-    except (ImportError, ValueError) as error:
-        raise UnknownSelector(f'can\'t import selector "{reference}": {error}') from None
-    except AttributeError:
-        raise UnknownSelector(f'module {module_name} has no "{class_name}"') from None
+        module = import_module(module_name)
+    except Exception as error:
+        # Importing runs the module, which is anybody's, and may raise anything.
+        why = f"{type(error).__name__}: {error}"
+        raise UnknownSelector(f'can\'t import selector "{reference}": {why}') from None
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise UnknownSelector(f'module {module_name} has no "{class_name}"')
     if not (isinstance(found, type) and issubclass(found, Selector)):
         raise UnknownSelector(f'"{reference}" is not a subclass of l7proxy.core.Selector')
     return found

@@ -56,13 +56,21 @@ def test_an_entry_point_gives_a_selector_a_name(
 
 @pytest.mark.parametrize(("name", "complaint"), [
     ("rund-robin", 'no selector named "rund-robin"; did you mean "round-robin"?'),
-    ("no_such_module:X", "can't import selector \"no_such_module:X\": No module named"),
-    (":X", "can't import selector \":X\""),
+    ("no_such_module:X", "can't import selector \"no_such_module:X\": ModuleNotFoundError: No"),
+    (":X", "can't import selector \":X\": ValueError: Empty module name"),
+    ("..x:z", "can't import selector \"..x:z\": TypeError: "),
+    ("broken_selector:X", "can't import selector \"broken_selector:X\": RuntimeError: not today"),
+    ("unreadable_selector:X", "can't import selector \"unreadable_selector:X\": SyntaxError: "),
     ("tests.core.selectors.third_party:Oldest", 'third_party has no "Oldest"'),
     ("tests.core.selectors.third_party:NotASelector", "is not a subclass of l7proxy.core.Selector"),
     ("tests.core.selectors.third_party:OURS.x", "has no"),
 ])  # fmt: skip
-def test_a_name_that_leads_to_no_selector_is_refused(name: str, complaint: str) -> None:
+def test_a_name_that_leads_to_no_selector_is_refused(
+    name: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_selector.py").write_text('raise RuntimeError("not today")\n')
+    (tmp_path / "unreadable_selector.py").write_text("def\n")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownSelector) as caught:
         find_selector(name)
     assert complaint in str(caught.value)
