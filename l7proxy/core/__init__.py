@@ -2,7 +2,8 @@
 
 Nothing here opens a socket or a file, reads a clock, or rolls dice that it was not handed. Time
 comes in as `now` (seconds), chance as a seeded `random.Random`; the same configuration, the same
-requests and the same seed give the same decisions.
+requests and the same seed give the same decisions. There is one exception: a selector that is
+named as `module:Class` is imported (`selectors.registry`), which runs whatever is in its module.
 
 - `messages`: what the core is asked and what it answers
 - `config`: JSON to frozen, validated records
