@@ -5,10 +5,11 @@
     python -m tests.http1.fuzz responses FOUND -max_total_time=600
     python -m tests.http1.fuzz requests crash-1234...
 
-What must hold is in `invariants`. A run begins with the messages of the corpus and those in the
-directory FOUND, where it keeps each input that reached something new. The first input that breaks
-a promise is shown, kept in a file `crash-...`, and ends the run; given such a file, the run is of
-that input alone. All arguments but the first are libFuzzer's.
+What must hold is in `invariants`; with `proxied-requests` and `proxied-responses` it is what must
+hold of a whole proxy, in `tests.server.in_memory`. A run begins with the messages of the corpus and
+those in the directory FOUND, where it keeps each input that reached something new. The first input
+that breaks a promise is shown, kept in a file `crash-...`, and ends the run; given such a file, the
+run is of that input alone. All arguments but the first are libFuzzer's.
 
 The parsers consist of regular expressions, which run in C and leave no trace of how far they came.
 So more is taken for a branch than those in the code: each sentence that a refusal can be, and
@@ -30,10 +31,11 @@ from .corpus.requests import CASES as REQUESTS
 from .corpus.responses import CASES as RESPONSES
 from .strategies import SNIPPETS
 
-with atheris.instrument_imports(include=["l7proxy.http1", "h11"]):
+with atheris.instrument_imports(include=["l7proxy", "h11"]):
     from l7proxy.http1 import BadMessage
+    from tests.server import in_memory
 
-    from .invariants import request_faults, response_faults
+    from . import invariants
     from .support import forward_all, pass_on
 
 _LONG = 2000
@@ -108,7 +110,7 @@ class Mutator:
         return bytes(data)
 
 
-def try_requests(data: bytes, novelty: Novelty) -> list[str]:
+def notice_requests(data: bytes, novelty: Novelty) -> None:
     try:
         for message in forward_all(data):
             novelty.accepted(message.raw)
@@ -116,30 +118,33 @@ def try_requests(data: bytes, novelty: Novelty) -> list[str]:
         novelty.refused(bad.reason)
     except ValueError:
         pass
-    return request_faults(data)
 
 
-def try_response(data: bytes, novelty: Novelty) -> list[str]:
+def notice_response(data: bytes, novelty: Novelty) -> None:
     try:
         novelty.accepted(pass_on(data, "GET").raw)
     except BadMessage as bad:
         novelty.refused(bad.reason)
-    return response_faults(data)
+
+
+TARGETS = {
+    "requests": (REQUESTS, notice_requests, invariants.request_faults),
+    "responses": (RESPONSES, notice_response, invariants.response_faults),
+    "proxied-requests": (REQUESTS, notice_requests, in_memory.request_faults),
+    "proxied-responses": (RESPONSES, notice_response, in_memory.response_faults),
+}
 
 
 def main() -> None:
-    targets = {
-        "requests": (try_requests, [case.data for case in REQUESTS]),
-        "responses": (try_response, [case.data for case in RESPONSES]),
-    }
-    if sys.argv[1:2] not in ([name] for name in targets):
-        sys.exit(f"{__doc__}\nThe first argument must be one of {', '.join(targets)}.")
-    attempt, messages = targets[sys.argv.pop(1)]
-    seeds = [data for data in messages if len(data) <= _LONG]
+    if sys.argv[1:2] not in ([name] for name in TARGETS):
+        sys.exit(f"{__doc__}\nThe first argument must be one of {', '.join(TARGETS)}.")
+    cases, notice, faults_of = TARGETS[sys.argv.pop(1)]
+    seeds = [case.data for case in cases if len(case.data) <= _LONG]
     novelty = Novelty()
 
     def test_one_input(data: bytes) -> None:
-        faults = attempt(data, novelty)
+        notice(data, novelty)
+        faults = faults_of(data)
         if faults:
             raise Broken("\n".join((repr(data), *faults)))
 

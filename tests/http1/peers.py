@@ -58,26 +58,35 @@ def read_with_h11(data: bytes) -> list[Message]:
     return messages
 
 
-def read_answers_with_h11(data: bytes, method: str) -> list[Answer]:
-    """What `data` holds in answer to a request of this method before the connection closes."""
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
-    target = "a.example:1" if method == "CONNECT" else "/"
-    connection.send(h11.Request(method=method, target=target, headers=[("Host", "a.example")]))
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(data)
-    connection.receive_data(b"")
+def read_answers_with_h11(data: bytes, *methods: str) -> list[Answer]:
+    """What `data` holds in answer to requests of these methods before the connection closes.
+
+    What is left behind the last answer is one more, with the status 0.
+    """
     answers: list[Answer] = []
-    try:
-        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-            if isinstance(event, h11.Data):
-                answers[-1] = answers[-1]._replace(body=answers[-1].body + event.data)
-            elif isinstance(event, (h11.InformationalResponse, h11.Response)):
-                answers.append(Answer(event.status_code, event.reason, tuple(event.headers)))
-            else:
-                raise UnreadableError(f"h11 says {event!r}")
-    except h11.RemoteProtocolError as error:
-        raise UnreadableError(f"h11 says {error}") from error
-    answers[-1] = answers[-1]._replace(trailers=tuple(event.headers))
+    for method in methods:
+        if not data:
+            break
+        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
+        target = "a.example:1" if method == "CONNECT" else "/"
+        connection.send(h11.Request(method=method, target=target, headers=[("Host", "a.example")]))
+        connection.send(h11.EndOfMessage())
+        connection.receive_data(data)
+        connection.receive_data(b"")
+        try:
+            while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+                if isinstance(event, h11.Data):
+                    answers[-1] = answers[-1]._replace(body=answers[-1].body + event.data)
+                elif isinstance(event, (h11.InformationalResponse, h11.Response)):
+                    answers.append(Answer(event.status_code, event.reason, tuple(event.headers)))
+                else:
+                    raise UnreadableError(f"h11 says {event!r}")
+        except h11.RemoteProtocolError as error:
+            raise UnreadableError(f"h11 says {error}") from error
+        answers[-1] = answers[-1]._replace(trailers=tuple(event.headers))
+        data = connection.trailing_data[0]
+    if data:
+        answers.append(Answer(0, b"", (), data))
     return answers
 
 
