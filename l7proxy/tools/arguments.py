@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+from io import StringIO
 
 from l7proxy.tools.formats import FORMATS, Traffic
 
@@ -49,9 +50,12 @@ def add_traffic_arguments(parser: ArgumentParser) -> None:
 
 
 def open_text(name: str) -> TextIO:
-    """The lines of a file, which may be gzipped, or of stdin for `-`; raises OSError."""
+    """The lines of a file, which may be gzipped, or of stdin for `-`; raises OSError.
+
+    A closed stdin has none.
+    """
     if name == "-":
-        return sys.stdin
+        return StringIO() if sys.stdin is None else sys.stdin
     if name.endswith(".gz"):
         return gzip.open(name, "rt", encoding="utf-8", errors="replace")
     return open(name, encoding="utf-8", errors="replace")

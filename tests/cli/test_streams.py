@@ -168,6 +168,7 @@ def test_closed_stderr_is_no_reason_to_stop() -> None:
 
 def test_closed_streams_are_no_traceback_for_commands_either() -> None:
     assert shell("$NODE check - <&-")[0] == 2
+    assert shell("$NODE replay - <&-") == shell("$NODE replay - < /dev/null")
     assert shell("$NODE check - >&-", said='{"backends": ["a"]}') == (0, "", "")
 
 
