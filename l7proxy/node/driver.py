@@ -30,17 +30,11 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
     It takes what is there, handles all of it, writes once, and only then waits for more. At the
     end of input, and on SIGTERM or SIGINT, what is in flight is finished, for at most
     `drain_timeout` seconds or until a second signal; then the rest is answered 503. Returns
-    quietly when nobody reads the answers any more. A `source` that is not open is one without
-    input.
+    quietly when nobody reads the answers any more.
 
     Raises OSError, with "stdin" or "stdout" as its file, where reading or writing fails
     otherwise, and where after a signal the answers are not read in time.
     """
-    if not is_open(sink):
-        return
-    if not is_open(source):
-        # Otherwise the wake-up pipe would get the number.
-        source = os.open(os.devnull, os.O_RDONLY)
     given, sink = sink, _private(sink)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -58,15 +52,6 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
         os.close(waker)
         if sink != given:
             os.close(sink)
-
-
-def is_open(fd: int) -> bool:
-    """Whether the file descriptor is one."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
 
 
 def _private(sink: int) -> int:

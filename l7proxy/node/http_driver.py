@@ -13,7 +13,7 @@ import stat
 from errno import ETIMEDOUT
 from selectors import PollSelector
 
-from l7proxy.node.driver import LAST_WORDS, LONGEST_WAIT, SIGNALS, is_open
+from l7proxy.node.driver import LAST_WORDS, LONGEST_WAIT, SIGNALS
 from l7proxy.upstreams.http import ConnectionPools, WholeUpstream
 
 TYPE_CHECKING = False
@@ -79,10 +79,6 @@ class _Conversation:
         self._timer: asyncio.TimerHandle | None = None
 
     def run(self) -> None:
-        if not is_open(self._sink):
-            return
-        if not is_open(self._source):
-            self._source = os.open(os.devnull, os.O_RDONLY)
         self._is_file = stat.S_ISREG(os.fstat(self._sink).st_mode)
         self._room = select.poll()
         self._room.register(self._sink, select.POLLOUT)
