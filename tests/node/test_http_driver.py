@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,11 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
 
+from l7proxy.core.config import config_from
+from l7proxy.node import Node, http_driver
 from l7proxy.node.order import Order
 from tests.processes import MAIN, PATIENCE, run, start, unmeasured
 
@@ -299,6 +304,86 @@ def test_a_node_that_was_stopped_hears_what_came_meanwhile(
         node.stdin.close()
         got = replies(node.stdout.read())
         assert {n: reply["status"] for n, reply in got.items()} == {1: 200, 2: 200}
+
+
+def test_a_second_signal_answers_the_rest_at_once(tmp_path: Path, backend: Backend) -> None:
+    with conversing(config(tmp_path, backend.address), "--drain-timeout", "1000") as node:
+        say(node, line(1, "/p/slow"))
+        assert backend.arrived.wait(PATIENCE)
+        node.send_signal(signal.SIGTERM)
+        say(node, line(2, "/none"))
+        assert hear(node) == 2
+        assert node.stdin is not None and node.stdout is not None
+        node.stdin.close()
+        node.send_signal(signal.SIGINT)
+        (reply,) = replies(node.stdout.read()).values()
+        assert (reply["in_reply_to"], reply["status"]) == (1, 503)
+        assert node.wait(PATIENCE) == 0
+
+
+def test_after_a_signal_answers_that_nobody_reads_are_not_waited_for(
+    tmp_path: Path, backend: Backend
+) -> None:
+    said = tmp_path / "in.jsonl"
+    said.write_text("".join(line(n, "/none") for n in range(3000)))
+    with said.open() as stdin, subprocess.Popen(
+        [sys.executable, str(MAIN), "--config", str(config(tmp_path, backend.address)),
+         "--drain-timeout", "0"],
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as node:  # fmt: skip
+        assert node.stdout is not None and node.stderr is not None
+        select.select([node.stdout], [], [], PATIENCE)
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(PATIENCE) == 1
+        assert node.stderr.read() == b"l7proxy: stdout: nobody reads, and answers are lost\n"
+
+
+@pytest.mark.parametrize(("redirection", "err"), [
+    ("0> /dev/null", "stdin: Bad file descriptor"),
+    ("> /dev/full", "stdout: No space left on device"),
+])  # fmt: skip
+def test_what_can_not_be_read_or_written_is_one_line_and_status_1(
+    tmp_path: Path, backend: Backend, redirection: str, err: str
+) -> None:
+    file = config(tmp_path, backend.address)
+    command = f'"{sys.executable}" "{MAIN}" --config "{file}" {redirection}'
+    done = subprocess.run(
+        ["bash", "-c", command], input=line(1, "/p/x"),
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"l7proxy: {err}\n")
+
+
+def test_a_read_or_write_that_finds_nothing_or_no_room_after_all_is_tried_again(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools = {"p": {"backends": [backend.address], "upstream": "http"}}
+    settings = config_from({"backend_pools": pools})
+    failed = []
+
+    def sometimes(call: Any) -> Any:
+        def tried(descriptor: int, what: Any) -> Any:
+            if call not in failed:
+                failed.append(call)
+                raise BlockingIOError
+            return call(descriptor, what)
+
+        return tried
+
+    source, mouth = os.pipe()
+    ear, sink = os.pipe()
+    os.write(mouth, line(1, "/p/x").encode())
+    os.close(mouth)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "read", sometimes(os.read))
+        patched.setattr(os, "write", sometimes(os.write))
+        http_driver.run(lambda http: Node(settings, Random(0), print, http=http), source, sink)
+    os.close(source)
+    os.close(sink)
+    with open(ear, "rb") as heard:
+        (reply,) = replies(heard.read()).values()
+    assert reply["status"] == 200
+    assert len(failed) == 2
 
 
 def test_it_ends_quietly_when_nobody_reads(tmp_path: Path, backend: Backend) -> None:
