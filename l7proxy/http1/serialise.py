@@ -104,8 +104,8 @@ def error_page(
     fields: Iterable[tuple[str, str]] = (),
     close: bool = True,
     with_body: bool = True,
-) -> bytes:
-    """A whole answer of the proxy's own: `message` as plain text, or as JSON if that is accepted.
+) -> tuple[bytes, bytes]:
+    """Head and body of an answer of the proxy's own: `message` as text, or as JSON if accepted.
 
     `accept`: the request's Accept. `fields`: more fields, such as Date or Retry-After.
     `with_body`: False in answer to HEAD, which gets the length but not the body.
@@ -122,7 +122,7 @@ def error_page(
     head = [("Content-Type", kind), ("Content-Length", str(len(body))), *fields]
     if close:
         head.append(("Connection", "close"))
-    return response_head(status, head) + (body if with_body else b"")
+    return response_head(status, head), body if with_body else b""
 
 
 def prefers_json(accept: bytes | None) -> bool:

@@ -11,15 +11,18 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from l7proxy.core.json_messages import put_headers
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import RequestHead
     from l7proxy.server.request import Prepared
 
-    Entry = tuple["RequestHead", str, int, int, "str | None", float, float]
+    Entry = tuple["RequestHead | bytes", str, int, int, "str | None", float, float]
 
 BATCH = 1024
 """Entries after which a batch is written without waiting for its time."""
@@ -32,7 +35,8 @@ class AccessLog:
     The `envelope` format is a conversation that can be piped into the node again: one
     `http_request` per line, with `at` (seconds since the log began, when the response ended, so
     that time never runs backwards), and beside what the protocol knows `status`, `backend`,
-    `bytes` and `seconds`. Bodies are not written down.
+    `bytes` (of the body sent) and `seconds`. Bodies are not written down. What came in place of
+    a request has its first line as `line` and an empty `path`, so that the node refuses it, too.
     """
 
     def __init__(self, config: AccessLogConfig, now: float) -> None:
@@ -62,21 +66,23 @@ class AccessLog:
     def add(
         self, exchange: Exchange, head: RequestHead, status: int, sent: int, now: float
     ) -> None:
-        """Notes an exchange that has ended; `sent` is bytes to the client, heads included."""
+        """Notes an exchange that has ended; `sent` is how much of a body the client was sent."""
         backend = exchange.backend
-        entries = self._entries
-        entries.append(
-            (
-                head,
-                exchange.request.client_ip,
-                status,
-                sent,
-                None if backend is None else backend.name,
-                exchange.opened_at,
-                now,
-            )
-        )
-        if len(entries) >= BATCH:
+        name = None if backend is None else backend.name
+        client_ip = exchange.request.client_ip
+        self._note((head, client_ip, status, sent, name, exchange.opened_at, now))
+
+    def refused(
+        self, said: RequestHead | bytes, client_ip: str, status: int, sent: int, now: float
+    ) -> None:
+        """Notes what never became an exchange: the head, or what came in place of one."""
+        if isinstance(said, bytes):
+            said = said.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
+        self._note((said, client_ip, status, sent, None, now, now))
+
+    def _note(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        if len(self._entries) >= BATCH:
             self.flush()
 
     def flush(self) -> None:
@@ -96,25 +102,20 @@ class AccessLog:
 
     def _envelope(self, entry: Entry) -> str:
         head, client, status, sent, backend, opened_at, now = entry
-        ready: Prepared = head.derived
-        if ready.logged is None:
-            ready.logged = _request_members(head, ready)
         self._count += 1
+        about = _text_about(head, _members)
         whose = "" if backend is None else f', "backend": {json.dumps(backend)}'
         address = json.dumps(client)
         return (
             f'{{"src": {address}, "dest": "{NAME}", "at": {now - self._began:.6f}, '
-            f'"body": {{"type": "http_request", "msg_id": {self._count}, {ready.logged}, '
+            f'"body": {{"type": "http_request", "msg_id": {self._count}, {about}, '
             f'"client_ip": {address}, "status": {status}{whose}, "bytes": {sent}, '
             f'"seconds": {now - opened_at:.6f}}}}}\n'
         )
 
     def _combined(self, entry: Entry) -> str:
         head, client, status, sent, _, _, now = entry
-        ready: Prepared = head.derived
-        if ready.logged is None:
-            ready.logged = _combined_parts(head)
-        line, _, rest = ready.logged.partition("\n")
+        line, _, rest = _text_about(head, _combined_parts).partition("\n")
         second = int(now + self._wall)
         if second != self._second:
             self._second = second
@@ -122,19 +123,30 @@ class AccessLog:
         return f'{client} - - [{self._stamp}] "{line}" {status} {sent} {rest}\n'
 
 
-def _request_members(head: RequestHead, ready: Prepared) -> str:
-    headers: dict[str, str | list[str]] = {}
-    for name, value in ready.headers:
-        before = headers.get(name)
-        if before is None:
-            headers[name] = value
-        else:
-            headers[name] = [*before, value] if isinstance(before, list) else [before, value]
-    members = {"method": head.method, "path": ready.target, "headers": headers}
+def _text_about(head: RequestHead | bytes, write: Callable[[RequestHead | bytes], str]) -> str:
+    """What `write` says about a head, written once for all requests with that head."""
+    if isinstance(head, bytes):
+        return write(head)
+    ready: Prepared = head.derived
+    if ready.logged is None:
+        ready.logged = write(head)
+    return ready.logged
+
+
+def _members(head: RequestHead | bytes) -> str:
+    members: dict[str, Any]
+    if isinstance(head, bytes):
+        members = {"path": "", "line": head.decode("latin-1")}
+    else:
+        ready: Prepared = head.derived
+        members = {"method": head.method, "path": ready.target}
+        put_headers(members, ready.headers)
     return json.dumps(members)[1:-1]
 
 
-def _combined_parts(head: RequestHead) -> str:
+def _combined_parts(head: RequestHead | bytes) -> str:
+    if isinstance(head, bytes):
+        return f'{_quoted(head)}\n"-" "-"'
     line = f"{head.method} {_quoted(head.target)} HTTP/1.{head.minor}"
     fields = head.fields
     return f'{line}\n"{_quoted(fields.get("referer"))}" "{_quoted(fields.get("user-agent"))}"'
@@ -142,6 +154,10 @@ def _combined_parts(head: RequestHead) -> str:
 
 def _quoted(value: bytes | None) -> str:
     """A value from outside, such that it can't end the quotes or the line around it."""
-    if value is None:
-        return "-"
-    return value.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
+    return value.decode("latin-1").translate(_ESCAPES) if value else "-"
+
+
+_ESCAPES = {
+    **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))},
+    **{ord(char): "\\" + char for char in '"\\'},
+}

@@ -45,8 +45,8 @@ DATES = Dates()
 
 def answer(
     response: HttpResponse, verdict: Verdict | None, head: RequestHead | None, *, close: bool
-) -> bytes:
-    """The bytes of a response that came from no backend; `head` is None where it was bad."""
+) -> tuple[bytes, bytes]:
+    """Head and body of a response that came from no backend; `head` is None where it was bad."""
     with_body = head is None or head.method != "HEAD"
     fields = [] if response.headers is None else list(response.headers)
     fields.append(("Date", DATES.text()))
@@ -70,4 +70,4 @@ def answer(
         fields.append(("Content-Length", str(len(body))))
     else:
         with_body = False
-    return response_head(response.status, fields) + (body if with_body else b"")
+    return response_head(response.status, fields), body if with_body else b""

@@ -49,6 +49,9 @@ NEVER = float("inf")
 LINGER = 2.0
 """Seconds for which a client may go on sending after the last response: a connection closed with
 unread bytes would be reset, and the response lost with it."""
+CLIENT_GONE = 499
+"""What the access log tells of a request whose client went before there was an answer, as nginx's
+does; nobody gets it."""
 MAX_PENDING = 64 * 1024
 """Bytes of pipelined requests that are read ahead."""
 _JOINED = 32 * 1024
@@ -227,7 +230,7 @@ class ClientConnection(asyncio.Protocol):
         """The deadline has passed."""
         self.deadline = NEVER
         if self._state is READY and self._pending:
-            self._refuse(CLIENT_TIMED_OUT)
+            self._refuse(CLIENT_TIMED_OUT, self._pending)
         elif self._state is BUSY and not self._paused:
             self._break_off(CLIENT_TIMED_OUT)
         else:
@@ -254,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
                 parsed = service.parse(data, 0, self._scanned)
             except BadRequest as error:
                 self._pending = b""
-                self._refuse(Verdict("bad_request", error.status, error.reason))
+                self._refuse(Verdict("bad_request", error.status, error.reason), data)
                 break
             if parsed is None:
                 if not self._scanned:
@@ -396,24 +399,20 @@ class ClientConnection(asyncio.Protocol):
     def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
         out = self._head_for_client(exchange, head, len(payload))
         self._answered = True
+        self._sent += len(payload)
         if len(payload) < _JOINED:
-            out += payload
-            self._sent += len(out)
-            self._write(out)
+            self._write(out + payload)
         else:
-            self._send(out)
-            self._send(payload)
+            self._write(out)
+            self._write(payload)
 
     def _head_for_client(self, exchange: Exchange, head: ResponseHead, length: int) -> bytes:
         """The response's head as this client gets it; also settles how the body is framed."""
         self._responding = True
         self.status = head.status
         self._framing = length
-        body, service = self.body, self._service
-        self._closing = closing = (
-            not self.head.keep_alive or service.draining or (body is not None and not body.complete)
-        )
-        via = service.forwarding.via
+        self._closing = closing = self._must_close()
+        via = self._service.forwarding.via
         assert exchange.route is not None
         edits = exchange.route.response_headers
         if (
@@ -433,12 +432,16 @@ class ClientConnection(asyncio.Protocol):
         return out
 
     def _must_close(self) -> bool:
-        """Whether this response is the connection's last."""
-        return not self.head.keep_alive or self._service.draining or self._body_is_missing()
+        """Whether this response is the connection's last.
 
-    def _body_is_missing(self) -> bool:
-        """Whether some of the request is still to come: what is next then can't be a request."""
-        return self.body is not None and not self.body.complete
+        While some of the request's body is still to come, what comes next can't be a request.
+        """
+        body = self.body
+        return (
+            not self.head.keep_alive
+            or self._service.draining
+            or (body is not None and not body.complete)
+        )
 
     def _more_fields(self, head: ResponseHead, length: int) -> bytes:
         """The fields about the connection to this client, and Date where the backend sent none."""
@@ -457,6 +460,7 @@ class ClientConnection(asyncio.Protocol):
         return more
 
     def response_data(self, pieces: Sequence[Piece]) -> None:
+        self._sent += sum(map(len, pieces))
         self._out += encode_chunk(pieces) if self._framing == CHUNKED else pieces
 
     def response_end(self, trailers: bytes) -> None:
@@ -470,16 +474,12 @@ class ClientConnection(asyncio.Protocol):
             return
         self._out = []
         if len(out) == 1:
-            self._send(out[0])
+            self._write(out[0])
         elif sum(map(len, out)) < _JOINED:
-            self._send(b"".join(out))
+            self._write(b"".join(out))
         else:
             for piece in out:
-                self._send(piece)
-
-    def _send(self, data: Piece) -> None:
-        self._sent += len(data)
-        self._write(data)
+                self._write(piece)
 
     # The end of an exchange.
 
@@ -488,7 +488,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         self._flow = None
         if self._state is not BUSY:
-            self._log(exchange, now)
+            self._log_cut_short(exchange, now)
             self._close()
             return
         if self._answered:
@@ -500,14 +500,12 @@ class ClientConnection(asyncio.Protocol):
             return
         response = exchange.response
         if self._fault is not None and not self._responding:
-            response = HttpResponse(self._fault.status)
-            self._out.append(answer(response, self._fault, self.head, close=True))
-            self.status = response.status
             self._closing = True
+            self._give(HttpResponse(self._fault.status), self._fault, self.head)
         elif response is not None and not self._responding:
             self._answer(exchange, response)
         else:
-            self._log(exchange, now)
+            self._log_cut_short(exchange, now)
             self._cut_short()
             return
         self.flush()
@@ -516,12 +514,20 @@ class ClientConnection(asyncio.Protocol):
 
     def _answer(self, exchange: Exchange, response: HttpResponse) -> None:
         self._closing = self._must_close()
-        self.status = response.status
         set_cookie = exchange.set_cookie_header
         if set_cookie is not None:
             fields = (*(response.headers or ()), ("Set-Cookie", set_cookie))
             response = HttpResponse(response.status, Headers(fields), response.body)
-        self._out.append(answer(response, exchange.verdict, self.head, close=self._closing))
+        self._give(response, exchange.verdict, self.head)
+
+    def _give(
+        self, response: HttpResponse, verdict: Verdict | None, head: RequestHead | None
+    ) -> None:
+        """Has an answer of the proxy's own go out next; `head` is None where it was bad."""
+        self.status = response.status
+        head_out, body = answer(response, verdict, head, close=self._closing)
+        self._sent = len(body)
+        self._out += (head_out, body)
 
     def _end(self, now: float) -> None:
         """The response is out: on to the next request, or to the end of the connection."""
@@ -552,12 +558,28 @@ class ClientConnection(asyncio.Protocol):
         if log is not None:
             log.add(exchange, self.head, self.status, self._sent, now)
 
+    def _log_cut_short(self, exchange: Exchange, now: float) -> None:
+        if not self._responding:
+            self.status = CLIENT_GONE
+        self._log(exchange, now)
+
     # Ends before their time.
 
-    def _refuse(self, verdict: Verdict) -> None:
-        """Answers what never became an exchange, and closes."""
+    def _refuse(self, verdict: Verdict, said: bytes = b"") -> None:
+        """Answers what never became an exchange, and closes.
+
+        `said` is what came in place of a request's head, where that was bad.
+        """
         head = self.head if self._state is BUSY else None
-        self._send(answer(HttpResponse(verdict.status), verdict, head, close=True))
+        self._closing = True
+        self._give(HttpResponse(verdict.status), verdict, head)
+        self.flush()
+        log = self._service.access_log
+        if log is not None:
+            client_ip = self._peer.address
+            if head is not None:
+                client_ip = self._service.forwarding.client_ip(self._peer, head)
+            log.refused(head or said, client_ip, verdict.status, self._sent, self._time())
         self._linger()
 
     def _break_off(self, fault: Verdict) -> None:
@@ -607,9 +629,10 @@ class ClientConnection(asyncio.Protocol):
         self._state = TUNNEL
         self._tunnel = other
         self._flow = other
+        self._responding = True
         self.status = head.status
         upgrade = head.fields.upgrade or b""
-        self._send(
+        self._write(
             b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
             % (head.line, head.forwardable, upgrade)
         )
@@ -621,7 +644,8 @@ class ClientConnection(asyncio.Protocol):
 
     def tunnel_data(self, data: bytes) -> None:
         self._reset_deadline(self._service.timeouts.tunnel)
-        self._send(data)
+        self._sent += len(data)
+        self._write(data)
 
     def tunnel_end(self) -> None:
         self._half_closed = True

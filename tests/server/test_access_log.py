@@ -85,6 +85,34 @@ def test_a_field_that_comes_more_than_once_is_a_list(tmp_path: Path) -> None:
     assert body["headers"] == {"Host": "a", "A": ["1", "2", "3"], "B": ["1", "2"]}
 
 
+def test_what_came_in_place_of_a_request_is_told_by_its_first_line(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    for form in ("combined", "envelope"):
+        site = Site(str(file), form)
+        for said in (b'\r\nGET /a"\\\x00 HTTP/1.1\r\nHost: a\r\n', b"\x16\x03\xe9", b""):
+            site.log.refused(said, "1.2.3.4", 400, 17, 103.5)
+        site.log.close()
+    *combined, one, two, three = file.read_text().splitlines()
+    assert [line.partition("] ")[2] for line in combined] == [
+        '"GET /a\\"\\\\\\x00 HTTP/1.1" 400 17 "-" "-"',
+        '"\\x16\\x03\\xe9" 400 17 "-" "-"',
+        '"-" 400 17 "-" "-"',
+    ]
+    bodies = [json.loads(line)["body"] for line in (one, two, three)]
+    assert [(body["path"], body["line"]) for body in bodies] == [
+        ("", 'GET /a"\\\x00 HTTP/1.1'), ("", "\x16\x03\xe9"), ("", ""),
+    ]  # fmt: skip
+
+
+def test_a_request_that_was_refused_for_its_body_is_told_by_its_head(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    site.log.refused(site.head(path="/big"), "1.2.3.4", 413, 17, 103.5)
+    site.log.close()
+    (body,) = bodies(file)
+    assert (body["path"], body["status"], body["bytes"], body["seconds"]) == ("/big", 413, 17, 0)
+
+
 @pytest.mark.parametrize("form", ["envelope", "combined"])
 def test_a_head_that_comes_again_is_told_again(tmp_path: Path, form: str) -> None:
     file = tmp_path / "access.log"
@@ -119,8 +147,11 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
     site = Site(str(file), "envelope")
     head = site.head()
     seen = []
-    for _ in range(4):
-        site.add(head)
+    for count in range(4):
+        if count % 2:
+            site.log.refused(b"GET", "1.2.3.4", 400, 0, 103.5)
+        else:
+            site.add(head)
         seen.append(len(bodies(file)))
     assert seen == [0, 0, 3, 3]
     site.log.flush()

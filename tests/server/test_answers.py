@@ -22,7 +22,7 @@ def head(method: str = "GET", minor: int = 1, *fields: str) -> RequestHead:
 
 def said(response: HttpResponse, *arguments: Any, close: bool = False) -> list[str]:
     """The lines of an answer but for Date, which it must have."""
-    text = answer(response, *arguments, close=close).decode()
+    text = b"".join(answer(response, *arguments, close=close)).decode()
     dateless, dates = re.subn(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", "", text)
     assert dates == 1
     return dateless.split("\r\n")

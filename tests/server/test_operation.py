@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -197,6 +199,97 @@ def test_the_access_log_tells_each_request(tmp_path: Path, form: str) -> None:
         assert [reply["body"]["status"] for reply in replies] == [200, 404]
 
 
+def _logged(file: Path) -> list[tuple[str, int, int]]:
+    """The request line, status and bytes of each line of a combined log."""
+    found = [re.findall(r'"(.*?)" (\d+) (\d+) "', line) for line in file.read_text().splitlines()]
+    return [(line, int(status), int(size)) for ((line, status, size),) in found]
+
+
+@conversation
+async def test_the_access_log_has_the_bytes_of_bodies_alone() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + 99999 * b"x"
+    empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    backend = FakeBackend()
+    backend._script = backend.answers(OK, empty, chunked, large, OK)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "access.log"
+        async with serving(backend, server={"access_log": {"path": str(file)}}) as proxy:
+            client = await proxy.connect()
+            await client.get()
+            await client.get("/api/empty")
+            await client.get("/api/chunks")
+            assert (await client.read(13)).endswith(b"0\r\n\r\n")
+            await client.get("/api/large")
+            page = await client.get("/none")
+            await client.say(b"HEAD /none HTTP/1.1\r\nHost: a\r\n\r\n")
+            await client.head()
+        size = len(page.partition(b"\r\n\r\n")[2])
+        assert _logged(file) == [
+            ("GET /api/x HTTP/1.1", 200, 2),
+            ("GET /api/empty HTTP/1.1", 200, 0),
+            ("GET /api/chunks HTTP/1.1", 200, 3),
+            ("GET /api/large HTTP/1.1", 200, 99999),
+            ("GET /none HTTP/1.1", 404, size),
+            ("HEAD /none HTTP/1.1", 404, 0),
+        ]
+
+
+@conversation
+async def test_the_access_log_has_what_was_refused() -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "access.log"
+        server = {"access_log": {"path": str(file)}, "limits": {"body": 9}}
+        async with serving(FakeBackend(), server=server) as proxy:
+            wanted = []
+            for said, status in (
+                (b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+                (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+                (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", 413),
+            ):
+                client = await proxy.connect()
+                await client.say(said)
+                head, _, page = (await client.until_close()).partition(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 %d " % status)
+                wanted.append((said.partition(b"\r\n")[0].decode(), status, len(page)))
+            slow = await proxy.connect()
+            await slow.say(b"GET /slow HTTP/1.1\r\nHo")
+            await until(lambda: any(c._pending for c in proxy.server.listener.connections))
+            proxy.server.listener.sweep(asyncio.get_running_loop().time() + 11)
+            page = (await slow.until_close()).partition(b"\r\n\r\n")[2]
+            wanted.append(("GET /slow HTTP/1.1", 408, len(page)))
+        assert _logged(file) == wanted
+
+
+@conversation
+async def test_the_access_log_has_499_for_clients_that_did_not_wait() -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(OK)
+        await talk.rest()
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "access.log"
+        server = {"access_log": {"path": str(file)}}
+        async with serving(FakeBackend(script), server=server) as proxy:
+            client = await proxy.connect()
+            await client.get()
+            await client.say(b"GET /api/y HTTP/1.1\r\nHost: a\r\n\r\n")
+            await until(lambda: proxy.in_flight == 1)
+            client.reset()
+            await until(lambda: proxy.in_flight == 0)
+            half = await proxy.connect()
+            await half.say(b"POST /api/z HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+            await until(lambda: proxy.in_flight == 1)
+            half.writer.write_eof()
+            assert await half.until_close() == b""
+        assert _logged(file) == [
+            ("GET /api/x HTTP/1.1", 200, 2),
+            ("GET /api/y HTTP/1.1", 499, 0),
+            ("POST /api/z HTTP/1.1", 499, 0),
+        ]
+
+
 @conversation
 async def test_x_forwarded_for_is_believed_from_trusted_proxies_only() -> None:
     backend = FakeBackend()
@@ -306,9 +399,7 @@ async def test_health_checks_take_a_backend_out_and_bring_it_back() -> None:
 
 @conversation
 async def test_backends_and_listeners_can_be_unix_sockets() -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory:
         path = f"{directory}/backend.sock"
         backend = FakeBackend()
         backend._server = await asyncio.start_unix_server(backend._accept, path)
