@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.fields import END, TOKEN
 from l7proxy.core.config.spec import (
     Flag,
     Number,
@@ -15,9 +16,7 @@ from l7proxy.core.config.spec import (
     seconds,
 )
 
-_COOKIE_NAME = Text(
-    pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", meaning="a cookie's name (RFC 6265, 4.1.1)"
-)
+_COOKIE_NAME = Text(pattern=f"^{TOKEN}{END}", meaning="a cookie's name (RFC 6265, 4.1.1)")
 
 
 class StickyCookieConfig(Record):
@@ -35,7 +34,7 @@ class StickyCookieConfig(Record):
         Text(min_length=1), "the environment variable that holds the key", default=None
     )
     path: str = field(
-        Text(pattern=r"^/[!-:<-~]*$", meaning="a path, from /"),
+        Text(pattern=f"^/[!-:<-~]*{END}", meaning="a path, from /"),
         "the Path attribute: below which path the cookie is sent",
         default="/",
     )

@@ -1,4 +1,7 @@
-"""Header fields in a configuration: their names and values."""
+"""Texts that end up in an HTTP message: names, values and paths.
+
+What could not be sent is refused when it is loaded, not when a request comes.
+"""
 
 from __future__ import annotations
 
@@ -15,3 +18,14 @@ HEADER_VALUE = Text(
     pattern=rf"^[^\x00-\x08\x0a-\x1f\x7f]*{END}", meaning="a header's value, on one line"
 )
 HEADER_LINES = MapOf(Either(HEADER_VALUE, ListOf(HEADER_VALUE)), keys=HEADER_NAME)
+
+PATH = Text(
+    pattern=rf"^/[^\x00-\x20\x7f?#]*{END}", meaning="a path, from /, without spaces, ? and #"
+)
+"""A path to match or to put in place of another: brought into normal form before it is used."""
+
+TARGET = Text(
+    pattern=rf"^/[!\x22$-~]*{END}",
+    meaning="a path, from /, and perhaps a ?query; percent-encode spaces and what is not ASCII",
+)
+"""What is asked for as it is written (RFC 9112, 3.2.1)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.fields import END, HEADER_NAME, TOKEN
 from l7proxy.core.config.spec import (
     ListOf,
     MapOf,
@@ -18,8 +19,6 @@ from l7proxy.core.config.spec import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 
 class LimitConfig(Record):
@@ -61,7 +60,7 @@ class ScopedLimitConfig(LimitConfig):
 
     per: str = field(
         Text(
-            pattern=rf"^(everyone|client_ip|header:{HEADER_NAME})$",
+            pattern=rf"^(everyone|client_ip|header:{TOKEN}){END}",
             meaning="everyone, client_ip or header:NAME",
         ),
         "who has a bucket of their own: everyone (all share one), client_ip, or header:NAME",
@@ -79,12 +78,12 @@ class RateLimitsConfig(Record):
         MapOf(Of(TierConfig)), "the limit of each API key, by the name of its tier", default={}
     )
     api_key_header: str = field(
-        Text(pattern=rf"^{HEADER_NAME}$", meaning="a header's name"),
+        HEADER_NAME,
         "where a request carries its API key; without one, per_api_key does not limit it",
         default="X-API-Key",
     )
     api_tier_header: str | None = field(
-        Text(pattern=rf"^{HEADER_NAME}$", meaning="a header's name"),
+        HEADER_NAME,
         "where a trusted gateway in front of the proxy names the tier",
         default=None,
     )

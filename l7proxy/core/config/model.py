@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.affinity import StickyConfig
 from l7proxy.core.config.algorithms import OPTIONS, spellings
+from l7proxy.core.config.fields import END
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
 from l7proxy.core.config.policies import (
@@ -40,7 +41,7 @@ from l7proxy.core.verdict import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from l7proxy.core.config.spec import Schema
@@ -79,7 +80,7 @@ def _checked_address(address: str) -> str:
 _ADDRESS = Mapped(
     Text(
         min_length=1,
-        pattern=r"^(https?://)?[^\s/]+$|^unix:/\S+$",
+        pattern=rf"^(https?://)?[^\s\x00-\x1f\x7f/]+{END}|^unix:/[^\s\x00-\x1f\x7f]+{END}",
         meaning="an address such as api-1:8080, http://10.0.0.1:80 or unix:/run/app.sock",
     ),
     _checked_address,
@@ -234,6 +235,11 @@ class Config(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         rules = PathRules.of(self.paths)
+        for where, prefix in self._prefixes(at):
+            try:
+                normal_path(prefix, rules)
+            except Refused as refused:
+                problems.conflict(where, f'"{prefix}" begins no path: {refused}')
         for index, route in enumerate(self.effective_routes):
             key = "path" if route.path is not None else "path_pattern"
             path = getattr(route, key)
@@ -245,6 +251,26 @@ class Config(Record):
                 else:
                     where = child(child(at, "backend_pools"), str(route.backend_pool))
                 problems.conflict(where, f'no request gets to "{path}": {refused}')
+
+    def _prefixes(self, at: str) -> Iterator[tuple[str, str]]:
+        """Every prefix that a rewrite looks for or puts in place of one, and where it is."""
+        actions: list[tuple[str, ActionsConfig]] = [
+            (child(child(at, "routes"), index), route)
+            for index, route in enumerate(self.routes or ())
+        ]
+        if self.default is not None:
+            actions.append((child(at, "default"), self.default))
+        for where, action in actions:
+            rewrite = action.rewrite
+            if rewrite is None:
+                continue
+            where = child(where, "rewrite")
+            if rewrite.strip_prefix is not None:
+                yield child(where, "strip_prefix"), rewrite.strip_prefix
+            for prefix, instead in (rewrite.replace_prefix or {}).items():
+                place = child(child(where, "replace_prefix"), prefix)
+                yield place, prefix
+                yield place, instead
 
     @property
     def effective_routes(self) -> tuple[RouteConfig, ...]:

@@ -6,6 +6,7 @@ status of 500 or more.
 
 from __future__ import annotations
 
+from l7proxy.core.config.fields import TARGET
 from l7proxy.core.config.spec import (
     Flag,
     ListOf,
@@ -13,7 +14,6 @@ from l7proxy.core.config.spec import (
     Number,
     Of,
     Record,
-    Text,
     count,
     field,
     seconds,
@@ -70,7 +70,7 @@ class RetryConfig(Record):
 class HealthConfig(Record):
     """Active checks: a request of our own, now and then, to see whether a backend is well."""
 
-    path: str = field(Text(pattern="^/", meaning="a path, from /"), "what to ask for", default="/")
+    path: str = field(TARGET, "what to ask for", default="/")
     interval: float = field(seconds(zero=False), "time between two checks", default=5)
     timeout: float = field(seconds(zero=False), "how long an answer may take", default=2)
     expect: tuple[int, ...] = field(

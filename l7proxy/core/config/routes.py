@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VALUE, TOKEN
+from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VALUE, PATH, TOKEN
 from l7proxy.core.config.limits import ScopedLimitConfig
 from l7proxy.core.config.simulate import CannedResponse
 from l7proxy.core.config.spec import (
@@ -94,8 +94,14 @@ def _method(text: str) -> str:
 
 
 _REGEX = Mapped(Text(min_length=1), _checked_regex)
-_TEMPLATE = Mapped(Text(min_length=1), _checked_template)
-_PATH = Text(pattern="^/", meaning="a path, from /")
+_TEMPLATE = Mapped(
+    Text(min_length=1, pattern=rf"^[^\x00-\x20\x7f#]*{END}", meaning="a text without spaces and #"),
+    _checked_template,
+)
+_URI_TEMPLATE = Mapped(
+    Text(min_length=1, pattern=rf"^[^\x00-\x20\x7f]*{END}", meaning="a URI, without spaces"),
+    _checked_template,
+)
 _HOST = Text(
     pattern=rf"^((\*\.)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\]){END}",
     meaning="a host such as example.com or *.example.com, without a port",
@@ -140,10 +146,10 @@ class RewriteConfig(Record):
     """What the backend is asked for in place of what the client asked for."""
 
     strip_prefix: str | None = field(
-        _PATH, "cut off where the path begins with these whole segments", default=None
+        PATH, "cut off where the path begins with these whole segments", default=None
     )
     replace_prefix: Mapping[str, str] | None = field(
-        MapOf(_PATH, keys=_PATH),
+        MapOf(PATH, keys=PATH),
         "whole segments at the path's beginning, and what replaces them; the longest wins",
         default=None,
     )
@@ -187,7 +193,7 @@ class RedirectConfig(Record):
         default=302,
     )
     location: str = field(
-        _TEMPLATE,
+        _URI_TEMPLATE,
         "where to: {host}, {path}, {query}, {target} (the path and ?query), groups of path_regex",
     )
 
@@ -313,9 +319,9 @@ class RouteConfig(ActionsConfig):
     """Which requests, and what is done with them; all the conditions given must hold."""
 
     name: str | None = field(_NAME, "what it is called in explanations", default=None)
-    path: str | None = field(_PATH, "the exact path", default=None)
+    path: str | None = field(PATH, "the exact path", default=None)
     path_pattern: str | None = field(
-        Text(pattern="^/", meaning="a pattern such as /api/*"),
+        PATH,
         "/api/* matches /api, /api/ and all below; a * in a segment matches within it, and in "
         "the last segment makes the pattern a prefix; without * the exact path",
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.fields import END
 from l7proxy.core.config.spec import (
     Flag,
     ListOf,
@@ -127,7 +128,7 @@ class ServerConfig(Record):
         default=(),
     )
     via: str | None = field(
-        Text(pattern=r"^[0-9A-Za-z._-]+$", meaning="a name such as edge-1"),
+        Text(pattern=f"^[0-9A-Za-z._-]+{END}", meaning="a name such as edge-1"),
         "the name under which Via is added",
         default=None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.fields import HEADER_LINES
+from l7proxy.core.config.fields import HEADER_LINES, PATH
 from l7proxy.core.config.spec import (
     Either,
     ListOf,
@@ -90,7 +90,7 @@ class SimulateConfig(CannedResponse):
     over its pool's."""
 
     paths: Mapping[str, CannedResponse] | None = field(
-        MapOf(Of(CannedResponse), keys=Text(pattern="^/", meaning="a path prefix such as /users")),
+        MapOf(Of(CannedResponse), keys=PATH),
         "answers by path prefix, whole segments; the longest prefix wins",
         default=None,
     )
