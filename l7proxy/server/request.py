@@ -82,14 +82,17 @@ class Prepared:
         start = self.bare_start(head, exchange)
         if head.host:
             start += b"X-Forwarded-Host: %b\r\n" % head.host.encode()
-        self.starts[exchange.route] = start
+            self.starts[exchange.route] = start
         return start
 
     def bare_start(self, head: RequestHead, exchange: Exchange) -> bytes:
         """The same without X-Forwarded-Host, for clients that may say what is in it."""
         start = self._bare_starts.get(exchange.route)
         if start is None:
-            start = self._bare_starts[exchange.route] = self._start(head, exchange)
+            start = self._start(head, exchange)
+            # Without a host of the client's each backend gets its own.
+            if head.host:
+                self._bare_starts[exchange.route] = start
         return start
 
     def _start(self, head: RequestHead, exchange: Exchange) -> bytes:

@@ -49,6 +49,19 @@ async def test_connection_close_is_obeyed_and_answered() -> None:
 
 
 @conversation
+async def test_a_request_without_a_host_gets_that_of_each_backend_it_goes_to() -> None:
+    backends = FakeBackend(), FakeBackend()
+    async with serving(*backends) as proxy:
+        client = await proxy.connect()
+        for _ in range(4):
+            await client.say(b"GET /api HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            await client.response()
+        for backend in backends:
+            host = f"\r\nHost: {backend.address.removeprefix('http://')}\r\n".encode()
+            assert [host in head for head in backend.heads] == [True, True]
+
+
+@conversation
 async def test_an_http_1_0_client_may_keep_its_connection() -> None:
     async with serving(FakeBackend()) as proxy:
         client = await proxy.connect()
