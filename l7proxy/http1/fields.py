@@ -278,6 +278,16 @@ def drop_fields(block: bytes, names: Container[bytes]) -> bytes:
     return b"".join([m[0] for m in _find_fields(block) if m[1].lower() not in names])
 
 
+def may_be_dropped(option: bytes) -> bool:
+    """Whether a field of this name (in lower case) goes if Connection lists it."""
+    return (
+        option not in _STOP_HERE
+        and option != b"close"
+        and option not in _NEVER_BY_CONNECTION
+        and not option.startswith(_NEVER_PREFIX)
+    )
+
+
 def quote(value: bytes) -> str:
     """`value` for an error text: visible, and cut where it is long."""
     text = ascii(value[:60].decode("latin-1"))
@@ -328,7 +338,7 @@ def _take(
             fields.connection = options = common
         else:
             fields.connection = options = _options(connection, error)
-            named = [option for option in options if _may_be_dropped(option)]
+            named = [option for option in options if may_be_dropped(option)]
             forwardable = drop_fields(forwardable, named)
     fields.upgrade = found.get(b"upgrade") if b"upgrade" in options else None
 
@@ -361,15 +371,6 @@ def _options(connection: bytes, error: type[BadMessage]) -> frozenset[bytes]:
         if is_token(option) is None:
             raise error(f"Connection lists {quote(option)}, which cannot be a field's name")
     return options
-
-
-def _may_be_dropped(option: bytes) -> bool:
-    return (
-        option not in _STOP_HERE
-        and option != b"close"
-        and option not in _NEVER_BY_CONNECTION
-        and not option.startswith(_NEVER_PREFIX)
-    )
 
 
 def _check_coding(coding: bytes, length: bytes | None, error: type[BadMessage]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.messages import Headers, HttpResponse
 from l7proxy.http1 import BadResponse
-from l7proxy.http1.fields import split_fields
+from l7proxy.http1.fields import is_host, may_be_dropped, split_fields
 from l7proxy.http1.serialise import request_head
 from l7proxy.upstreams.http.headers import host_of
 from l7proxy.upstreams.http.request_body import RequestBody
@@ -22,6 +22,7 @@ _OURS = frozenset(
     (
         "connection",
         "content-length",
+        "content_length",
         "expect",
         "keep-alive",
         "proxy-authenticate",
@@ -30,10 +31,14 @@ _OURS = frozenset(
         "te",
         "trailer",
         "transfer-encoding",
+        "transfer_encoding",
         "upgrade",
     )
 )
-"""Fields about one connection (RFC 9110, 7.6.1) or the framing of one message."""
+"""Fields about one connection (RFC 9110, 7.6.1) or the framing of one message.
+
+An underscore is a hyphen to backends that read fields as CGI variables.
+"""
 
 
 class Whole:
@@ -74,8 +79,11 @@ class Whole:
         fields = [
             (name, value) for name, value in exchange.forward_headers if name.lower() not in dropped
         ]
-        if not any(name.lower() == "host" for name, _ in fields):
+        hosts = [value for name, value in fields if name.lower() == "host"]
+        if not hosts:
             fields.insert(0, ("Host", host_of(backend.address)))
+        elif len(hosts) > 1 or is_host(hosts[0].strip(" \t").encode("latin-1", "replace")) is None:
+            raise ValueError(f"Host is {', '.join(hosts)}; it must be one name or address")
         if request.cookies:
             fields.append(("Cookie", "; ".join(f"{k}={v}" for k, v in request.cookies.items())))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
@@ -126,10 +134,11 @@ class Whole:
 def _listed(headers: Headers) -> frozenset[str]:
     """The fields that a Connection field makes hop-by-hop too, in lower case."""
     return frozenset(
-        option.strip().lower()
+        option
         for name, value in headers
         if name.lower() == "connection"
-        for option in value.split(",")
+        for option in map(str.strip, value.lower().split(","))
+        if may_be_dropped(option.encode("latin-1", "replace"))
     )
 
 

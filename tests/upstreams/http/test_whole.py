@@ -50,6 +50,22 @@ def test_what_is_about_one_connection_stays_behind() -> None:
     assert written("GET", *fields) == ["GET /x?y HTTP/1.1", "Host: a:1", "X-Two: 2"]
 
 
+def test_connection_cannot_remove_what_the_backend_relies_on() -> None:
+    fields = (("Host", "b"), ("Connection", "Host, Cookie"), ("Cookie", "x=y"))
+    assert written("GET", *fields) == ["GET /x?y HTTP/1.1", "Host: b", "Cookie: x=y"]
+
+
+def test_nothing_is_called_a_length_or_coding_but_for_an_underscore() -> None:
+    fields = (("Content_Length", "5"), ("Transfer_Encoding", "chunked"), ("X_Y", "1"))
+    assert written("GET", *fields)[2:] == ["X_Y: 1"]
+
+
+@pytest.mark.parametrize("hosts", [("b", "c"), ("b", "b"), ("b c",), ("b/x",), ("日本",), ("",)])
+def test_a_request_for_more_or_less_than_one_host_is_refused(hosts: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="Host"):
+        written("GET", *(("Host", host) for host in hosts))
+
+
 @pytest.mark.parametrize(("method", "body", "length"), [
     ("GET", b"", None), ("GET", b"abc", "3"), ("POST", b"", "0"), ("DELETE", b"", None),
 ])  # fmt: skip
