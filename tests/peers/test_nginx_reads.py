@@ -11,7 +11,7 @@ from tests.http1.corpus import Accepted
 from tests.http1.corpus.requests import CASES
 from tests.peers.nginx import Backends, Nginx, needs_nginx
 from tests.server.support import conversation, serving
-from tests.server.test_corpus import NORMAL, UNROUTED, outcome
+from tests.server.test_corpus import FOR_THE_SERVER, NORMAL, outcome
 
 REFUSED = {"field-much-space"}
 """What nginx is stricter about: it answers 400, which leaves nothing to disagree about."""
@@ -40,7 +40,7 @@ def test_nginx_reads_what_is_forwarded_as_the_same_requests(tmp_path: Path) -> N
             for case in CASES:
                 accepted = [one for one in case.expect if isinstance(one, Accepted)]
                 # A message that breaks off has no end to agree about.
-                if case.name not in UNROUTED and len(accepted) == len(case.expect):
+                if case.name not in FOR_THE_SERVER and len(accepted) == len(case.expect):
                     await asyncio.wait_for(outcome(proxy, case, bytewise=False), 5)
                     meant.extend(f"{as_logged(one)} {case.name}" for one in accepted)
             assert proxy.in_flight == 0
