@@ -10,18 +10,11 @@ from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.fields import check_fields
-from l7proxy.core.lane import GuardedLane, Lane
+from l7proxy.core.lane import GuardedLane, Lane, Lanes
 from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
 from l7proxy.core.pool import Pool
 from l7proxy.core.routing import Router
-from l7proxy.core.target import (
-    ALLOW,
-    PathRules,
-    Target,
-    is_for_the_server,
-    parse_target,
-    plain_path,
-)
+from l7proxy.core.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
 from l7proxy.core.timers import Timers
 from l7proxy.core.verdict import DRAINING, Refused
 
@@ -147,7 +140,7 @@ class Proxy:
             if route.mirror is not None and exchange.state is not ENDED:
                 exchange.mirror = exchange.copy_for(self.pools[route.mirror], now)
 
-    def lane(self, exchange: Exchange) -> Lane | GuardedLane | None:
+    def lane(self, exchange: Exchange) -> Lane | None:
         """The lane for requests that are like the exchange's in all but their `msg_id`.
 
         The exchange has ended, its first attempt answered at once. None where the next such
@@ -163,17 +156,19 @@ class Proxy:
         ):
             return None
         selector = pool.selector
-        turn = partial(selector.pick, request) if selector.minds_request else selector.turn
+        minds = selector.minds_request
+        turn = partial(selector.pick, request) if minds else selector.turn
         limits = self.limits
-        claims = () if limits is None else limits.claims(request, route, pool.name)
+        turnstiles = () if limits is None else limits.turnstiles(request, route, pool.name)
         if pool.affinity is not None:
-            return GuardedLane(pool.affinity.returning(request), claims)
-        return GuardedLane(lambda now: turn(), claims) if claims else Lane(turn)
+            return GuardedLane(pool.affinity.returning(request), turnstiles)
+        if turnstiles:
+            return GuardedLane(lambda now: turn(), turnstiles, minds_path=minds)
+        return Lane(turn, minds_path=minds)
 
-    def route_by_path(self, target: str) -> Route | None:
-        """The route for a target, where `decides_by_path`; None if it takes a closer look."""
-        path = plain_path(target)
-        return None if path is None else self.router.match(_ANYBODY, Target(None, path, None))
+    def lanes(self, request: HttpRequest | None) -> Lanes:
+        """For the lanes of requests like this one, or of all where `decides_by_path`."""
+        return Lanes(self.router, _ANYBODY if request is None else request)
 
     @property
     def decides_by_path(self) -> bool:

@@ -45,14 +45,18 @@ LONGEST_KEY = 64
 class Buckets:
     """The token buckets of many keys."""
 
-    __slots__ = ("_full_at", "_hand", "_interval", "_newcomers_full_at", "max_keys", "size")
+    __slots__ = ("_hand", "_newcomers_full_at", "full_at", "interval", "leeway", "max_keys", "size")
 
     def __init__(self, rate: float, size: int, max_keys: int) -> None:
         self.size = size
-        self._interval = 1 / rate
         self.max_keys = max_keys
-        self._full_at: dict[str, float] = {}
-        # The keys of `_full_at`, in the order in which they are looked at.
+        self.interval = 1 / rate
+        """Seconds until there is one more token."""
+        self.leeway = (size - 1 + ROUNDING) * self.interval
+        """A bucket that is full no later than in so many seconds has a token."""
+        self.full_at: dict[str, float] = {}
+        """When the bucket of each key is full, if it has one to itself."""
+        # The keys of `full_at`, in the order in which they are looked at.
         self._hand: deque[str] = deque()
         self._newcomers_full_at = -inf
 
@@ -61,28 +65,28 @@ class Buckets:
 
     def wait(self, key: str, now: float) -> float:
         """Seconds until there is a token for the key; 0 or less where there is one."""
-        due = self._full_at.get(key, self._newcomers_full_at) - now
-        return due - (self.size - 1 + ROUNDING) * self._interval
+        due = self.full_at.get(key, self._newcomers_full_at) - now
+        return due - self.leeway
 
     def take(self, key: str, now: float) -> None:
         """Takes a token, which must be there."""
-        full_at = self._full_at.get(key)
+        full_at = self.full_at.get(key)
         if full_at is not None:
-            self._full_at[key] = max(full_at, now) + self._interval
+            self.full_at[key] = max(full_at, now) + self.interval
             return
-        after = max(self._newcomers_full_at, now) + self._interval
+        after = max(self._newcomers_full_at, now) + self.interval
         if self._room_for(key, now):
-            self._full_at[key] = after
+            self.full_at[key] = after
         else:
             self._newcomers_full_at = after
 
     def standing(self, key: str, now: float) -> tuple[int, float]:
         """The whole tokens left to the key, and the seconds until its bucket is full."""
-        due = max(0.0, self._full_at.get(key, self._newcomers_full_at) - now)
-        return max(0, int(self.size - due / self._interval + ROUNDING)), due
+        due = max(0.0, self.full_at.get(key, self._newcomers_full_at) - now)
+        return max(0, int(self.size - due / self.interval + ROUNDING)), due
 
     def _room_for(self, key: str, now: float) -> bool:
-        hand, full_at = self._hand, self._full_at
+        hand, full_at = self._hand, self.full_at
         for _ in range(min(2, len(hand))):
             oldest = hand.popleft()
             if full_at[oldest] <= now:
@@ -135,6 +139,37 @@ class Limit:
         }
 
 
+class Turnstile:
+    """Lets the requests of one key through one limit."""
+
+    __slots__ = ("_before", "_buckets", "_key", "_limit")
+
+    def __init__(self, limit: Limit, key: str) -> None:
+        self._limit = limit
+        self._buckets = limit.buckets
+        self._key = key
+        self._before = 0.0
+
+    def admit(self, now: float) -> bool:
+        """Takes a token; False where there is none, or the key has no bucket to itself.
+
+        Then nothing has been counted.
+        """
+        buckets = self._buckets
+        full_at = buckets.full_at.get(self._key)
+        if full_at is None or full_at - now > buckets.leeway:
+            return False
+        self._before = full_at
+        buckets.full_at[self._key] = max(full_at, now) + buckets.interval
+        self._limit.admitted += 1
+        return True
+
+    def take_back(self) -> None:
+        """Undoes the last `admit`."""
+        self._buckets.full_at[self._key] = self._before
+        self._limit.admitted -= 1
+
+
 class RateLimits:
     """Every limit in a configuration, and which of them a request counts against."""
 
@@ -158,6 +193,12 @@ class RateLimits:
         rules = (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ()))
         found = (rule(request) for rule in rules)
         return [claim for claim in found if claim is not None]
+
+    def turnstiles(
+        self, request: HttpRequest, route: Route, pool_name: str | None
+    ) -> list[Turnstile]:
+        """The same as turnstiles, for whoever passes them again and again."""
+        return [Turnstile(*claim) for claim in self.claims(request, route, pool_name)]
 
     def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
         """Counts a request against its limits, or against none of them and ends it with a 429."""

@@ -8,11 +8,13 @@ the lane that its path leads to.
 
 Nothing is taken for granted. A shape is kept only if decoding the line with another `msg_id` and
 another path in those places changes these two and nothing else, so that what is cut out is surely
-what it seems to be; and only plain digits and paths that went the long way before are let through.
-Whatever does not fit, in whatever way, goes the long way.
+what it seems to be; and only plain digits and paths whose way is known are let through. Whatever
+does not fit, in whatever way, goes the long way.
 """
 
 from __future__ import annotations
+
+from itertools import islice
 
 from l7proxy.core.strict_json import NotJson
 from l7proxy.node.codec import decode_envelope
@@ -23,15 +25,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.backend import Backend
-    from l7proxy.core.lane import GuardedLane, Lane
+    from l7proxy.core.lane import Lane, Lanes
+    from l7proxy.core.routing import Route
 
-    Render = Callable[[Backend], bytes]
+    Render = Callable[[Backend, str | None], bytes]
+    """How a reply ends, behind its `in_reply_to`, for a backend and a rewritten path."""
 
-MOST_SHAPES = 512
+ROOM = 4 << 20
+"""About how many bytes may be remembered; with more it starts over."""
+ENTRY = 200
+"""About how many bytes it takes to keep anything, beside what it is kept under."""
 MOST_ALIKE = 8
 """Shapes that begin alike, which are tried one after another."""
-MOST_STOPS = 16384
-MOST_TAILS = 65536
 
 PATIENCE = 64
 """Lines in a row that did not fit, after which the express stops trying for a while."""
@@ -44,34 +49,101 @@ SPELLINGS = ((b'"msg_id": ', b'"path": "'), (b'"msg_id":', b'"path":"'))
 IN_REPLY_TO = b'"in_reply_to": '
 
 
+class Tails(dict["Backend", bytes]):
+    """How a reply ends for each backend; made when that backend first has its turn."""
+
+    __slots__ = ("_keep", "_render", "_rewritten")
+
+    def __init__(
+        self, render: Render, rewritten: str | None, keep: Callable[[bytes], None]
+    ) -> None:
+        """`keep` is told what is remembered from now on."""
+        self._render = render
+        self._rewritten = rewritten
+        self._keep = keep
+
+    def __missing__(self, backend: Backend) -> bytes:
+        tail = self[backend] = self._render(backend, self._rewritten)
+        self._keep(tail)
+        return tail
+
+
+class Journey:
+    """How a line went that took the long way, and what that tells about others.
+
+    - `lane` is for its like; `lanes` for those that are like it in all but their path
+    - `render` is how replies end
+    - `route` is the one that it took, None where lane and reply depend on more than that and the
+      `rewritten_path`
+    """
+
+    __slots__ = ("lane", "lanes", "render", "rewritten_path", "route")
+
+    def __init__(
+        self,
+        lane: Lane,
+        lanes: Lanes,
+        render: Render,
+        route: Route | None,
+        rewritten_path: str | None,
+    ) -> None:
+        self.lane = lane
+        self.lanes = lanes
+        self.render = render
+        self.route = route
+        self.rewritten_path = rewritten_path
+
+
 class Stop:
     """Where a path leads: its lane's `take`, and how the reply ends for each backend."""
 
-    __slots__ = ("render", "tails", "take")
+    __slots__ = ("tails", "take")
 
-    def __init__(
-        self, lane: Lane | GuardedLane, render: Render, tails: dict[Backend, bytes]
-    ) -> None:
+    def __init__(self, lane: Lane, tails: Tails) -> None:
         self.take = lane.take
-        self.render = render
         self.tails = tails
 
 
-class Shape:
-    """A kind of line: start, `"msg_id": `, digits, `middle`, path, `end`; how its reply starts.
+class Kind:
+    """Lines that are alike in what comes behind their `msg_id`, their path aside.
 
-    `other` is the next shape with the same start.
+    - `middle` and `end` are the bytes on either side of the path
+    - `stops` are those of the paths that came up, by all that comes behind the `msg_id`
+    - `lanes` are those of the paths that did not
     """
 
-    __slots__ = ("cut", "end", "middle", "other", "reply", "skip", "stops")
+    __slots__ = ("end", "lanes", "middle", "stops")
 
-    def __init__(self, middle: bytes, end: bytes, reply: bytes, stops: dict[bytes, Stop]) -> None:
+    def __init__(self, middle: bytes, end: bytes, lanes: Lanes) -> None:
         self.middle = middle
-        self.skip = len(middle)
         self.end = end
-        self.cut = -len(end)
+        self.lanes = lanes
+        self.stops: dict[bytes, Stop] = {}
+
+    def path_in(self, rest: bytes) -> str | None:
+        """The path in what comes behind a `msg_id`; None where that is of another kind.
+
+        Neither where the path could be written otherwise, or be more than the path.
+        """
+        if not (rest.startswith(self.middle) and rest.endswith(self.end)):
+            return None
+        path = rest[len(self.middle) : -len(self.end)]
+        plain = path.isascii() and b'"' not in path and b"\\" not in path
+        return path.decode() if plain else None
+
+
+class Shape:
+    """Lines of one kind that also begin alike, up to their `msg_id`; how their reply begins.
+
+    `other` is the next shape that begins so.
+    """
+
+    __slots__ = ("kind", "other", "reply", "stop_at")
+
+    def __init__(self, reply: bytes, kind: Kind) -> None:
         self.reply = reply
-        self.stops = stops
+        self.kind = kind
+        self.stop_at = kind.stops.get
         self.other: Shape | None = None
 
 
@@ -84,22 +156,24 @@ class Express:
         self._in_vain = 0
         self.forget()
 
-    def forget(self, find_route: Callable[[str], object] | None = None) -> None:
+    def forget(self, lanes: Lanes | None = None) -> None:
         """Starts over: what was learned holds for one configuration only.
 
-        `find_route(path)`, given where the path alone decides, is the route that a path takes, or
-        None where that takes a closer look.
+        `lanes` are everybody's, given where the path alone decides.
         """
-        self._find_route = find_route
-        self._stop_of_route: dict[object, Stop] = {}
+        self._lanes = lanes
         self._key = SPELLINGS[0][0]
-        self._length = 0
-        """How long the last line was up to its `msg_id`: the next one is likely to be so too."""
+        self._length = self._comma = 0
+        """How long the last line was up to its `msg_id`, and up to the comma behind it: the next
+        one is likely to be so too."""
         self._shapes: dict[bytes, Shape] = {}
         """The shapes by all that comes before the `msg_id`."""
-        self._shared_stops: dict[bytes, Stop] = {}
-        self._shared_tails: dict[object, dict[Backend, bytes]] = {}
-        self._shape_count = self._stop_count = self._tail_count = 0
+        self._kinds: dict[tuple[bytes, bytes], Kind] = {}
+        """The kinds that are everybody's, by what is on either side of the path."""
+        self._tails: dict[tuple[Route, str | None], Tails] = {}
+        """How replies end, where that follows from the route and the rewritten path."""
+        self._renders: dict[Route, Render] = {}
+        self._room = ROOM
 
     @property
     def is_listening(self) -> bool:
@@ -111,125 +185,128 @@ class Express:
         if self._pause:
             self._pause -= 1
             return start
-        shape_of, write = self._shapes.get, self._out.extend
-        length = self._length
-        index = start
-        # Measured at a third of a microsecond over the cost of the calls that are left: whatever
-        # can be looked up once for a shape or a stop is, and nothing is built that is not written.
-        for index in range(start, len(lines)):
-            line = lines[index]
+        out, shape_of = self._out, self._shapes.get
+        length, comma = self._length, self._comma
+        before = len(out)
+        # Measured: half the time of a line is in the two look-ups by its pieces, a fifth in its
+        # turn. A piece that is found proves where it was cut, so first it is cut where the last
+        # line was; that a `msg_id` is nothing but digits is all that is left to check.
+        for line in islice(lines, start, None):
             shape = shape_of(line[:length])
             if shape is None:
                 length = line.find(self._key) + len(self._key)
                 shape = shape_of(line[:length])
                 if shape is None:
                     break
-            comma = line.find(b",", length)
-            while not (line.startswith(shape.middle, comma) and line.endswith(shape.end)):
-                shape = shape.other
-                if shape is None:
-                    break
-            else:
-                path = line[comma + shape.skip : shape.cut]
-                stop = shape.stops.get(path) or self._arrive(path, shape)
-                msg_id = line[length:comma]
-                # JSON has no leading zeros; and Python won't convert a number that is too long.
-                if stop is None or not msg_id.isdigit() or msg_id < b"1" or comma - length > 18:
-                    break
-                backend = stop.take(now)
-                if backend is None:
-                    break
-                tail = stop.tails.get(backend)
-                write((shape.reply, msg_id, self._render(stop, backend) if tail is None else tail))
-                continue
-            break
-        else:
-            self._in_vain, self._length = 0, length
-            return len(lines)
-        self._length = length
-        if index > start:
+            stop = shape.stop_at(line[comma:])
+            if stop is None:
+                comma = line.find(b",", length)
+                rest = line[comma:]
+                stop = shape.stop_at(rest)
+                if stop is None:
+                    found = self._look_around(shape, rest)
+                    if found is None:
+                        break
+                    shape, stop = found
+            msg_id = line[length:comma]
+            # JSON has no leading zeros; and Python won't convert a number that is too long.
+            if not msg_id.isdigit() or msg_id < b"1" or comma - length > 18:
+                break
+            backend = stop.take(now)
+            if backend is None:
+                break
+            out += (shape.reply, msg_id, stop.tails[backend])
+        self._length, self._comma = length, comma
+        answered = (len(out) - before) // 3
+        if answered or start == len(lines):
             self._in_vain = 0
         else:
             self._in_vain += 1
             if self._in_vain >= PATIENCE:
                 self._in_vain, self._pause = 0, PAUSE
-        return index
+        return start + answered
 
-    def learn(
-        self,
-        line: bytes,
-        msg_id: int,
-        reply: bytes,
-        lane: Lane | GuardedLane,
-        render: Render,
-        route: object | None,
-    ) -> None:
-        """Learns from a line that went the long way and from the reply that it got.
-
-        `render(backend)` is how such a reply ends, behind its `in_reply_to`. `route` is None where
-        that depends on more than the route.
-        """
+    def learn(self, line: bytes, msg_id: int, reply: bytes, journey: Journey) -> None:
+        """Learns from a line that went the long way, as `journey`, and from the reply it got."""
         start, found, _ = reply.partition(IN_REPLY_TO + b"%d" % msg_id)
         if not found:
             return
         parts = self._take_apart(line)
         if parts is None:
             return
-        if (
-            self._shape_count >= MOST_SHAPES
-            or self._stop_count >= MOST_STOPS
-            or self._tail_count >= MOST_TAILS
-        ):
-            self.forget(self._find_route)
+        if self._room <= 0:
+            self.forget(self._lanes)
         before, middle, path, end = parts
         shape = self._known(before, middle, end)
         if shape is None:
-            stops = {} if self._find_route is None else self._shared_stops
-            shape = Shape(middle, end, start + IN_REPLY_TO, stops)
-            self._put(before, shape)
-        tails = {} if route is None else self._shared_tails.setdefault(route, {})
-        shape.stops[path] = stop = Stop(lane, render, tails)
-        self._stop_count += 1
-        if route is not None:
-            self._stop_of_route[route] = stop
+            shape = self._put(before, Shape(start + IN_REPLY_TO, self._kind(middle, end, journey)))
+        kind = shape.kind
+        if journey.route is None:
+            tails = Tails(journey.render, journey.rewritten_path, self._keep)
+        else:
+            kind.lanes.add(journey.route, journey.lane)
+            self._renders[journey.route] = journey.render
+            tails = self._tails_of(journey.route, journey.rewritten_path)
+        rest = middle + path + end
+        kind.stops[rest] = Stop(journey.lane, tails)
+        self._keep(rest)
 
-    def _arrive(self, path: bytes, shape: Shape) -> Stop | None:
-        """Where a path leads that was not seen before, if its route alone decides that."""
-        if self._find_route is None or not path.isascii():
+    def _look_around(self, shape: Shape | None, rest: bytes) -> tuple[Shape, Stop] | None:
+        """Which of the shapes that begin alike a line has that goes on so, and where it leads."""
+        while shape is not None:
+            kind = shape.kind
+            stop = kind.stops.get(rest) or self._arrive(kind, rest)
+            if stop is not None:
+                return shape, stop
+            shape = shape.other
+        return None
+
+    def _arrive(self, kind: Kind, rest: bytes) -> Stop | None:
+        """Where a path leads that did not come up before, if its route is known."""
+        path = kind.path_in(rest)
+        way = None if path is None else kind.lanes.find(path)
+        if way is None or self._room <= 0:
             return None
-        stop = self._stop_of_route.get(self._find_route(path.decode()))
-        if stop is not None and self._stop_count < MOST_STOPS:
-            shape.stops[path] = stop
-            self._stop_count += 1
+        lane, route, rewritten = way
+        stop = kind.stops[rest] = Stop(lane, self._tails_of(route, rewritten))
+        self._keep(rest)
         return stop
+
+    def _keep(self, remembered: bytes) -> None:
+        self._room -= len(remembered) + ENTRY
+
+    def _tails_of(self, route: Route, rewritten: str | None) -> Tails:
+        tails = self._tails.get((route, rewritten))
+        if tails is None:
+            tails = Tails(self._renders[route], rewritten, self._keep)
+            self._tails[route, rewritten] = tails
+        return tails
+
+    def _kind(self, middle: bytes, end: bytes, journey: Journey) -> Kind:
+        """A kind of its own, or everybody's where the path alone decides."""
+        if self._lanes is None:
+            return Kind(middle, end, journey.lanes)
+        kind = self._kinds.get((middle, end))
+        if kind is None:
+            kind = self._kinds[middle, end] = Kind(middle, end, self._lanes)
+        return kind
 
     def _known(self, before: bytes, middle: bytes, end: bytes) -> Shape | None:
         shape = self._shapes.get(before)
-        while shape is not None and not (shape.middle == middle and shape.end == end):
+        while shape is not None and not (shape.kind.middle == middle and shape.kind.end == end):
             shape = shape.other
         return shape
 
-    def _put(self, before: bytes, shape: Shape) -> None:
-        """Puts the shape among those that start alike, those with longer ends first.
-
-        A shorter end may be the end of a longer one, but then finds no path that it knows.
-        """
-        alike = [shape]
-        other = self._shapes.get(before)
-        while other is not None and len(alike) < MOST_ALIKE:
-            alike.append(other)
-            other = other.other
-        alike.sort(key=lambda s: s.cut)
-        for one, following in zip(alike, (*alike[1:], None), strict=True):
-            one.other = following
-        self._shapes[before] = alike[0]
-        self._shape_count += 1
-
-    def _render(self, stop: Stop, backend: Backend) -> bytes:
-        """The end of the reply for a backend that comes up here for the first time."""
-        self._tail_count += 1
-        tail = stop.tails[backend] = stop.render(backend)
-        return tail
+    def _put(self, before: bytes, shape: Shape) -> Shape:
+        """Puts the shape in front of those that start alike; the last may have to go."""
+        shape.other = last = self._shapes.get(before)
+        self._shapes[before] = shape
+        self._keep(before)
+        for _ in range(MOST_ALIKE - 2):
+            last = None if last is None else last.other
+        if last is not None:
+            last.other = None
+        return shape
 
     def _take_apart(self, line: bytes) -> tuple[bytes, bytes, bytes, bytes] | None:
         """What stands before the `msg_id`, between it and the path, the path, and the rest.

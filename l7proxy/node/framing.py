@@ -88,8 +88,7 @@ class Framer:
 
     def _feed(self, data: bytes) -> None:
         if not self._buffer and self._at_line_start and not self._skipping:
-            data = self._whole_lines(self._begun + data)
-            self._begun = b""
+            data = self._whole_lines(data)
             if _is_begun(data) and len(data) <= self._limit:
                 self._begun = data
                 return
@@ -107,9 +106,11 @@ class Framer:
 
     def _whole_lines(self, data: bytes) -> bytes:
         """Handles lines that are an object each, which is the common case, and gives the rest."""
-        if len(data) > self._limit:
-            return data
+        begun, self._begun = self._begun, b""
+        if len(begun) + len(data) > self._limit:
+            return begun + data
         lines = data.split(b"\n")
+        lines[0] = begun + lines[0]
         tail = lines.pop()
         express = self._express
         done = -1

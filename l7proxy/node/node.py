@@ -20,7 +20,7 @@ from l7proxy.node.codec import (
     EnvelopeDecoder,
     encode_envelope,
 )
-from l7proxy.node.express import IN_REPLY_TO, Express
+from l7proxy.node.express import IN_REPLY_TO, Express, Journey
 from l7proxy.node.framing import DEFAULT_LIMIT, Framer
 from l7proxy.node.replies import response_body
 from l7proxy.node.requests import request_from
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.messages import HttpResponse
     from l7proxy.core.pool import Pool
+    from l7proxy.node.express import Render
     from l7proxy.node.order import Order
     from l7proxy.upstreams.base import Upstream
 
@@ -378,30 +379,23 @@ class Node:
             return
         msg_id = envelope.msg_id
 
-        around: dict[HttpResponse, tuple[bytes, bytes]] = {}
+        def response_of(backend: Backend) -> HttpResponse:
+            return upstream.response(exchange, backend)
 
-        def render(backend: Backend) -> bytes:
-            response = upstream.response(exchange, backend)
-            named = b'"backend": ' + json.dumps(backend.name).encode()
-            if response not in around:
-                # The exchange has ended: it stands in for those of its kind that never begin.
-                exchange.stand_in(backend, response)
-                line = encode_envelope("", "", None, response_body(exchange, msg_id))
-                tail = line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
-                # The last one is the reply's own: only plain strings come after it.
-                before, _, after = tail.rpartition(named)
-                around[response] = before, after
-            before, after = around[response]
-            return before + named + after
-
-        by_route = not upstream.minds_path() and exchange.rewritten_path is None
-        route = exchange.route if by_route else None
-        self._express.learn(text, msg_id, self._out[-1], lane, render, route)
+        by_route = not (lane.minds_path or upstream.minds_path())
+        journey = Journey(
+            lane,
+            carrier.proxy.lanes(exchange.request),
+            _renderer(exchange, msg_id, response_of),
+            exchange.route if by_route else None,
+            exchange.rewritten_path,
+        )
+        self._express.learn(text, msg_id, self._out[-1], journey)
 
     def _forget_kinds(self) -> None:
         """Has the express start over, since what it learned may no longer hold."""
         proxy = self._carriers[-1].proxy
-        self._express.forget(proxy.route_by_path if proxy.decides_by_path else None)
+        self._express.forget(proxy.lanes(None) if proxy.decides_by_path else None)
 
     def _kind(self, body: Mapping[str, Any]) -> type[Exchange]:
         """The kind of exchange that the body asks for: one that can explain itself, or not."""
@@ -554,6 +548,32 @@ class Node:
 
     def _note(self, now: float, text: str) -> None:
         self._log(f"{now:.3f} s: {text}")
+
+
+def _renderer(
+    exchange: Exchange, msg_id: int, response_of: Callable[[Backend], HttpResponse]
+) -> Render:
+    """How replies end to requests that go the way of the exchange, which has ended.
+
+    It stands in for those of its kind, for which none is opened.
+    """
+    around: dict[tuple[HttpResponse, str | None], tuple[bytes, bytes]] = {}
+
+    def render(backend: Backend, rewritten_path: str | None) -> bytes:
+        response = response_of(backend)
+        named = b'"backend": ' + json.dumps(backend.name).encode()
+        pieces = around.get((response, rewritten_path))
+        if pieces is None:
+            exchange.stand_in(backend, response, rewritten_path)
+            line = encode_envelope("", "", None, response_body(exchange, msg_id))
+            tail = line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
+            # The last one is the reply's own: only plain strings come after it.
+            before, _, after = tail.rpartition(named)
+            pieces = around[response, rewritten_path] = before, after
+        before, after = pieces
+        return before + named + after
+
+    return render
 
 
 HANDLERS: dict[str, Handler] = {

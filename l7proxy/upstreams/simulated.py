@@ -74,8 +74,7 @@ class Simulated(Upstream):
 
     def response(self, exchange: Exchange, backend: Backend) -> HttpResponse:
         """What the backend answers to requests like the exchange's."""
-        assert exchange.target is not None
-        return self._server(backend).response(exchange.target.path, None)
+        return self._server(backend).response(exchange.forward_path, None)
 
     def _look_at_everyone(self) -> None:
         """Finds out what holds for the whole pool, again when a backend has been added."""

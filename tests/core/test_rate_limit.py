@@ -134,7 +134,7 @@ def test_memory_is_bounded_when_nothing_may_be_forgotten() -> None:
     given = sum(admit(buckets, f"key-{n}", now=0) for n in range(50_000))
     assert len(buckets) == 1000
     assert given == 1000 + 2
-    held = sys.getsizeof(buckets._full_at) + sys.getsizeof(buckets._hand)
+    held = sys.getsizeof(buckets.full_at) + sys.getsizeof(buckets._hand)
     assert held < 200_000
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from l7proxy.core import config_from
 from l7proxy.node import Node
-from l7proxy.node.express import MOST_STOPS, Express
+from l7proxy.node.express import ENTRY, ROOM, Express
 
 PLAIN = {"backend_pools": {
     "api": {"backends": ["a:1", {"address": "b:1", "weight": 3}, "c:1"]},
@@ -45,6 +45,8 @@ EVERYTHING = {
          "response_headers": {"set": {"X-By": "l7proxy"}}},
         {"path_pattern": "/w/*", "methods": ["GET"], "backend_pool": "watched"},
         {"path_pattern": "/h/*", "backend_pool": "hashed"},
+        {"path_pattern": "/old/*", "backend_pool": "static",
+         "rewrite": {"replace_prefix": {"/old": "/static"}}},
         {"path_pattern": "/split/*", "split": {"pools": {"api": 1, "static": 1}}},
     ],
 }  # fmt: skip
@@ -69,13 +71,13 @@ def by_both_ways(config: dict[str, Any], data: bytes, chunk: int) -> tuple[bytes
 
 paths = st.sampled_from([
     "/api/users", "/api/x", "/api//x", "/static/logo.png", "/static/x/y", "/nowhere", "/w/1",
-    "/h/1", "/h/2", "/split/1", "/api/%zz", "/api/../static/x", "no-slash", '/api/"quoted"',
+    "/h/1", "/h/2", "/split/1", "/old/x", "/old/y", "/api/y?z", "/api/%zz", "/api/../static/x", "no-slash", '/api/"quoted"',
     "/api/x?y=1", "/api/\u00e9", "http://example.com/api/users",
 ])  # fmt: skip
 bodies = st.fixed_dictionaries(
     {"type": st.just("http_request"), "msg_id": st.integers(-1, 40), "path": paths},
     optional={
-        "method": st.sampled_from(["GET", "POST", "BAD METHOD"]),
+        "method": st.sampled_from(["GET", "POST", "BAD METHOD", "BAD(METHOD"]),
         "headers": st.sampled_from([
             {}, {"Host": "example.com"}, {"Host": "other.example"}, {"X-Old": "1"},
             {"path": "/api/users"}, {"msg_id": "7"}, {"Cookie": "session_id=abc"}, {"bad name": ""},
@@ -167,13 +169,50 @@ def test_a_path_seen_under_one_source_is_known_under_all_where_paths_decide() ->
     assert long_ways(talk, another.replace(b'"c"', b'"d"')) == 0
 
 
-def test_what_it_knows_is_bounded() -> None:
-    talk = node(PLAIN, express=True)
-    for start in range(0, MOST_STOPS + 1000, 1000):
-        lines = (lines_of(1, path=f"/api/{number}") for number in range(start, start + 1000))
-        talk.feed(b"".join(lines), 0.0)
+def test_paths_not_seen_before_go_where_their_route_does_whatever_else_routes_ask_for() -> None:
+    headers = {"Host": "example.com"}
+    data = b"".join(
+        lines_of(1, path=f"/api/users/{number}", headers=headers, cookies={"session_id": "s"})
+        for number in range(500)
+    )
+    config = {**EVERYTHING, "rate_limits": {"per_ip": {"requests_per_second": 1, "burst": 10**6}}}
+    config["backend_pools"]["api"].pop("rate_limit", None)  # type: ignore[index]
+    assert long_ways(node(config, express=True), data) == 2
+
+
+def test_where_the_path_is_hashed_every_path_goes_the_long_way_once() -> None:
+    data = b"".join(lines_of(1, path=f"/h/{number % 50}") for number in range(500))
+    assert long_ways(node(EVERYTHING, express=True), data) == 50
+
+
+def test_a_path_ends_where_its_string_does_however_the_rest_looks() -> None:
+    one = lines_of(1, path="/api/a").replace(b": ", b":").replace(b", ", b",")
+    other = one.replace(b'"/api/a"', b'"/api/b?q","method":"NO METHOD,"').replace(b" ", b"")
+    express, long_way = by_both_ways(PLAIN, one + other.replace(b"NOM", b"N(M"), 1 << 20)
+    assert b"is not a method" in long_way
+    assert express == long_way
+
+
+REWRITING = {
+    "backend_pools": {"api": {"backends": ["a:1", "b:1"]}},
+    "routes": [
+        {"path_pattern": "/api/*", "methods": ["GET"], "backend_pool": "api",
+         "rewrite": {"strip_prefix": "/api"}},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("config", [PLAIN, REWRITING], ids=["by path", "by more than the path"])
+def test_what_it_remembers_is_bounded(config: dict[str, Any]) -> None:
+    talk = node(config, express=True)
     express: Express = talk._express
-    assert len(express._shared_stops) <= MOST_STOPS
+    kept = []
+    for start in range(0, ROOM // ENTRY, 1000):
+        lines = (lines_of(1, path=f"/api/{n}") for n in range(start, start + 1000))
+        talk.feed(b"".join(lines), 0.0)
+        kept.append(sum(len(shape.kind.stops) for shape in express._shapes.values()))
+    assert 0 < max(kept) * ENTRY <= ROOM
+    assert max(kept) > kept[-1]
 
 
 def test_it_pauses_where_no_line_is_like_another() -> None:

@@ -97,15 +97,23 @@ class Route:
         """
         request, target = exchange.request, exchange.target
         assert target is not None
-        if self.rewrite is not None:
-            exchange.rewritten_path = self.rewrite.path(target.path)
-            exchange.rewritten_host = self.rewrite.host(request, target)
+        exchange.rewritten_path, exchange.rewritten_host = self.rewritten(request, target)
         response = self.respond
         if self.redirect is not None:
             path = exchange.rewritten_path or target.path
             response = self.redirect.response(request, target, path)
         if response is not None:
             exchange.reply(response)
+
+    def rewritten(self, request: HttpRequest, target: Target) -> tuple[str | None, str | None]:
+        """The path and the host that the backend is asked for, None where they stay as they are.
+
+        Raises `Refused` where either can't be sent.
+        """
+        rewrite = self.rewrite
+        if rewrite is None:
+            return None, None
+        return rewrite.path(target.path), rewrite.host(request, target)
 
     @property
     def asks_path_alone(self) -> bool:

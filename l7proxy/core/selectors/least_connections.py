@@ -33,6 +33,11 @@ class LeastConnections(Selector):
         self._loads: list[float] = []
         """A heap of the loads that have a rotation; the least is on top."""
         self._load_of: dict[Backend, float] = {}
+        self._least: SmoothRotation | None = None
+        """The rotation of those with the least load."""
+
+    def turn(self) -> Backend | None:
+        return None if self._least is None else self._least.step()
 
     def pick(
         self,
@@ -41,9 +46,7 @@ class LeastConnections(Selector):
     ) -> Backend | None:
         if avoid:
             return self.pick_without(request, avoid)
-        if not self._loads:
-            return None
-        return self._rotations[self._loads[0]].step()
+        return self.turn()
 
     def joined(self, backend: Backend) -> None:
         load = backend.in_flight / backend.weight
@@ -53,6 +56,7 @@ class LeastConnections(Selector):
             heappush(self._loads, load)
         rotation.join(backend)
         self._load_of[backend] = load
+        self._least = self._rotations[self._loads[0]]
 
     def left(self, backend: Backend) -> None:
         rotation = self._rotations[self._load_of.pop(backend)]
@@ -61,6 +65,7 @@ class LeastConnections(Selector):
         # they become the least.
         while self._loads and not self._rotations[self._loads[0]]:
             del self._rotations[heappop(self._loads)]
+        self._least = self._rotations[self._loads[0]] if self._loads else None
 
     def reweighted(self, backend: Backend) -> None:
         self.left(backend)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from l7proxy.core.backend import Backend
 
 _LONGEST_PERIOD = 1 << 16
+_REPEATED = 256
+"""A period is written down as often as it takes to be at least so many steps long: starting it
+over costs more than a step."""
 _QUIET = 16
 """Steps without a change after which it is worth finding out how long the period is."""
 
@@ -54,9 +57,9 @@ class SmoothRotation:
         self._look_at = _QUIET
         """The length of the record at which it is looked at again; 0 where there is none."""
         self._period: list[Backend] = []
-        """The picks of a whole period, once they are known; the state is as before the first."""
+        """The picks of whole periods, once they are known; the state is as before the first."""
         self._upcoming: Iterator[Backend] = iter(())
-        """What is left of the period this time round."""
+        """What is left of them this time round."""
 
     def __len__(self) -> int:
         return len(self._members)
@@ -172,7 +175,7 @@ class SmoothRotation:
                 turns.get(backend, 0) * self._sum == weight * length
                 for backend, (weight, _) in self._members.items()
             ):
-                self._period = period
+                self._period = period * (-(-_REPEATED // length))
             else:
                 self._look_at = length
         self._record = []
