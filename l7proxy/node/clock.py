@@ -25,11 +25,12 @@ class Clock:
         self._origin = 0.0
         self._shift = 0.0
 
-    def follow_wall(self, wall: float) -> None:
-        """Goes on to the wall clock's `wall` (seconds), unless time is virtual."""
+    def follow_wall(self, wall: float) -> float:
+        """Goes on to the wall clock's `wall` (seconds), unless time is virtual; gives `now`."""
         self._wall = wall
         if self.started and not self.virtual:
             self.now = max(self.now, wall - self._origin)
+        return self.now
 
     def start(self) -> None:
         """The first message is here: this is second 0 of the wall clock."""

@@ -16,7 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.node.node import Node
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
+"""As much as a pipe holds. Memory for more is got from the system and given back for each read,
+which takes longer than a message does."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LONGEST_WAIT = 3600.0
 """The longest that the loop sleeps (seconds); what is due later than that is not forgotten."""
@@ -96,18 +98,19 @@ class _Conversation:
         self._blocks = os.get_blocking(sink) and not stat.S_ISREG(os.fstat(sink).st_mode)
 
     def run(self) -> None:
-        node = self._node
+        node, poll = self._node, self._input.poll
         told = False
         while self._end is None or not self._is_over():
             due = node.next_deadline()
             wait = None if due is self._end is None else _milliseconds(due, self._end)
-            ready = [fd for fd, _ in self._input.poll(wait)]
+            ready = dict(poll(wait))
             if due is not None:
                 self._write(node.advance(monotonic()))
-            if self._source in ready:
-                self._read()
+            # Signals first: reading may have to wait for room, and hears those that come then.
             if self._wake in ready:
                 self._hear_signals()
+            if self._source in ready:
+                self._read()
             if self._patience is not None and not told:
                 told = True
                 # Input is still read, since the answers of other nodes come that way.
@@ -127,7 +130,9 @@ class _Conversation:
             raise OSError(error.errno, error.strerror, "stdin") from None
         now = monotonic()
         if data:
-            self._write(self._node.feed(data, now))
+            answers = self._node.feed(data, now)
+            if answers:
+                self._write(answers)
             return
         self._input.unregister(self._source)
         if self._end is None:
@@ -148,13 +153,16 @@ class _Conversation:
                 self._end = end if self._end is None else min(end, self._end)
                 self._patience = end + LAST_WORDS
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
+    def _write(self, data: bytes | memoryview) -> None:
+        most = PIPE_BUF if self._blocks else CHUNK
+        while data:
             if self._blocks:
                 self._wait_for_room()
             try:
-                view = view[os.write(self._sink, view[: PIPE_BUF if self._blocks else CHUNK]) :]
+                written = os.write(self._sink, data if len(data) <= most else data[:most])
+                if written == len(data):
+                    return
+                data = memoryview(data)[written:]
             except BlockingIOError:
                 self._wait_for_room()
             except OSError as error:

@@ -72,24 +72,26 @@ class Journey:
     """How a line went that took the long way, and what that tells about others.
 
     - `lane` is for its like; `lanes` for those that are like it in all but their path
-    - `render` is how replies end
+    - `render` is how replies end; where `alike` is equal, so are all ends
     - `route` is the one that it took, None where lane and reply depend on more than that and the
       `rewritten_path`
     """
 
-    __slots__ = ("lane", "lanes", "render", "rewritten_path", "route")
+    __slots__ = ("alike", "lane", "lanes", "render", "rewritten_path", "route")
 
     def __init__(
         self,
         lane: Lane,
         lanes: Lanes,
         render: Render,
+        alike: object,
         route: Route | None,
         rewritten_path: str | None,
     ) -> None:
         self.lane = lane
         self.lanes = lanes
         self.render = render
+        self.alike = alike
         self.route = route
         self.rewritten_path = rewritten_path
 
@@ -170,9 +172,10 @@ class Express:
         """The shapes by all that comes before the `msg_id`."""
         self._kinds: dict[tuple[bytes, bytes], Kind] = {}
         """The kinds that are everybody's, by what is on either side of the path."""
-        self._tails: dict[tuple[Route, str | None], Tails] = {}
-        """How replies end, where that follows from the route and the rewritten path."""
-        self._renders: dict[Route, Render] = {}
+        self._tails: dict[tuple[object, str | None], Tails] = {}
+        """How replies end, by what makes them alike and the rewritten path."""
+        self._renders: dict[Route, tuple[object, Render]] = {}
+        """How replies end, and what makes them alike, by route."""
         self._room = ROOM
 
     @property
@@ -245,7 +248,7 @@ class Express:
             tails = Tails(journey.render, journey.rewritten_path, self._keep)
         else:
             kind.lanes.add(journey.route, journey.lane)
-            self._renders[journey.route] = journey.render
+            self._renders[journey.route] = journey.alike, journey.render
             tails = self._tails_of(journey.route, journey.rewritten_path)
         rest = middle + path + end
         kind.stops[rest] = Stop(journey.lane, tails)
@@ -276,10 +279,10 @@ class Express:
         self._room -= len(remembered) + ENTRY
 
     def _tails_of(self, route: Route, rewritten: str | None) -> Tails:
-        tails = self._tails.get((route, rewritten))
+        alike, render = self._renders[route]
+        tails = self._tails.get((alike, rewritten))
         if tails is None:
-            tails = Tails(self._renders[route], rewritten, self._keep)
-            self._tails[route, rewritten] = tails
+            tails = self._tails[alike, rewritten] = Tails(render, rewritten, self._keep)
         return tails
 
     def _kind(self, middle: bytes, end: bytes, journey: Journey) -> Kind:

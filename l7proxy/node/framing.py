@@ -82,6 +82,9 @@ class Framer:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes; every message that they complete is handled before it returns."""
+        if len(data) <= _PIECE:
+            self._feed(data)
+            return
         # Finding one message that spans lines costs as much as the piece it is in is long.
         for start in range(0, len(data), _PIECE):
             self._feed(data[start : start + _PIECE])
@@ -89,12 +92,13 @@ class Framer:
     def _feed(self, data: bytes) -> None:
         if not self._buffer and self._at_line_start and not self._skipping:
             data = self._whole_lines(data)
+            if not data:
+                return
             if _is_begun(data) and len(data) <= self._limit:
                 self._begun = data
                 return
-        if data:
-            self._buffer += data
-            self._scan()
+        self._buffer += data
+        self._scan()
 
     def close(self) -> None:
         """The stream has ended; a last line without newline counts as a line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 
 from l7proxy.core.config import ConfigError, Problem, amended
@@ -19,6 +18,7 @@ from l7proxy.node.codec import (
     NOT_SUPPORTED,
     EnvelopeDecoder,
     encode_envelope,
+    encode_text,
 )
 from l7proxy.node.express import IN_REPLY_TO, Express, Journey
 from l7proxy.node.framing import DEFAULT_LIMIT, Framer
@@ -153,17 +153,16 @@ class Node:
 
     def feed(self, data: bytes, now: float) -> bytes:
         """Takes input as it comes and returns every answer that it brings about."""
-        self._clock.follow_wall(now)
+        instant = self._clock.follow_wall(now)
         if self._http is None:
-            self._let_happen(self._clock.now)
+            self._let_happen(instant)
         # What real backends have sent may not be read yet: whether they are late, `advance` says.
         self._framer.feed(data)
         return self._flush()
 
     def advance(self, now: float) -> bytes:
         """Lets everything happen that is due by `now`."""
-        self._clock.follow_wall(now)
-        self._let_happen(self._clock.now)
+        self._let_happen(self._clock.follow_wall(now))
         return self._flush()
 
     def output(self) -> bytes:
@@ -172,8 +171,7 @@ class Node:
 
     def now(self, wall: float) -> float:
         """The core's time (seconds) at the wall clock's `wall`."""
-        self._clock.follow_wall(wall)
-        return self._clock.now
+        return self._clock.follow_wall(wall)
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Has `changed` called when there may be something to write, or something due sooner."""
@@ -185,9 +183,9 @@ class Node:
 
         None where there is none, in virtual time, and before the first message.
         """
+        due = self._timers.next_deadline()
         clock = self._clock
-        due = None if clock.virtual or not clock.started else self._timers.next_deadline()
-        return None if due is None else clock.on_wall(due)
+        return None if due is None or clock.virtual or not clock.started else clock.on_wall(due)
 
     def finish(self, now: float) -> bytes:
         """The input has ended.
@@ -373,7 +371,7 @@ class Node:
         lane = carrier.proxy.lane(exchange)
         if lane is None or envelope.msg_id is None or self._clock.virtual:
             return
-        assert exchange.pool is not None
+        assert exchange.pool is not None and exchange.route is not None
         upstream = carrier.upstreams[exchange.pool.name]
         if not isinstance(upstream, Simulated) or not upstream.is_instant(exchange):
             return
@@ -387,6 +385,7 @@ class Node:
             lane,
             carrier.proxy.lanes(exchange.request),
             _renderer(exchange, msg_id, response_of),
+            (exchange.pool, exchange.route.response_headers),
             exchange.route if by_route else None,
             exchange.rewritten_path,
         )
@@ -561,7 +560,7 @@ def _renderer(
 
     def render(backend: Backend, rewritten_path: str | None) -> bytes:
         response = response_of(backend)
-        named = b'"backend": ' + json.dumps(backend.name).encode()
+        named = b'"backend": ' + encode_text(backend.name)
         pieces = around.get((response, rewritten_path))
         if pieces is None:
             exchange.stand_in(backend, response, rewritten_path)

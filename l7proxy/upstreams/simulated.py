@@ -47,6 +47,8 @@ class Simulated(Upstream):
         self._latencies = chance.stream(f"{pool.name} latency")
         self._mishaps = chance.stream(f"{pool.name} faults")
         self._servers: dict[Backend, _Server] = {}
+        self._plain = self._make(None)
+        """Stands for every backend without settings of its own, where nothing is ever under way."""
         self._newest: Backend | None = None
         self._all_instant = self._some_mind_path = False
 
@@ -102,10 +104,15 @@ class Simulated(Upstream):
     def _server(self, backend: Backend) -> _Server:
         server = self._servers.get(backend)
         if server is None:
-            layers = (backend.config.simulate, self._pool.config.simulate)
-            server = _Server(layers, self._latencies, self._mishaps, self._pool.timers)
+            own = backend.config.simulate
+            plain = self._plain
+            server = plain if own is None and plain.is_instant else self._make(own)
             self._servers[backend] = server
         return server
+
+    def _make(self, own: SimulateConfig | None) -> _Server:
+        layers = (own, self._pool.config.simulate)
+        return _Server(layers, self._latencies, self._mishaps, self._pool.timers)
 
 
 def _report_probe(probe: Probe, outcome: Outcome, now: float) -> None:

@@ -11,8 +11,9 @@ Three observations make it cheap without changing a single pick:
   no update when the class grows.
 - The first of each heap rise at a steady pace, each at their own: a `Contest` among them.
 - Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So the steps are
-  recorded, and once the record holds a whole period it is repeated as it is. Only a change has
-  what was repeated worked into the current weights.
+  recorded, and once the record holds a whole period it is repeated as it is; where all weights are
+  equal, it can be told without one. Only a change has what was repeated worked into the current
+  weights.
 """
 
 from __future__ import annotations
@@ -161,24 +162,47 @@ class SmoothRotation:
 
     def _look_for_period(self) -> None:
         """Has the record repeated if it ends with a whole period; else says when to look again."""
+        if len(self._heaps) == 1:
+            period = self._round()
+            if period:
+                self._repeat(period)
+                return
         length = self._period_length()
         if length > len(self._record):
             self._look_at = length
             return
+        period = self._record[-length:] if length else []
+        # Who was picked by weight, everyone, is back at the start. After a change the first
+        # period need not be like that.
+        turns = _turns(period)
+        if all(
+            turns.get(backend, 0) * self._sum == weight * length
+            for backend, (weight, _) in self._members.items()
+        ):
+            self._repeat(period)
+        else:
+            self._look_at = length
+            self._record = []
+
+    def _repeat(self, period: list[Backend]) -> None:
+        """Takes these turns again and again, until something changes; none at all: no record."""
         self._look_at = 0
-        if length:
-            period = self._record[-length:]
-            # Who was picked by weight, everyone, is back at the start. After a change the first
-            # period need not be like that.
-            turns = _turns(period)
-            if all(
-                turns.get(backend, 0) * self._sum == weight * length
-                for backend, (weight, _) in self._members.items()
-            ):
-                self._period = period * (-(-_REPEATED // length))
-            else:
-                self._look_at = length
         self._record = []
+        if period:
+            self._period = period * (-(-_REPEATED // len(period)))
+
+    def _round(self) -> list[Backend]:
+        """The next turns of members that all have the same weight; none where they are uneven.
+
+        Whoever has its turn falls by the sum of all weights. If that brings it behind everybody,
+        they go round in the order that they are in.
+        """
+        members = self._members
+        (heap,) = self._heaps.values()
+        order = sorted(e for e in heap if members.get(e[2], (0, 0))[1] == -e[0])
+        first, last = order[0], order[-1]
+        even = last[:2] < (first[0] + self._sum, first[1])
+        return [backend for _, _, backend in order] if even else []
 
     def _period_length(self) -> int:
         """The number of steps after which the rotation may repeat; 0 where too many to record."""
