@@ -7,6 +7,8 @@ import gc
 import os
 import signal
 import socket
+import stat
+from errno import EADDRINUSE
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
@@ -155,28 +157,51 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
     """A socket bound to `host:port`, `[v6]:port` or `unix:/path`.
 
     `shared`: other processes bind the same port, and the kernel spreads connections over them.
-    Raises OSError where that can't be.
+    A unix socket that nobody listens on any more makes way; nothing else at its path does. Raises
+    OSError, with a text for people, where it can't be bound.
     """
     host, port = split_listen(listen)
-    if port < 0:
-        sock = socket.socket(socket.AF_UNIX)
-        try:
-            os.unlink(host)
-        except FileNotFoundError:
-            pass
-        sock.bind(host)
-    else:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-    sock.listen(BACKLOG)
+    is_path = port < 0
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(socket.AF_UNIX if is_path else family)
+    try:
+        if is_path:
+            _make_way(host)
+            sock.bind(host)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise OSError(f"{listen}: {getattr(error, 'strerror', None) or error}") from None
     sock.setblocking(False)
     return sock
+
+
+def _make_way(path: str) -> None:
+    """Removes what a server that is gone has left at the path; raises OSError for anything else."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError("there is a file that is not a socket")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except OSError:
+            # It can't be connected to just now, so that somebody has it.
+            pass
+    raise OSError(EADDRINUSE, os.strerror(EADDRINUSE))
 
 
 def serve_sockets(
