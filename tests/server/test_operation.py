@@ -375,10 +375,12 @@ async def test_a_mirror_gets_a_copy_and_its_answer_goes_nowhere() -> None:
         pools = {"api": pool_config(backend), "copy": pool_config(mirror)}
         proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
         client = await proxy.connect()
-        assert (await client.get()).endswith(b"ok")
+        assert (await client.get("/api/x", "X-Forwarded-For: 1.2.3.4")).endswith(b"ok")
         await until(lambda: len(mirror.heads) == 1)
         await until(lambda: proxy.in_flight == 0)
-    assert mirror.heads[0].startswith(b"GET /api/x HTTP/1.1\r\nHost: example.org\r\n")
+    assert mirror.heads == [
+        b"GET /api/x HTTP/1.1\r\nHost: example.org\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
+    ]
     await mirror.stop()
 
 

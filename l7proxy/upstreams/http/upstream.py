@@ -56,7 +56,7 @@ class HttpUpstream(Upstream):
         # backend: the attempt's deadline begins with the body's end.
         if exchange.owner is MIRRORED:
             # A body goes to one backend only: it is passed on as it comes.
-            downstream: Downstream = Whole(exchange, keep=False)
+            downstream: Downstream = Whole(exchange, keep=False, overwrite=True)
         else:
             downstream = exchange.owner
         body = downstream.body

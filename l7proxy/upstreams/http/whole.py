@@ -22,7 +22,6 @@ _OURS = frozenset(
     (
         "connection",
         "content-length",
-        "content_length",
         "expect",
         "keep-alive",
         "proxy-authenticate",
@@ -31,29 +30,33 @@ _OURS = frozenset(
         "te",
         "trailer",
         "transfer-encoding",
-        "transfer_encoding",
         "upgrade",
     )
 )
-"""Fields about one connection (RFC 9110, 7.6.1) or the framing of one message.
-
-An underscore is a hyphen to backends that read fields as CGI variables.
-"""
+"""Fields about one connection (RFC 9110, 7.6.1) or the framing of one message."""
+_CLAIMS = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
+)
+"""What clients say about where a request came from."""
 
 
 class Whole:
     """The `Downstream` of an exchange whose request is just a core `HttpRequest`.
 
     With `keep` the response becomes `exchange.response`, unless its body has more than `limit`
-    bytes; without, nobody wants it.
+    bytes; without, nobody wants it. With `overwrite` the backend is told who the client is in place
+    of what the client says about that.
     """
 
     upgrade = False
 
-    def __init__(self, exchange: Exchange, *, keep: bool, limit: int = 0) -> None:
+    def __init__(
+        self, exchange: Exchange, *, keep: bool, limit: int = 0, overwrite: bool = False
+    ) -> None:
         request = exchange.request
         self._exchange = exchange
         self._keep = keep
+        self._overwrite = overwrite
         self._room = limit
         self._head: bytes | None = None
         self._status = 0
@@ -75,15 +78,21 @@ class Whole:
     def _written(self, exchange: Exchange) -> bytes:
         request, backend = exchange.request, exchange.backend
         assert backend is not None
-        dropped = _OURS | _listed(exchange.forward_headers)
+        ours = _OURS | _CLAIMS if self._overwrite else _OURS
+        listed = _listed(exchange.forward_headers)
+        # An underscore is a hyphen to backends that read fields as CGI variables.
         fields = [
-            (name, value) for name, value in exchange.forward_headers if name.lower() not in dropped
+            (name, value)
+            for name, value in exchange.forward_headers
+            if name.lower().replace("_", "-") not in ours and name.lower() not in listed
         ]
         hosts = [value for name, value in fields if name.lower() == "host"]
         if not hosts:
             fields.insert(0, ("Host", host_of(backend.address)))
         elif len(hosts) > 1 or is_host(hosts[0].strip(" \t").encode("latin-1", "replace")) is None:
             raise ValueError(f"Host is {', '.join(hosts)}; it must be one name or address")
+        if self._overwrite and request.client_ip:
+            fields.append(("X-Forwarded-For", request.client_ip))
         if request.cookies:
             fields.append(("Cookie", "; ".join(f"{k}={v}" for k, v in request.cookies.items())))
         if request.body or request.method in ("POST", "PUT", "PATCH"):

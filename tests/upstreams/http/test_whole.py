@@ -60,6 +60,17 @@ def test_nothing_is_called_a_length_or_coding_but_for_an_underscore() -> None:
     assert written("GET", *fields)[2:] == ["X_Y: 1"]
 
 
+def test_what_a_client_says_of_its_side_can_be_overwritten() -> None:
+    fields = (("X-Forwarded-For", "1.1.1.1"), ("x_forwarded_host", "b"), ("Forwarded", "for=b"))
+    made = exchange("GET", *fields, client_ip="2.2.2.2")
+    kept, overwritten = (
+        Whole(made, keep=True, overwrite=overwrite).request_head(made).decode().split("\r\n")[2:-2]
+        for overwrite in (False, True)
+    )
+    assert kept == [f"{name}: {value}" for name, value in fields]
+    assert overwritten == ["X-Forwarded-For: 2.2.2.2"]
+
+
 @pytest.mark.parametrize("hosts", [("b", "c"), ("b", "b"), ("b c",), ("b/x",), ("日本",), ("",)])
 def test_a_request_for_more_or_less_than_one_host_is_refused(hosts: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="Host"):
