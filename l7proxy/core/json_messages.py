@@ -5,19 +5,27 @@ Whatever comes in is checked; `BadMember` names the member that is wrong.
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import Problems, kind_of
+from l7proxy.core.config.spec import Problem, Problems, child, kind_of
 from l7proxy.core.messages import NO_HEADERS, Headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from l7proxy.core.config.spec import Spec
 
 
 class BadMember(ValueError):
-    """A member of a message is missing or of the wrong type; the text has its pointer."""
+    """Members of a message are missing or of the wrong type; the text has their pointers."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+
+    @classmethod
+    def at(cls, pointer: str, message: str) -> BadMember:
+        """The error where only the member at `pointer` is wrong."""
+        return cls([Problem(pointer, message)])
 
 
 def text_member(message: Mapping[str, Any], key: str) -> str | None:
@@ -25,7 +33,7 @@ def text_member(message: Mapping[str, Any], key: str) -> str | None:
     value = message.get(key)
     if value is None or type(value) is str:
         return value
-    raise BadMember(f"/body/{key}: must be a string, not {kind_of(value)}")
+    raise BadMember.at(child("/body", key), f"must be a string, not {kind_of(value)}")
 
 
 def load_member(spec: Spec, value: Any, pointer: str) -> Any:
@@ -33,7 +41,7 @@ def load_member(spec: Spec, value: Any, pointer: str) -> Any:
     problems = Problems()
     loaded = spec.load(value, pointer, problems)
     if problems.found:
-        raise BadMember("; ".join(map(str, problems.found)))
+        raise BadMember(problems.found)
     return loaded
 
 
@@ -43,12 +51,18 @@ def headers_member(message: Mapping[str, Any]) -> Headers:
     if value is None:
         return NO_HEADERS
     if not isinstance(value, dict):
-        raise BadMember(f"/body/headers: must be an object, not {kind_of(value)}")
+        raise BadMember.at("/body/headers", f"must be an object, not {kind_of(value)}")
     pairs: list[tuple[str, str]] = []
     for name, line in value.items():
-        for item in line if type(line) is list else (line,):
+        if type(line) is str:
+            pairs.append((name, line))
+            continue
+        at = child("/body/headers", name)
+        if type(line) is not list:
+            raise BadMember.at(at, f"must be a string, not {kind_of(line)}")
+        for index, item in enumerate(line):
             if type(item) is not str:
-                raise BadMember(f"/body/headers/{name}: must be a string, not {kind_of(item)}")
+                raise BadMember.at(child(at, index), f"must be a string, not {kind_of(item)}")
             pairs.append((name, item))
     return Headers(pairs)
 
@@ -58,7 +72,7 @@ def body_member(message: Mapping[str, Any]) -> bytes:
     text = text_member(message, "body")
     encoding = text_member(message, "body_encoding")
     if encoding not in (None, "base64"):
-        raise BadMember(f'/body/body_encoding: must be "base64", not "{encoding}"')
+        raise BadMember.at("/body/body_encoding", f'must be "base64", not "{encoding}"')
     if text is None:
         return b""
     if encoding is None:
@@ -68,7 +82,7 @@ def body_member(message: Mapping[str, Any]) -> bytes:
     try:
         return b64decode(text, validate=True)
     except ValueError as error:
-        raise BadMember(f"/body/body: not base64: {error}") from None
+        raise BadMember.at("/body/body", f"not base64: {error}") from None
 
 
 def put_headers(message: dict[str, Any], headers: Headers) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.backend import REMOVED
 from l7proxy.core.config.model import BackendConfig, split_address
-from l7proxy.core.config.spec import Of, Text, count, kind_of, suggestion
+from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
 from l7proxy.core.json_messages import BadMember, load_member, text_member
 from l7proxy.core.pool import STATES
 
@@ -38,12 +38,13 @@ def set_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
     backend = _backend(pool, body)
     changes = body.get("set")
     if not isinstance(changes, dict):
-        raise BadMember(f"/body/set: must be an object, not {kind_of(changes)}")
+        raise BadMember.at("/body/set", f"must be an object, not {kind_of(changes)}")
     unknown = [key for key in changes if key not in _CHANGES]
     if unknown or not changes:
-        raise BadMember(f"/body/set: takes {' and '.join(_CHANGES)}")
+        raise BadMember.at("/body/set", f"takes {' and '.join(_CHANGES)}")
     loaded = {
-        key: load_member(_CHANGES[key], value, f"/body/set/{key}") for key, value in changes.items()
+        key: load_member(_CHANGES[key], value, child("/body/set", key))
+        for key, value in changes.items()
     }
     if "weight" in loaded:
         pool.set_weight(backend, loaded["weight"])
@@ -63,7 +64,8 @@ def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
     if _is_taken(pool, name) and config.name is None:
         name = config.address
     if _is_taken(pool, name):
-        raise BadMember(f'/body/backend: a backend named "{name}" is in this pool already')
+        taken = f'a backend named "{name}" is in this pool already'
+        raise BadMember.at("/body/backend", taken)
     pool.add(name, config, now)
     return {"backend": name}
 
@@ -96,7 +98,8 @@ def _pool(proxy: Proxy, body: Message) -> Pool:
     name = text_member(body, "pool") or ""
     pool = proxy.pools.get(name)
     if pool is None:
-        raise BadMember(f'/body/pool: no pool named "{name}"{suggestion(name, proxy.pools)}')
+        near = suggestion(name, proxy.pools)
+        raise BadMember.at("/body/pool", f'no pool named "{name}"{near}')
     return pool
 
 
@@ -110,5 +113,6 @@ def _backend(pool: Pool, body: Message) -> Backend:
     backend = pool.by_name.get(name)
     if backend is None or backend.bars & REMOVED:
         near = suggestion(name, pool.by_name)
-        raise BadMember(f'/body/backend: no backend named "{name}" in pool "{pool.name}"{near}')
+        unknown = f'no backend named "{name}" in pool "{pool.name}"{near}'
+        raise BadMember.at("/body/backend", unknown)
     return backend

@@ -322,22 +322,22 @@ class Node:
         """Raises `BadMember` where the envelope is not a message."""
         repeated = getattr(value, "repeated", ())
         if repeated:
-            raise BadMember(f'the key "{repeated[0]}" is written more than once')
+            raise BadMember.at("", f'the key "{repeated[0]}" is written more than once')
         body = value.get("body")
         if not isinstance(body, dict):
-            raise BadMember(f"/body: must be an object, not {kind_of(body)}")
+            raise BadMember.at("/body", f"must be an object, not {kind_of(body)}")
         if type(body.get("type")) is not str:
-            raise BadMember("/body/type: must be a string")
+            raise BadMember.at("/body/type", "must be a string")
         if body.get("msg_id") is not None and type(body["msg_id"]) is not int:
-            raise BadMember("/body/msg_id: must be a whole number")
+            raise BadMember.at("/body/msg_id", "must be a whole number")
 
     def _keep_time(self, at: Any) -> None:
         if self._http is not None:
-            raise BadMember("/at: real backends take the time they take")
+            raise BadMember.at("/at", "real backends take the time they take")
         try:
             instant = self._clock.read(at)
         except ValueError as error:
-            raise BadMember(f"/at: {error}") from None
+            raise BadMember.at("/at", str(error)) from None
         self._let_happen(instant)
 
     def _broken(self, text: str, line: int) -> None:
@@ -400,7 +400,7 @@ class Node:
         """The kind of exchange that the body asks for: one that can explain itself, or not."""
         wanted = body.get("explain")
         if wanted not in (None, True, False):
-            raise BadMember(f"/body/explain: must be true or false, not {kind_of(wanted)}")
+            raise BadMember.at("/body/explain", f"must be true or false, not {kind_of(wanted)}")
         if not (wanted or self._explain):
             return Exchange
         from l7proxy.core.trace import Traced
@@ -440,14 +440,13 @@ class Node:
         body = envelope.body
         node_id = body.get("node_id")
         if node_id is not None and type(node_id) is not str:
-            raise BadMember(f"/body/node_id: must be a string, not {kind_of(node_id)}")
+            raise BadMember.at("/body/node_id", f"must be a string, not {kind_of(node_id)}")
         given = {key: body[key] for key in CONFIG_KEYS if key in body}
         if given:
             try:
                 self._configure(amended(self._carriers[-1].proxy.config, given))
             except ConfigError as error:
-                problems = (f"/body{problem}" for problem in error.problems)
-                raise BadMember("; ".join(problems)) from None
+                raise BadMember(problem.below("/body") for problem in error.problems) from None
         if node_id is not None:
             self._name = node_id
             self._forget_kinds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import kind_of
+from l7proxy.core.config.spec import child, kind_of
 from l7proxy.core.json_messages import (
     BadMember,
     body_member,
@@ -27,7 +27,7 @@ def request_from(body: Mapping[str, Any], src: str) -> HttpRequest:
     """
     path = text_member(body, "path")
     if path is None:
-        raise BadMember('/body: "path" is missing')
+        raise BadMember.at("/body", '"path" is missing')
     method = text_member(body, "method")
     client_ip = text_member(body, "client_ip")
     return HttpRequest(
@@ -46,10 +46,11 @@ def _cookies(body: Mapping[str, Any]) -> dict[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise BadMember(f"/body/cookies: must be an object, not {kind_of(value)}")
+        raise BadMember.at("/body/cookies", f"must be an object, not {kind_of(value)}")
     for name, item in value.items():
         if type(item) is not str:
-            raise BadMember(f"/body/cookies/{name}: must be a string, not {kind_of(item)}")
+            at = child("/body/cookies", name)
+            raise BadMember.at(at, f"must be a string, not {kind_of(item)}")
     return value
 
 

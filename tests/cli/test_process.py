@@ -133,9 +133,9 @@ def test_a_configuration_that_is_not_there_is_status_2_and_one_line(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("text", "problem"), [
-    ("{", "/: not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"),
-    ("[]", "/: the configuration must be a JSON object"),
-    ("{}", '/: "backend_pools" is missing'),
+    ("{", "not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"),
+    ("[]", "the configuration must be a JSON object"),
+    ("{}", '"backend_pools" is missing'),
     ('{"backend_pools": {"a": {"backends": []}}}',
      "/backend_pools/a/backends: needs at least 1 element(s)"),
     ('{"backends": ["a:1"], "options": {"x": 1}}',

@@ -116,11 +116,15 @@ def test_control_characters_in_another_nodes_header_are_the_backends_fault() -> 
     ({"type": "http_request", "path": "/", "headers": {"Host": True}},
      "/body/headers/Host: must be a string, not a boolean"),
     ({"type": "http_request", "path": "/", "headers": {"Host": ["a", None]}},
-     "/body/headers/Host: must be a string, not null"),
+     "/body/headers/Host/1: must be a string, not null"),
     ({"type": "http_request", "path": "/", "cookies": "a=b"},
      "/body/cookies: must be an object, not a string"),
     ({"type": "http_request", "path": "/", "cookies": {"a": 1}},
      "/body/cookies/a: must be a string, not a number"),
+    ({"type": "http_request", "path": "/", "cookies": {"a/b": 1}},
+     "/body/cookies/a~1b: must be a string, not a number"),
+    ({"type": "http_request", "path": "/", "headers": {"a/b~ c": 1}},
+     "/body/headers/a~1b~0 c: must be a string, not a number"),
     ({"type": "http_request", "path": "/", "body": 1},
      "/body/body: must be a string, not a number"),
     ({"type": "http_request", "path": "/", "body_encoding": "gzip"},
@@ -129,6 +133,8 @@ def test_control_characters_in_another_nodes_header_are_the_backends_fault() -> 
     ({"type": "http_request", "path": "/", "msg_id": True}, "/body/msg_id: must be a whole number"),
     ({"type": "http_request", "path": "/", "msg_id": 1.5}, "/body/msg_id: must be a whole number"),
     ({"type": "init", "node_id": 5}, "/body/node_id: must be a string, not a number"),
+    ({"type": "init", "backend_pools": {"a/b": {}}},
+     '/body/backend_pools/a~1b: "backends" is missing'),
 ])  # fmt: skip
 def test_what_is_no_valid_message_gets_error_12(talk: Talk, body: Any, text: str) -> None:
     reply = talk.say({"src": "c1", "dest": "n1", "body": body})

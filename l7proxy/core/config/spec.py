@@ -37,9 +37,14 @@ class Problem:
         """False where the value has the right shape and contradicts another part of the file."""
 
     def __str__(self) -> str:
-        return f"{self.pointer or '/'}: {self.message}"
+        # The pointer to the whole is empty (RFC 6901, 5).
+        return f"{self.pointer}: {self.message}" if self.pointer else self.message
 
     __repr__ = __str__
+
+    def below(self, pointer: str) -> Problem:
+        """The same problem, where the whole that its pointer is for is itself at `pointer`."""
+        return Problem(pointer + self.pointer, self.message, structural=self.structural)
 
 
 class Problems:

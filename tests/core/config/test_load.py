@@ -33,11 +33,11 @@ def test_backends_at_the_top_are_one_pool_that_takes_every_path() -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [
-    ("{", ["/: not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"]),
-    (b"\xff", ["/: not UTF-8: byte 0 is 0xff"]),
-    ("[" * 100_000, ["/: nested more than 200 deep"]),
-    ('{"backend_pools": NaN}', ["/: not usable JSON: NaN is not a JSON value"]),
-    ("[]", ["/: the configuration must be a JSON object"]),
+    ("{", ["not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"]),
+    (b"\xff", ["not UTF-8: byte 0 is 0xff"]),
+    ("[" * 100_000, ["nested more than 200 deep"]),
+    ('{"backend_pools": NaN}', ["not usable JSON: NaN is not a JSON value"]),
+    ("[]", ["the configuration must be a JSON object"]),
     ('{"backends": ["a"], "backends": ["b"]}', ["/backends: is written more than once"]),
     ({"backend_pools": {"a": {"backends": ["x:1", "x:1"]}}},
      ['/backend_pools/a/backends/1: a backend named "x:1" is in this pool already']),

@@ -110,8 +110,8 @@ def test_what_is_given_is_loaded_and_what_is_not_has_its_default() -> None:
 
 
 @pytest.mark.parametrize(("value", "problems"), [
-    (5, ["/: must be an object, not a number"]),
-    ({}, ['/: "name" is missing']),
+    (5, ["must be an object, not a number"]),
+    ({}, ['"name" is missing']),
     ({"name": None}, ["/name: must be a string, not null"]),
     ({"name": ""}, ["/name: must not be empty"]),
     ({"name": "A"}, ['/name: "A" must be in small letters']),
@@ -139,7 +139,7 @@ def test_what_is_given_is_loaded_and_what_is_not_has_its_default() -> None:
     ({"name": "a", "while": float("inf")}, ["/while: must be a finite number"]),
     ({"name": "a", "while": True}, ["/while: must be a number, not a boolean"]),
     ({"name": "a", "late": 1}, ["/late: must be true or false, not a number"]),
-    ({"name": "a", "late": True, "while": 1}, ["/: late and waiting"]),
+    ({"name": "a", "late": True, "while": 1}, ["late and waiting"]),
     ({"name": "a", "note": 1}, ["/note: must be a string or null, not a number"]),
     ({"name": "a", "mixed": "x"},
      ["/mixed: must be true or false or an array or a number or an object or null or an object, "
@@ -164,7 +164,7 @@ def test_a_reference_leads_to_something_that_is_there_even_if_that_is_wrong() ->
 
 def test_a_record_with_a_wrong_field_is_still_checked_as_far_as_the_others_go() -> None:
     wrong = {"name": 1, "late": True, "while": 1}
-    assert load(wrong)[1] == ["/name: must be a string, not a number", "/: late and waiting"]
+    assert load(wrong)[1] == ["/name: must be a string, not a number", "late and waiting"]
     assert load({"name": "a", "late": 1, "while": 1})[1] == [
         "/late: must be true or false, not a number"
     ]
@@ -189,8 +189,14 @@ def test_a_record_is_frozen_compared_and_printed_by_its_fields() -> None:
 
 def test_a_problem_and_an_error_read_as_lines() -> None:
     error = ConfigError([Problem("", "x"), Problem("/a", "y")])
-    assert str(error) == "/: x\n/a: y"
+    assert str(error) == "x\n/a: y"
     assert repr(error.problems[1]) == "/a: y"
+    below = [
+        problem.below("/body")
+        for problem in (*error.problems, Problem("/b", "z", structural=False))
+    ]
+    assert list(map(str, below)) == ["/body: x", "/body/a: y", "/body/b: z"]
+    assert [problem.structural for problem in below] == [True, True, False]
     assert child(child("", "a/b~c"), 3) == "/a~1b~0c/3"
     kinds = [kind_of(value) for value in (None, False, "", 1, 1.5, [], {})]
     assert kinds == [
