@@ -80,6 +80,9 @@ class Rehearsal(Node):
     ) -> None:
         """Nobody hears what is said."""
 
+    def _ask(self, dest: str, body: Mapping[str, Any], exchange: Exchange | None) -> None:
+        """Other nodes do not hear it either: what they answered comes with the traffic."""
+
     def _error(
         self,
         src: str,
