@@ -211,6 +211,15 @@ def test_fields_of_a_json_log_can_be_named() -> None:
     }
 
 
+@pytest.mark.parametrize(("mapping", "latency"), [
+    ("duration=took", 7.0), ("duration=took:s", 7.0), ("duration=none,took:us", 0.000007),
+])  # fmt: skip
+def test_a_duration_is_in_seconds_unless_a_unit_is_said(mapping: str, latency: float) -> None:
+    read = find_reader("json", mapping=("time=t", "path=p", mapping), as_logged=True)
+    line = '{"t": 1, "p": "/", "took": 7}'
+    assert read(line)["body"]["simulate"]["latency"] == pytest.approx(latency)
+
+
 def test_a_query_in_a_field_of_its_own_is_put_behind_the_path() -> None:
     read = find_reader("json", mapping=("time=t", "path=p", "query=q"))
     assert read('{"t": 1, "p": "/a", "q": "?b=c"}')["body"]["path"] == "/a?b=c"
