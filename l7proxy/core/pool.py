@@ -57,14 +57,19 @@ class Pool:
     def __init__(
         self,
         name: str,
+        pointer: str,
         config: PoolConfig,
         random: Random,
         timers: Timers,
         probes: deque[Probe],
         log: Callable[[float, str], None],
     ) -> None:
-        """Raises ValueError where the selector can't be found or refuses its options."""
+        """Raises ValueError where the selector can't be found or refuses its options.
+
+        `pointer` is the JSON pointer of the pool in the configuration.
+        """
         self.name = name
+        self.pointer = pointer
         self.config = config
         self.timers = timers
         self.backends = [

@@ -73,6 +73,7 @@ class Proxy:
             try:
                 self.pools[name] = Pool(
                     name,
+                    config.pool_pointer(name),
                     pool,
                     chance.stream(name),
                     self.timers,
@@ -80,8 +81,8 @@ class Proxy:
                     log or _nobody_listens,
                 )
             except ValueError as error:
-                at = child("/backend_pools", name)
-                problems.append(Problem(child(at, "options"), str(error)))
+                at = child(config.pool_pointer(name), "options")
+                problems.append(Problem(at, str(error)))
         for name, made in self.pools.items():
             if made.config.sticky is not None:
                 drawn = sessions or chance.stream(f"{name} sessions")
@@ -239,7 +240,7 @@ def _make_sticky(
     try:
         pool.affinity = affinity_for(pool, config, random, secrets)
     except BadKey as error:
-        at = child(child("/backend_pools", pool.name), "sticky")
+        at = child(pool.pointer, "sticky")
         problems.append(Problem(child(child(at, "cookie"), error.field), str(error)))
 
 

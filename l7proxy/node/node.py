@@ -46,18 +46,8 @@ if TYPE_CHECKING:
     Handler = Callable[["Node", "Envelope"], None]
 
 DEFAULT_NAME = "l7_proxy"
-CONFIG_KEYS = (
-    "backend_pools",
-    "routes",
-    "default",
-    "paths",
-    "rate_limits",
-    "backends",
-    "algorithm",
-    "options",
-    "sticky",
-)
-"""The members of an `init` that make it carry configuration."""
+INIT_MEMBERS = ("type", "msg_id", "in_reply_to", "node_id", "node_ids")
+"""The members of an `init` that are certainly no configuration."""
 
 
 class Envelope:
@@ -441,12 +431,13 @@ class Node:
         node_id = body.get("node_id")
         if node_id is not None and type(node_id) is not str:
             raise BadMember.at("/body/node_id", f"must be a string, not {kind_of(node_id)}")
-        given = {key: body[key] for key in CONFIG_KEYS if key in body}
-        if given:
-            try:
-                self._configure(amended(self._carriers[-1].proxy.config, given))
-            except ConfigError as error:
-                raise BadMember(problem.below("/body") for problem in error.problems) from None
+        before = self._carriers[-1].proxy.config
+        try:
+            config = amended(before, {k: v for k, v in body.items() if k not in INIT_MEMBERS})
+            if config is not before:
+                self._configure(config)
+        except ConfigError as error:
+            raise BadMember(problem.below("/body") for problem in error.problems) from None
         if node_id is not None:
             self._name = node_id
             self._forget_kinds()
@@ -539,7 +530,7 @@ class Node:
         if kind == "simulated":
             return Simulated(pool, chance)
         if self._http is None:
-            at = child(child("/backend_pools", pool.name), "upstream")
+            at = child(pool.pointer, "upstream")
             problem = "real backends must be in the configuration that the node starts with"
             raise ConfigError([Problem(at, problem)])
         return self._http(pool)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config import KEYS
 from l7proxy.core.json_messages import BadMember
-from l7proxy.node.node import CONFIG_KEYS, Node
+from l7proxy.node.node import Node
 from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False
@@ -63,7 +64,7 @@ class Rehearsal(Node):
     def play(self, envelope: Mapping[str, Any], number: int) -> None:
         """Handles an envelope; what it brings about is told to `ended`."""
         if self._settled and envelope["body"].get("type") == "init":
-            body = {k: v for k, v in envelope["body"].items() if k not in CONFIG_KEYS}
+            body = {k: v for k, v in envelope["body"].items() if k not in KEYS}
             envelope = {**envelope, "body": body}
         self._handle(envelope, number, None)
 

@@ -59,7 +59,7 @@ class Service:
         self.proxy = Proxy(config, random, log=log, secrets=secrets, sessions=SystemRandom())
         for name, pool_config in config.backend_pools.items():
             if pool_config.upstream == "envelope":
-                at = child(child("/backend_pools", name), "upstream")
+                at = child(config.pool_pointer(name), "upstream")
                 raise ConfigError([Problem(at, "there are no envelopes behind an HTTP listener")])
         parser = RequestParser(
             Limits(head=limits.head, line=limits.line, fields=limits.field_count)

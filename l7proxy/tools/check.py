@@ -42,7 +42,7 @@ def check(
     for pool_name, pool in config.backend_pools.items():
         algorithm = algorithm_name(pool.algorithm)
         if algorithm != pool.algorithm:
-            at = child(child("/backend_pools", pool_name), "algorithm")
+            at = child(config.pool_pointer(pool_name), "algorithm")
             say(f'{name}: {at}: note: "{pool.algorithm}" is another name for {algorithm}\n')
     warnings = [*unreachable_routes(proxy), *unused_pools(config)]
     for at, warning in warnings:
@@ -73,4 +73,4 @@ def unused_pools(config: Config) -> Iterator[tuple[str, str]]:
         used.update(actions.split.pools if actions.split is not None else ())
     for name in config.backend_pools:
         if name not in used:
-            yield child("/backend_pools", name), "no route leads to this pool"
+            yield config.pool_pointer(name), "no route leads to this pool"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.load import SINGLE_POOL
-from l7proxy.core.config.model import Config, PoolConfig
+from l7proxy.core.config.model import Config, SinglePoolConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,31 +19,13 @@ def config_schema() -> dict[str, Any]:
     """
     definitions: dict[str, Any] = {}
     whole = Config.schema(definitions)
-    definitions["SinglePool"] = _single_pool(definitions)
+    single = SinglePoolConfig.schema(definitions)
     return {
         "$schema": DIALECT,
         "title": "l7proxy configuration",
         "type": "object",
-        "if": {
-            "required": ["backends"],
-            "not": {"anyOf": [{"required": ["backend_pools"]}, {"required": ["routes"]}]},
-        },
-        "then": {"$ref": "#/$defs/SinglePool"},
+        "if": {"required": ["backends"], "not": {"required": ["backend_pools"]}},
+        "then": single,
         "else": whole,
         "$defs": definitions,
-    }
-
-
-def _single_pool(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The short form, where the members of the only pool stand at the top."""
-    whole, pool = definitions[Config.__name__], definitions[PoolConfig.__name__]
-    kept = {
-        key: schema
-        for key, schema in whole["properties"].items()
-        if key not in ("backend_pools", "routes")
-    }
-    return {
-        **pool,
-        "description": "A single pool that takes every request.",
-        "properties": {**{key: pool["properties"][key] for key in SINGLE_POOL}, **kept},
     }

@@ -105,7 +105,7 @@ def test_a_configuration_that_can_not_be_read_or_used_is_status_2(
     assert cli.main(["--config", str(wrong)]) == 2
     assert cli.main(["check", str(wrong)]) == 2
     gone = f"l7proxy: {missing}: No such file or directory\n"
-    empty = f"{wrong}: /backend_pools/default/backends: needs at least 1 element(s)\n"
+    empty = f"{wrong}: /backends: needs at least 1 element(s)\n"
     assert capsys.readouterr() == ("", gone * 3 + empty * 2)
     assert ran.node is None
 
@@ -124,7 +124,7 @@ def test_a_valid_configuration_that_can_not_be_put_to_work_is_status_2_in_every_
     assert cli.main([*words, "--config", str(file)]) == 2
     assert capsys.readouterr() == (
         "",
-        f"{file}: /backend_pools/default/sticky/cookie/key_env: "
+        f"{file}: /sticky/cookie/key_env: "
         'the environment variable "L7PROXY_TEST_NO_SUCH_KEY" is not set\n',
     )
     assert ran.node is None

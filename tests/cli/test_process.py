@@ -139,7 +139,7 @@ def test_a_configuration_that_is_not_there_is_status_2_and_one_line(tmp_path: Pa
     ('{"backend_pools": {"a": {"backends": []}}}',
      "/backend_pools/a/backends: needs at least 1 element(s)"),
     ('{"backends": ["a:1"], "options": {"x": 1}}',
-     '/backend_pools/default/options/x: unknown key'),
+     '/options/x: unknown key'),
 ])  # fmt: skip
 def test_a_wrong_configuration_is_status_2_with_its_problems_and_nothing_on_stdout(
     tmp_path: Path, text: str, problem: str

@@ -69,4 +69,4 @@ def test_any_text_makes_a_key() -> None:
 def test_a_key_that_makes_no_sense_is_refused(option: Any, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         key(option)
-    assert str(refused.value) == f"/backend_pools/default/options/hash_key: {problem}"
+    assert str(refused.value) == f"/options/hash_key: {problem}"

@@ -217,6 +217,31 @@ def test_init_may_bring_pools_and_routes(talk: Talk) -> None:
     assert talk.get("/api")["status"] == 404
 
 
+def test_an_init_may_have_members_of_others_but_none_that_are_nearly_ours(talk: Talk) -> None:
+    others = {"node_ids": ["a", "b"], "seed": 1, "version": "1.0", "description": "a test"}
+    assert talk.body(type="init", msg_id=1, backends=["a:1"], **others)["type"] == "init_ok"
+    reply = talk.body(type="init", msg_id=2, backend_pool={"p": {"backends": ["b:1"]}}, **others)
+    assert (reply["code"], reply["text"]) == (
+        12, '/body/backend_pool: unknown key; did you mean "backend_pools"?',
+    )  # fmt: skip
+    assert talk.get("/")["backend"] == "a"
+
+
+def test_what_an_init_says_of_its_single_pool_holds_and_is_pointed_at_where_it_is(
+    talk: Talk,
+) -> None:
+    reply = talk.body(type="init", backends=["a:1"], algorithm="rr0", simulate={"status": 999})
+    assert [problem.partition(":")[0] for problem in reply["text"].split("; /")] == [
+        "/body/algorithm", "body/simulate/status",
+    ]  # fmt: skip
+    reply = talk.body(type="init", backends=["a:1"], upstream="http")
+    assert reply["text"].startswith("/body/upstream: real backends must be")
+    reply = talk.body(type="init", backends=["a:1"], sticky={"cookie": {"key_env": "NONE"}})
+    assert reply["text"].startswith("/body/sticky/cookie/key_env: ")
+    talk.body(type="init", backends=["a:1"], simulate={"status": 201})
+    assert talk.get("/")["status"] == 201
+
+
 def test_init_may_bring_a_single_pool_that_takes_every_path(talk: Talk) -> None:
     talk.body(type="init", backends=["a:1", "b:1"], algorithm="round-robin")
     assert [talk.get(path)["backend"] for path in ("/", "/x/y", "/z")] == ["a", "b", "a"]
@@ -247,7 +272,7 @@ def test_a_configuration_that_no_selector_takes_is_refused_at_the_start() -> Non
     )
     with pytest.raises(ConfigError) as caught:
         Node(config, Random(0), print)
-    assert str(caught.value) == "/backend_pools/default/options: not with these backends"
+    assert str(caught.value) == "/options: not with these backends"
 
 
 def test_canned_headers_and_bodies_come_back_in_the_protocols_order() -> None:

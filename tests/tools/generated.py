@@ -35,9 +35,9 @@ def some_configuration(random: Random, faults: float) -> dict[str, Any]:
     value = some_record(random, Config, faults, 0)
     if random.random() < 0.3:
         value.pop("backend_pools", None)
-        value.pop("routes", None)
-        pool = some_record(random, PoolConfig, faults, 1)
-        value |= {key: pool[key] for key in ("backends", "algorithm", "options") if key in pool}
+        if random.random() < 0.95:
+            value.pop("routes", None)
+        value |= some_record(random, PoolConfig, faults, 1)
     return value
 
 

@@ -46,7 +46,7 @@ def test_a_route_that_can_not_be_reached_is_named_with_the_one_in_its_way(
 def test_another_name_of_an_algorithm_is_said_to_be_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str, name: str
 ) -> None:
-    note = f'/backend_pools/default/algorithm: note: "{written}" is another name for {name}'
+    note = f'/algorithm: note: "{written}" is another name for {name}'
     found = check(tmp_path, capsys, backends=["a:1"], algorithm=written)
     assert found == (0, [note, "fine (1 pool, 1 route)"], [])
     assert check(tmp_path, capsys, backends=["a:1"], algorithm=name)[1] == found[1][1:]
@@ -55,7 +55,7 @@ def test_another_name_of_an_algorithm_is_said_to_be_one(
 def test_a_table_size_that_is_no_prime_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    problem = "/backend_pools/default/options/table_size: must be a prime number, which 10 is not"
+    problem = "/options/table_size: must be a prime number, which 10 is not"
     pool = {"backends": ["a:1"], "algorithm": "maglev", "options": {"table_size": 10}}
     assert check(tmp_path, capsys, **pool) == (2, [], [problem])
 

@@ -4,7 +4,7 @@
 `load` turns JSON text into a `Config`, or into every problem found in it.
 """
 
-from l7proxy.core.config.load import amended, config_from, parse_config
+from l7proxy.core.config.load import KEYS, amended, config_from, parse_config
 from l7proxy.core.config.model import (
     BackendConfig,
     Config,
@@ -15,6 +15,7 @@ from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
 from l7proxy.core.config.spec import ConfigError, Problem
 
 __all__ = [
+    "KEYS",
     "ActionsConfig",
     "BackendConfig",
     "CannedResponse",

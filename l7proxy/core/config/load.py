@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.model import Config
-from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child, refuse_repeated
+from l7proxy.core.config.model import SINGLE_POOL, Config, SinglePoolConfig
+from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child, suggestion
 from l7proxy.core.strict_json import NotJson, decode_json
 
 TYPE_CHECKING = False
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-SINGLE_POOL = ("backends", "algorithm", "options", "sticky")
-"""The keys of a pool that may stand at the top, where there is only one."""
+KEYS = tuple(dict.fromkeys((*Config.keys, *SinglePoolConfig.keys)))
+"""Everything that may stand at the top of a configuration."""
+
+NEARLY = 0.8
+"""How like a key of ours another's must be to be taken for one that is misspelt."""
 
 
 def parse_config(text: str | bytes) -> Config:
@@ -31,51 +34,64 @@ def parse_config(text: str | bytes) -> Config:
 
 def config_from(value: Any) -> Config:
     """The configuration in a decoded JSON value; raises `ConfigError` with every problem."""
-    problems = Problems()
     if not isinstance(value, dict):
         raise ConfigError([Problem("", "the configuration must be a JSON object")])
-    whole = _spelled_out(value)
-    if whole is not value:
-        refuse_repeated(value, "", problems)
-    config = Config.load(whole, "", problems)
-    problems.resolve()
-    if problems.found or config is BAD:
+    problems = Problems()
+    config: Config = _load(value, problems)
+    if problems:
         raise ConfigError(problems.found)
-    loaded: Config = config
-    return loaded
+    return config
 
 
 def amended(config: Config, value: Mapping[str, Any]) -> Config:
     """The configuration with the members of a decoded JSON object in place of its own.
 
-    Raises `ConfigError` with every problem.
+    Other members of the object are nobody's business here, unless they look like a key that is
+    misspelt. Raises `ConfigError` with every problem.
     """
-    if "backend_pools" in value or "backends" in value:
-        return config_from(value)
     problems = Problems()
+    given = {}
+    for key, item in value.items():
+        if key in KEYS:
+            given[key] = item
+        elif near := suggestion(key, KEYS, NEARLY):
+            problems.add(child("", key), f"unknown key{near}")
+    if "backend_pools" in given or "backends" in given:
+        config = _load(given, problems)
+    elif given:
+        config = _changed(config, given, problems)
+    if problems:
+        raise ConfigError(problems.found)
+    return config
+
+
+def _load(value: Mapping[str, Any], problems: Problems) -> Any:
+    """The configuration in a JSON object, or anything else after adding to `problems`."""
+    if "backends" in value and "backend_pools" not in value:
+        problems.define("pool", SINGLE_POOL)
+        single = SinglePoolConfig.load(value, "", problems)
+        config = BAD
+        if single is not BAD:
+            config = single.spelled_out()
+            config.check("", problems)
+    else:
+        config = Config.load(value, "", problems)
+    problems.resolve()
+    return config
+
+
+def _changed(config: Config, given: Mapping[str, Any], problems: Problems) -> Config:
     for name in config.backend_pools:
         problems.define("pool", name)
     loaded = {}
-    for key, item in value.items():
+    for key, item in given.items():
         declared = Config.fields.get(key)
         if declared is None:
             problems.add(child("", key), "needs backends beside it")
         else:
             loaded[key] = declared.spec.load(item, child("", key), problems)
     problems.resolve()
-    if not problems.found:
-        made = config.but(**loaded)
-        made.check("", problems)
-    if problems.found:
-        raise ConfigError(problems.found)
-    return made
-
-
-def _spelled_out(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`backends` and `algorithm` at the top stand for a single pool that takes every request."""
-    if "backends" not in value or "backend_pools" in value or "routes" in value:
-        return value
-    pool = {key: value[key] for key in SINGLE_POOL if key in value}
-    rest = {key: item for key, item in value.items() if key not in pool}
-    route = {"path_pattern": "/*", "backend_pool": "default"}
-    return {**rest, "backend_pools": {"default": pool}, "routes": [route]}
+    if not problems:
+        config = config.but(**loaded)
+        config.check("", problems)
+    return config

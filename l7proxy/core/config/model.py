@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config.spec import Schema
 
+SINGLE_POOL = "default"
+"""What the pool is called that stands at the top."""
+
 UPSTREAMS = ("simulated", "envelope", "http")
 
 
@@ -233,6 +236,18 @@ class Config(Record):
             or any(pool.rate_limit is not None for pool in self.backend_pools.values())
         )
 
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        if key == "backends":
+            return 'is a pool\'s: write it inside "backend_pools"'
+        if key in PoolConfig.keys:
+            return 'is a pool\'s: write it inside "backend_pools", or "backends" beside it'
+        return super().unknown(key)
+
+    def pool_pointer(self, name: str) -> str:
+        """The JSON pointer of a pool in what was written."""
+        return child("/backend_pools", name)
+
     def check(self, at: str, problems: Problems) -> None:
         rules = PathRules.of(self.paths)
         for where, prefix in self._prefixes(at):
@@ -281,3 +296,36 @@ class Config(Record):
             RouteConfig(path_pattern=f"/{escape_segment(name)}/*", backend_pool=name)
             for name in self.backend_pools
         )
+
+
+class SinglePoolConfig(PoolConfig):
+    """The short form: the only pool, which takes every request, stands at the top."""
+
+    fields = dict(PoolConfig.fields) | {
+        name: declared
+        for name, declared in Config.fields.items()
+        if name not in ("backend_pools", "routes")
+    }
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        if key == "routes":
+            return (
+                "a pool that stands at the top takes every request; "
+                'to have routes, write it inside "backend_pools"'
+            )
+        return super().unknown(key)
+
+    def spelled_out(self) -> Config:
+        """The configuration that this is short for."""
+        rest = dict(self.__dict__)
+        pool = PoolConfig(**{name: rest.pop(name) for name in PoolConfig.fields})
+        route = RouteConfig(path_pattern="/*", backend_pool=SINGLE_POOL)
+        return _SpelledOut(backend_pools={SINGLE_POOL: pool}, routes=(route,), **rest)
+
+
+class _SpelledOut(Config):
+    """A configuration that was written in the short form."""
+
+    def pool_pointer(self, name: str) -> str:
+        return ""

@@ -89,11 +89,14 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "users"?`, or nothing where no known word is near."""
+def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """`; did you mean "users"?`, or nothing where no known word is near.
+
+    `likeness` is how near, from 0 (anything) to 1 (the same).
+    """
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
@@ -538,7 +541,7 @@ class Record:
         refuse_repeated(value, at, problems)
         for key in value:
             if key not in cls.keys:
-                problems.add(child(at, key), f"unknown key{suggestion(key, cls.keys)}")
+                problems.add(child(at, key), cls.unknown(key))
         record = cls.__new__(cls)
         own = record.__dict__
         for name, declared in cls.fields.items():
@@ -556,6 +559,11 @@ class Record:
         except _Unknown:
             pass
         return record if len(problems) == before else BAD
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        """What there is to say of a key that the record does not have."""
+        return f"unknown key{suggestion(key, cls.keys)}"
 
     def check(self, at: str, problems: Problems) -> None:
         """Adds what no single field can know: contradictions between this record's fields.

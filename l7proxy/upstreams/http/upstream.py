@@ -48,7 +48,7 @@ class HttpUpstream(Upstream):
         try:
             self._connections = _Connections(pool, pools)
         except ValueError as error:
-            at = child(child("/backend_pools", pool.name), "http")
+            at = child(pool.pointer, "http")
             raise ConfigError([Problem(child(at, "tls"), str(error))]) from None
 
     def start(self, exchange: Exchange, now: float) -> None:

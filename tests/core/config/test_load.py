@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7proxy.core.config import ConfigError, config_from, parse_config
+from l7proxy.core.config import ConfigError, amended, config_from, parse_config
 from l7proxy.core.config.model import split_address
 
 
@@ -30,6 +30,46 @@ def test_backends_at_the_top_are_one_pool_that_takes_every_path() -> None:
     config = config_from({"backends": ["x:1"], "algorithm": "least-connections"})
     assert config.backend_pools["default"].algorithm == "least-connections"
     assert [route.path_pattern for route in config.effective_routes] == ["/*"]
+    assert config.pool_pointer("default") == ""
+
+
+def test_every_key_of_a_pool_may_stand_at_the_top_where_there_is_only_one() -> None:
+    pool = {"backends": ["x:1"], "health": {"rise": 1}, "upstream": "http", "slow_start": 3,
+            "rate_limit": {"requests_per_second": 1}, "simulate": {"status": 201}}  # fmt: skip
+    rest = {"paths": {"merge_slashes": False}, "server": {"via": "edge"}, "default": "default"}
+    config = config_from(pool | rest)
+    whole = config_from({"backend_pools": {"default": pool}, **rest})
+    assert config.backend_pools == whole.backend_pools
+    assert (config.paths, config.server, config.default) == (
+        whole.paths, whole.server, whole.default,
+    )  # fmt: skip
+    assert whole.pool_pointer("default") == "/backend_pools/default"
+
+
+def test_a_configuration_is_amended_with_what_has_a_key_of_its_own() -> None:
+    config = config_from({"backend_pools": {"a": {"backends": ["x"]}}})
+    assert amended(config, {"name": "n", "version": 3, "notes": []}) is config
+    routes = [{"path": "/", "backend_pool": "a"}]
+    assert amended(config, {"routes": routes, "seed": 1}).routes is not None
+    assert amended(config, {"backends": ["y"], "seed": 1}).backend_pools.keys() == {"default"}
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    ({"health": {}}, ["/health: needs backends beside it"]),
+    ({"routs": [], "rate_limits": {"per_ip": {}}},
+     ['/routs: unknown key; did you mean "routes"?',
+      '/rate_limits/per_ip: "requests_per_second" is missing']),
+    ({"backend_pool": {}, "backends": []},
+     ['/backend_pool: unknown key; did you mean "backend_pools"?',
+      "/backends: needs at least 1 element(s)"]),
+    ({"routes": [{"path": "/", "backend_pool": "b"}]},
+     ['/routes/0/backend_pool: no pool named "b"']),
+])  # fmt: skip
+def test_an_amendment_that_is_wrong_or_nearly_a_key_is_refused(value: Any, expected: Any) -> None:
+    config = config_from({"backend_pools": {"a": {"backends": ["x"]}}})
+    with pytest.raises(ConfigError) as caught:
+        amended(config, value)
+    assert list(map(str, caught.value.problems)) == expected
 
 
 @pytest.mark.parametrize(("value", "expected"), [
@@ -42,9 +82,23 @@ def test_backends_at_the_top_are_one_pool_that_takes_every_path() -> None:
     ({"backend_pools": {"a": {"backends": ["x:1", "x:1"]}}},
      ['/backend_pools/a/backends/1: a backend named "x:1" is in this pool already']),
     ({"backends": ["x:0"]},
-     ['/backend_pools/default/backends/0: "x:0": the port must be a number from 1 to 65535']),
-    ({"backends": ["x"], "algorithm": "slowest"},
-     ['/backend_pools/default/algorithm: no selector named "slowest"']),
+     ['/backends/0: "x:0": the port must be a number from 1 to 65535']),
+    ({"backends": ["x"], "algorithm": "slowest"}, ['/algorithm: no selector named "slowest"']),
+    ({"backends": ["x"], "options": {"points": 1}}, ["/options/points: unknown key"]),
+    ({"backends": ["x"], "health": {"rise": 0}, "server": {"via": ""}},
+     ["/health/rise: must be at least 1, not 0", '/server/via: "" must be a name']),
+    ({"backends": ["x"], "algoritm": "first"},
+     ['/algoritm: unknown key; did you mean "algorithm"?']),
+    ({"backends": ["x"], "routes": []},
+     ['/routes: a pool that stands at the top takes every request; '
+      'to have routes, write it inside "backend_pools"']),
+    ({"backends": ["x"], "backend_pools": {"a": {"backends": ["x"]}}},
+     ['/backends: is a pool\'s: write it inside "backend_pools"']),
+    ({"algorithm": "first", "backend_pool": {}},
+     ['/algorithm: is a pool\'s: write it inside "backend_pools", or "backends" beside it',
+      '/backend_pool: unknown key; did you mean "backend_pools"?', '"backend_pools" is missing']),
+    ({"backends": ["x"], "default": {"backend_pool": "default", "rewrite": {"strip_prefix": "/%"}}},
+     ['/default/rewrite/strip_prefix: "/%" begins no path']),
 ])  # fmt: skip
 def test_what_is_wrong_is_refused(value: Any, expected: list[str]) -> None:
     found = problems(value)

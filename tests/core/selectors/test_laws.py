@@ -457,7 +457,7 @@ def test_a_ring_with_too_many_points_is_refused() -> None:
     with pytest.raises(ConfigError) as refused:
         many("ring-hash", 2, [65_535, 1])
     assert str(refused.value) == (
-        "/backend_pools/default/options: the ring would have 10,485,760 points, and 10,000,000 is "
+        "/options: the ring would have 10,485,760 points, and 10,000,000 is "
         "the limit: give fewer points for each unit of weight"
     )
     assert len(set(homes(many("ring-hash", 2, [65_535, 1], points=1), 10))) == 1

@@ -77,4 +77,4 @@ def test_a_name_that_leads_to_no_selector_is_refused(
     with pytest.raises(ConfigError) as refused:
         pool_of(name, 1)
     (problem,) = refused.value.problems
-    assert problem.pointer == "/backend_pools/default/algorithm"
+    assert problem.pointer == "/algorithm"
