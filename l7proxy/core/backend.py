@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.model import split_address
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,13 +75,9 @@ class Backend:
         self.total = 0
         """Attempts it was given."""
         self.failures = 0
-        """Attempts that ended without a response, or with one of status 500 or more."""
+        """Attempts without a response, with one of status 500 or more, or one that broke off."""
         self.bars = 0
         self.eligible = True
-
-    @property
-    def host_and_port(self) -> tuple[str, int | None]:
-        return split_address(self.address)
 
     def why_not(self) -> Iterator[str]:
         """The names of the bars that are up."""

@@ -78,7 +78,6 @@ class Breaker(Watcher):
         if began_at < circuit.since:
             return
         if circuit.state is CLOSED:
-            circuit.in_a_row = 0
             if circuit.rate is not None:
                 circuit.rate.add(now, failed=False)
         elif circuit.state is HALF_OPEN:
@@ -88,14 +87,28 @@ class Breaker(Watcher):
             else:
                 self._probe_ended(backend, circuit, now)
 
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuit(backend)
+        if began_at >= circuit.since:
+            circuit.in_a_row = 0
+
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         circuit = self._circuit(backend)
-        if began_at < circuit.since:
-            return
+        if began_at >= circuit.since:
+            too_often = circuit.rate is not None and circuit.rate.add(now, failed=True)
+            self._judge(backend, circuit, now, too_often=too_often)
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuit(backend)
+        if began_at >= circuit.since:
+            too_often = circuit.rate is not None and circuit.rate.turn(now)
+            self._judge(backend, circuit, now, too_often=too_often)
+
+    def _judge(self, backend: Backend, circuit: _Circuit, now: float, *, too_often: bool) -> None:
+        """After one more failure."""
         if circuit.state is CLOSED:
             circuit.in_a_row += 1
             limit = self._config.failures
-            too_often = circuit.rate is not None and circuit.rate.add(now, failed=True)
             if too_often or (limit is not None and circuit.in_a_row >= limit):
                 self._open(backend, circuit, now)
         elif circuit.state is HALF_OPEN:

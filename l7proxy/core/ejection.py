@@ -53,19 +53,32 @@ class Ejection(Watcher):
         record = self._record(backend)
         if record.out is not None or began_at < record.returned_at:
             return
-        record.in_a_row = 0
         # Who did well for as long as it was last away starts with a clean sheet.
         if record.ejections and now - record.returned_at >= self._duration(record.ejections):
             record.ejections = 0
         if record.rate is not None:
             record.rate.add(now, failed=False)
 
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        record = self._record(backend)
+        if began_at >= record.returned_at:
+            record.in_a_row = 0
+
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         record = self._record(backend)
-        if record.out is not None or began_at < record.returned_at:
-            return
+        if record.out is None and began_at >= record.returned_at:
+            too_often = record.rate is not None and record.rate.add(now, failed=True)
+            self._judge(backend, record, now, too_often=too_often)
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        record = self._record(backend)
+        if record.out is None and began_at >= record.returned_at:
+            too_often = record.rate is not None and record.rate.turn(now)
+            self._judge(backend, record, now, too_often=too_often)
+
+    def _judge(self, backend: Backend, record: _Record, now: float, *, too_often: bool) -> None:
+        """After one more failure."""
         record.in_a_row += 1
-        too_often = record.rate is not None and record.rate.add(now, failed=True)
         limit = self._config.consecutive_failures
         if (too_often or (limit is not None and record.in_a_row >= limit)) and self._may_eject():
             self._eject(backend, record, now)

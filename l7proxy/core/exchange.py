@@ -68,6 +68,7 @@ class Exchange:
 
     __slots__ = (
         "_failure",
+        "_has_failed",
         "_kept",
         "_proxy",
         "_timer",
@@ -192,7 +193,8 @@ class Exchange:
         if self.state is not ATTEMPTING:
             return False
         assert self.pool is not None
-        self._report(now, failed=status >= 500)
+        self._has_failed = failed = status >= 500
+        self._report(self.pool.failed if failed else self.pool.succeeded, now)
         if status in self.pool.retry.statuses and self._try_again(now, sent=True):
             self._failure = UPSTREAM_ERROR.with_status(status)
             return False
@@ -207,7 +209,7 @@ class Exchange:
     def completed(self, now: float) -> None:
         """The response ended as it should."""
         if self.state is RESPONDING:
-            self._end(now)
+            self._complete(now)
 
     def answered(self, response: HttpResponse, now: float) -> None:
         """A whole response came at once: `responded` and `completed` in one.
@@ -217,7 +219,7 @@ class Exchange:
         """
         if self.responded(response.status, now, response.headers):
             self.response = self._edited(response)
-            self._end(now)
+            self._complete(now)
         else:
             self._kept = response
 
@@ -226,13 +228,17 @@ class Exchange:
 
         `sent` is False where no byte of the request reached the backend.
         """
+        pool = self.pool
         if self.state is RESPONDING:
-            self._report(now, failed=True)
+            assert pool is not None
+            if not self._has_failed:
+                self._report(pool.broke_off, now)
             self._end(now)
             self.verdict = verdict
         if self.state is not ATTEMPTING:
             return
-        self._report(now, failed=True)
+        assert pool is not None
+        self._report(pool.failed, now)
         self._failure = verdict
         self._kept = None
         if not self._try_again(now, sent=sent):
@@ -400,13 +406,20 @@ class Exchange:
         if self.state is not WAITING:
             self._proxy.ready[self] = None
 
-    def _report(self, now: float, *, failed: bool) -> None:
+    def _complete(self, now: float) -> None:
+        pool = self.pool
+        assert pool is not None
+        if pool.watchers and not self._has_failed:
+            self._report(pool.completed, now)
+        self._end(now)
+
+    def _report(self, event: Callable[[Backend, float, float], None], now: float) -> None:
         """Tells the pool's policies how the attempt went, and notes if the circuit changed."""
         pool, backend = self.pool, self.backend
         assert pool is not None and backend is not None
         breaker = pool.breaker
         before = None if breaker is None else breaker.state(backend)
-        pool.observe(backend, self.attempt_at, now, failed=failed)
+        event(backend, self.attempt_at, now)
         if breaker is not None and breaker.state(backend) is not before:
             self.circuit_state = breaker.state(backend)
 

@@ -27,13 +27,26 @@ class FailureRate:
 
     def add(self, now: float, *, failed: bool) -> bool:
         """Counts one outcome; whether too many of the window's outcomes are failures now."""
+        slot = self._slot(now)
+        self._seen[slot] += 1
+        self._failed[slot] += failed
+        return self._has_too_many()
+
+    def turn(self, now: float) -> bool:
+        """One that was counted as good is a failure after all; whether they are too many now."""
+        self._failed[self._slot(now)] += 1
+        return self._has_too_many()
+
+    def _slot(self, now: float) -> int:
+        """Where this instant is counted; slides the window so far."""
         slot = int(now * SLICES / self._config.window)
         if slot >= self._first + SLICES:
             for old in range(self._first, min(slot - SLICES + 1, self._first + SLICES)):
                 self._seen[old % SLICES] = self._failed[old % SLICES] = 0
             self._first = slot - SLICES + 1
-        self._seen[slot % SLICES] += 1
-        self._failed[slot % SLICES] += failed
+        return slot % SLICES
+
+    def _has_too_many(self) -> bool:
         seen = sum(self._seen)
         too_many = sum(self._failed) >= self._config.share * seen
         return seen >= self._config.min_requests and too_many

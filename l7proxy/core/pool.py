@@ -206,17 +206,31 @@ class Pool:
         for watcher in self.watchers:
             watcher.began(backend, now)
 
-    def observe(self, backend: Backend, began_at: float, now: float, *, failed: bool) -> None:
-        """Hears now how an attempt went."""
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
+        """Hears now that an attempt brought a good response."""
         if self._hears_times:
-            self.selector.observed(backend, now - began_at, now, failed=failed)
-        if failed:
-            backend.failures += 1
-            for watcher in self.watchers:
-                watcher.failed(backend, began_at, now)
-        else:
-            for watcher in self.watchers:
-                watcher.succeeded(backend, began_at, now)
+            self.selector.observed(backend, now - began_at, now, failed=False)
+        for watcher in self.watchers:
+            watcher.succeeded(backend, began_at, now)
+
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
+        """Hears now that an attempt brought no response, or one that is a failure."""
+        if self._hears_times:
+            self.selector.observed(backend, now - began_at, now, failed=True)
+        backend.failures += 1
+        for watcher in self.watchers:
+            watcher.failed(backend, began_at, now)
+
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        """Hears now that a good response has come to its end."""
+        for watcher in self.watchers:
+            watcher.completed(backend, began_at, now)
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        """Hears now that a response that began well broke off."""
+        backend.failures += 1
+        for watcher in self.watchers:
+            watcher.broke_off(backend, began_at, now)
 
     def drop(self, backend: Backend, began_at: float, now: float) -> None:
         """Hears that nobody waits for the outcome of an attempt any more."""

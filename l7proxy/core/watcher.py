@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 class Watcher:
     """Hears of every attempt on a pool's backends; overrides what it cares for.
 
-    Each `began` is followed by exactly one of `succeeded`, `failed` and `dropped`, which are told
-    again when the attempt `began_at`: what began under other circumstances says little about the
-    present ones.
+        began ──> succeeded ──> completed, or broke_off, or nothing more
+            └──> failed, or dropped
+
+    So an attempt fails at most once: a response that is a failure by its status is not told of
+    again, and nothing is told where the client left in the middle of one. All are told when the
+    attempt `began_at`: what began under other circumstances says little about the present ones.
     """
 
     def began(self, backend: Backend, now: float) -> None:
@@ -23,6 +26,12 @@ class Watcher:
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
         """The backend began a good response."""
+
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        """The good response has come to its end."""
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        """The response began well and broke off: the attempt failed after all."""
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         """The attempt ended without a response, or with one of status 500 or more."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from l7proxy.core import HttpResponse
 from l7proxy.core.exchange import ATTEMPTING
 from l7proxy.core.verdict import RESET
@@ -55,6 +57,54 @@ def test_too_large_a_share_of_failures_opens_it() -> None:
     assert story.circuit == "closed"
     story.begin().answered(BAD, 0.0)
     assert story.circuit == "open"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_responses_that_break_off_are_failures_in_a_row(status: int) -> None:
+    story = Broken(failures=2)
+    first = story.begin()
+    first.responded(status, 0.0)
+    first.failed(RESET, 0.0)
+    assert (story.circuit, first.circuit_state) == ("closed", None)
+    second = story.begin()
+    second.responded(200, 0.0)
+    assert story.circuit == "closed"
+    second.failed(RESET, 0.0)
+    assert (story.circuit, second.circuit_state) == ("open", "open")
+
+
+def test_a_response_that_breaks_off_is_one_of_those_that_a_rate_is_a_share_of() -> None:
+    rate = {"share": 1, "min_requests": 2}
+    story = Broken(failures=None, failure_rate=rate)
+    for circuit in ("closed", "open"):
+        exchange = story.begin()
+        exchange.responded(200, 0.0)
+        exchange.failed(RESET, 0.0)
+        assert story.circuit == circuit
+
+
+def test_a_probe_whose_response_breaks_off_opens_it_again() -> None:
+    story = Broken(successes=2)
+    story.trip()
+    story.proxy.advance(2.0)
+    probe = story.begin(2.0)
+    probe.responded(200, 2.0)
+    assert (story.circuit, story.begin(2.0).state) == ("half-open", ATTEMPTING)
+    probe.failed(RESET, 2.1)
+    assert story.circuit == "open"
+
+
+def test_what_breaks_off_after_the_circuit_closed_is_no_evidence() -> None:
+    story = Broken(failures=2)
+    story.begin(0.0).answered(BAD, 0.0)
+    story.trip()
+    story.proxy.advance(2.0)
+    probe = story.begin(2.0)
+    probe.responded(200, 2.5)
+    assert story.circuit == "closed"
+    story.begin(2.6).answered(BAD, 2.6)
+    probe.failed(RESET, 3.0)
+    assert story.circuit == "closed"
 
 
 def test_half_open_lets_so_many_through_at_once() -> None:

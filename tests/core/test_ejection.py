@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from l7proxy.core import HttpResponse
+from l7proxy.core.verdict import RESET
 from tests.core.test_exchange import Story
 
 GOOD, BAD = HttpResponse(200), HttpResponse(500)
@@ -51,6 +52,69 @@ def test_who_does_well_for_as_long_as_it_was_out_has_a_clean_sheet() -> None:
     assert story.pool.snapshot()["backends"]["a"]["ejections"] == 1
     story.answer(GOOD, 4.0)
     assert story.pool.snapshot()["backends"]["a"]["ejections"] == 0
+
+
+def broken_off(story: Story, now: float, status: int = 200) -> None:
+    """A response of the one backend of which only a part comes."""
+    exchange = story.begin(now)
+    exchange.responded(status, now)
+    exchange.failed(RESET, now)
+
+
+def test_a_failure_that_breaks_off_is_one_failure() -> None:
+    story = Ejecting("a", consecutive_failures=2, max_share=1)
+    broken_off(story, 0.0, 500)
+    assert story.out() == ""
+    broken_off(story, 0.0, 500)
+    assert story.out() == "a"
+
+
+def test_responses_that_break_off_one_after_the_other_are_failures_in_a_row() -> None:
+    story = Ejecting("a", consecutive_failures=3, max_share=1)
+    broken_off(story, 0.0)
+    broken_off(story, 0.0)
+    story.answer(GOOD, 0.0)
+    broken_off(story, 0.0)
+    broken_off(story, 0.0)
+    assert story.out() == ""
+    broken_off(story, 0.0)
+    assert story.out() == "a"
+
+
+def test_a_response_that_breaks_off_is_one_of_those_that_a_rate_is_a_share_of() -> None:
+    rate = {"share": 0.6, "min_requests": 5}
+    story = Ejecting("a", consecutive_failures=None, failure_rate=rate, max_share=1)
+    for _ in range(3):
+        broken_off(story, 0.0)
+    story.answer(GOOD, 0.0)
+    assert story.out() == ""
+    broken_off(story, 0.0)
+    assert story.out() == "a"
+
+
+def test_what_breaks_off_after_an_ejection_began_is_no_reason_for_another() -> None:
+    story = Ejecting("a", max_share=1)
+    old = [story.begin() for _ in range(3)]
+    for exchange in old:
+        exchange.responded(200, 0.0)
+    old[0].failed(RESET, 0.0)
+    old[1].failed(RESET, 1.0)
+    story.proxy.advance(2.0)
+    old[2].failed(RESET, 2.0)
+    assert story.pool.snapshot()["backends"]["a"]["ejections"] == 1
+
+
+def test_what_was_begun_before_a_backend_was_back_does_not_end_its_failures_in_a_row() -> None:
+    story = Ejecting("a", consecutive_failures=2, max_share=1)
+    old = story.begin()
+    old.responded(200, 0.0)
+    story.answer(BAD, 0.0)
+    story.answer(BAD, 0.0)
+    story.proxy.advance(2.0)
+    story.answer(BAD, 2.0)
+    old.completed(2.0)
+    story.answer(BAD, 2.0)
+    assert story.out() == "a"
 
 
 def test_only_a_share_of_the_pool_is_ejected() -> None:

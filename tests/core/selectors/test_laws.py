@@ -150,7 +150,8 @@ def played(
                 pool.acquire(picked, now)
                 held.append(picked)
         elif step == "c" and held:
-            pool.observe(held[0], now - number / 10, now, failed=number == 3)
+            tell = pool.failed if number == 3 else pool.succeeded
+            tell(held[0], now - number / 10, now)
             pool.release(held.popleft(), now)
         elif step == "w":
             pool.set_weight(backend, number + 0.5)
@@ -170,7 +171,7 @@ def test_an_idle_pool_is_drawn_from_by_weight(algorithm: str, weights: tuple[flo
     if algorithm == "least-time":
         # By weight it is where all are as fast as each other for their weight.
         for backend in pool.backends:
-            pool.observe(backend, -backend.weight, 0.0, failed=False)
+            pool.succeeded(backend, -backend.weight, 0.0)
     counts = Counter(homes(pool, 20_000))
     # Five standard deviations: the seed is fixed, and chance alone would fail once in a million.
     assert most_off(counts, {b.name: b.weight for b in pool.backends}) < 5
@@ -189,7 +190,7 @@ def test_weights_that_change_and_backends_that_go_change_the_draw(algorithm: str
     pool.add("b9", config.backend_pools["default"].backends[0], 0.0)
     if algorithm == "least-time":
         for backend in pool.backends:
-            pool.observe(backend, -backend.weight, 0.0, failed=False)
+            pool.succeeded(backend, -backend.weight, 0.0)
     weights = {b.name: b.weight for b in pool.backends if b.eligible}
     assert set(weights) == {"b0", "b2", "b4", "b5", "b6", "b7", "b8", "b9"}
     assert most_off(Counter(homes(pool, 20_000)), weights) < 5
@@ -235,7 +236,7 @@ def test_ten_times_slower_is_less_than_a_fifth_of_a_fair_share(count: int, seed:
         now += random.expovariate(5.0 * count)
         while ends and ends[0][0] <= now:
             due, began, index = heappop(ends)
-            pool.observe(pool.backends[index], began, due, failed=False)
+            pool.succeeded(pool.backends[index], began, due)
             pool.release(pool.backends[index], due)
         backend = pool.selector.pick()
         assert backend is not None
@@ -249,10 +250,10 @@ def test_ten_times_slower_is_less_than_a_fifth_of_a_fair_share(count: int, seed:
 def test_a_slow_backend_is_tried_again_when_its_time_is_forgotten() -> None:
     pool = many("least-time", 2, decay=10)
     slow, fast = pool.backends
-    pool.observe(slow, -1.0, 0.0, failed=False)
+    pool.succeeded(slow, -1.0, 0.0)
     seen = []
     for now in range(40):
-        pool.observe(fast, now - 0.1, now, failed=False)
+        pool.succeeded(fast, now - 0.1, now)
         seen.append(pool.selector.pick())
     back = seen.index(slow)
     # e^-2.3 is a tenth, and the decay is 10 s.
@@ -263,18 +264,18 @@ def test_failing_fast_does_not_make_a_backend_look_fast() -> None:
     pool = many("least-time", 2)
     broken, well = pool.backends
     for now in range(3):
-        pool.observe(broken, now - 0.2, now, failed=False)
-        pool.observe(well, now - 0.1, now, failed=False)
-        pool.observe(broken, now - 0.001, now, failed=True)
+        pool.succeeded(broken, now - 0.2, now)
+        pool.succeeded(well, now - 0.1, now)
+        pool.failed(broken, now - 0.001, now)
     assert {pool.selector.pick() for _ in range(20)} == {well}
-    pool.observe(well, -27.0, 3, failed=True)
+    pool.failed(well, -27.0, 3)
     assert {pool.selector.pick() for _ in range(20)} == {broken}
 
 
 def test_who_was_never_heard_of_gets_one_request_at_a_time() -> None:
     pool = many("least-time", 2)
     known, unknown = pool.backends
-    pool.observe(known, -0.01, 0.0, failed=False)
+    pool.succeeded(known, -0.01, 0.0)
     assert pool.selector.pick() is unknown
     pool.acquire(unknown, 0.0)
     assert pool.selector.pick() is known
