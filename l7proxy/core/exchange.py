@@ -371,16 +371,17 @@ class Exchange:
         wait = retry.backoff(self.attempts)
         if pool.out_of_time(self.opened_at, now + wait):
             return False
-        if not (self.tried or retry.affords(pool.active)):
+        if sent and not retry.affords(self, pool.requests):
             return False
         tried = (*self.tried, backend)
         another = None if wait else pool.choose(self, now, tried)
         if another is None and not wait:
             return False
-        if not self.tried:
-            retry.in_flight += 1
+        if sent:
+            retry.counted.add(self)
         self.tried = tried
         if another is None:
+            retry.pausing.add(self)
             self._leave_backend(now)
             self._timer = self._proxy.timers.schedule(now + wait, self._resume)
             return True
@@ -397,6 +398,7 @@ class Exchange:
         self._timer = None
         pool = self.pool
         assert pool is not None
+        pool.retry.pausing.discard(self)
         backend = pool.choose_anew(self, now)
         if backend is not None:
             self._begin(backend, now)
@@ -427,8 +429,8 @@ class Exchange:
         """Ends the exchange: what it held is given back, on every way out, exactly once."""
         pool = self.pool
         if pool is not None:
-            if self.tried and self.state is not ENDED:
-                pool.retry.in_flight -= 1
+            if self.tried:
+                pool.retry.forget(self)
             if self.state is WAITING:
                 pool.queue.pop(self, None)
         self._leave_backend(now)

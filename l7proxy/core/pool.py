@@ -172,6 +172,11 @@ class Pool:
     # Requests.
 
     @property
+    def requests(self) -> int:
+        """Requests in flight: on a backend, waiting for a place, or between two attempts."""
+        return self.active + len(self.queue) + len(self.retry.pausing)
+
+    @property
     def hears_answers(self) -> bool:
         """Whether anything in the pool goes by how single requests were answered."""
         return bool(self.watchers) or self._hears_times
@@ -426,7 +431,7 @@ class Pool:
             "algorithm": self.config.algorithm,
             "active": self.active,
             "waiting": len(self.queue),
-            "retries": self.retry.in_flight,
+            "retries": len(self.retry.counted),
             "retries_denied": self.retry.denied,
             "panic": self._listened_to != _EVERY_BAR,
             **({} if self.affinity is None else {"sticky": self.affinity.snapshot()}),

@@ -104,7 +104,7 @@ def test_a_retry_goes_to_each_backend_once() -> None:
         names.append(exchange.backend.name)
         exchange.failed(RESET, 0.0)
     assert names == ["a", "b", "c"]
-    assert story.pool.retry.in_flight == 0
+    assert not story.pool.retry.counted
 
 
 def test_after_a_wait_one_that_was_tried_before_is_better_than_none() -> None:
@@ -192,7 +192,7 @@ def test_who_is_cancelled_leaves_the_queue_and_the_retries() -> None:
     assert len(story.pool.queue) == 2
     for exchange in (waiting, tried):
         exchange.cancelled(1.0)
-    assert (len(story.pool.queue), story.pool.retry.in_flight) == (0, 0)
+    assert (len(story.pool.queue), len(story.pool.retry.counted)) == (0, 0)
     holder.cancelled(1.0)
     assert story.in_flight() == {"a": 0}
 

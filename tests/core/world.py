@@ -16,7 +16,7 @@ from l7proxy.core.backend import ADMIN_BARS, FULL, HEALTH_BARS, REMOVED, Backend
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange import ENDED, WAITING, Exchange
 from l7proxy.core.health import Probe
-from l7proxy.core.retry import RetryPolicy
+from l7proxy.core.pool import Pool
 from l7proxy.core.verdict import CONNECT_FAILED, RESET
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.carrier import Carrier
@@ -62,23 +62,17 @@ MOST = 40
 """More requests than this at a time would make no new kind of trouble."""
 
 
-class CountedRetries(RetryPolicy):
-    """Retries whose every growth is held to the budget."""
+class OnBudget(set[Exchange]):
+    """The retries on the budget, every growth of which is held to it."""
 
-    __slots__ = ("_in_flight", "world")
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
-    @property  # type: ignore[override]
-    def in_flight(self) -> int:
-        return self._in_flight
-
-    @in_flight.setter
-    def in_flight(self, value: int) -> None:
-        before = getattr(self, "_in_flight", 0)
-        if value > before:
-            config, active = self._config, self.world.pool.active
-            assert before < max(config.budget_min, config.budget * active), "over the budget"
-        assert value >= 0
-        self._in_flight = value
+    def add(self, exchange: Exchange) -> None:
+        config, requests = self._pool.config.retries, self._pool.requests
+        if exchange not in self:
+            assert len(self) < max(config.budget_min, config.budget * requests), "over the budget"
+        super().add(exchange)
 
 
 class World(Upstream):
@@ -103,6 +97,8 @@ class World(Upstream):
         self.responding: list[Exchange] = []
         self.open: dict[Exchange, None] = {}
         """Neither delivered nor cancelled."""
+        self.unsent: set[Exchange] = set()
+        """Those that some backend refused before anything was sent."""
         self.probes: list[Probe] = []
         self.gone: list[Backend] = []
         self.transitions = 0
@@ -115,11 +111,7 @@ class World(Upstream):
 
     def _hold_to_the_rules(self) -> None:
         pool = self.pool
-        retry = CountedRetries.__new__(CountedRetries)
-        retry.world = self
-        for name in ("_config", "_random", "statuses", "denied", "in_flight"):
-            setattr(retry, name, getattr(pool.retry, name))
-        pool.retry = retry
+        pool.retry.counted = OnBudget(pool)
         acquire = pool.acquire
 
         def acquire_only_the_eligible(backend: Backend, now: float) -> None:
@@ -190,6 +182,8 @@ class World(Upstream):
     def fail(self, which: int, sent: bool) -> None:
         exchange = self._take(self.under_way, which)
         if exchange is not None:
+            if not sent:
+                self.unsent.add(exchange)
             exchange.failed(RESET if sent else CONNECT_FAILED, self.now, sent=sent)
             self.carrier.carry(exchange, self.now)
 
@@ -289,7 +283,9 @@ class World(Upstream):
         assert len(waiting) + len(on_backends) == len(self.open)
         assert len(pool.queue) <= self.config.queue.size
         assert not (pool.queue and any(b.eligible for b in backends)), "waits for nothing"
-        assert pool.retry.in_flight == sum(bool(e.tried) for e in self.open)
+        retried = {e for e in self.open if e.tried}
+        assert pool.retry.counted <= retried <= pool.retry.counted | self.unsent
+        assert pool.retry.pausing == set(waiting) - set(pool.queue)
         assert not self.proxy.ready and not self.proxy.probes
         due = self.proxy.next_deadline()
         assert due is None or due >= self.now
@@ -313,7 +309,7 @@ class World(Upstream):
         self.now = until
         self.check()
         assert not self.open and self.pool.active == 0 and not self.pool.queue
-        assert self.pool.retry.in_flight == 0
+        assert not self.pool.retry.counted and not self.pool.retry.pausing
         for backend in self.pool.backends:
             assert not backend.bars, f"{backend} is not back"
             assert backend.in_flight == 0

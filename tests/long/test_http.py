@@ -1,4 +1,4 @@
-"""What takes minutes: huge bodies, slow clients, chaos among the backends, endless reloads.
+"""What takes minutes: huge bodies, slow clients, endless reloads.
 
 pytest --long -s tests/long
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import signal
 import socket
@@ -18,58 +17,23 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from l7proxy.core.config import config_from
-from l7proxy.server.loop import new_event_loop
-from l7proxy.server.server import Server, bind
+from tests.long.processes import Backend, config, get, running
 from tests.processes import MAIN
 from tests.server.support import free_port
 
 pytestmark = pytest.mark.long
 
 MIB = 1 << 20
-BACKEND = Path(__file__).with_name("backend.py")
-
-
-class Backend:
-    """A backend process on a port that it keeps."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, str(BACKEND), str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
 
 @pytest.fixture
 def backends() -> Iterator[list[Backend]]:
-    made = [Backend() for _ in range(3)]
-    yield made
-    for backend in made:
-        backend.stop()
-
-
-def config(backends: list[Backend], **pool: Any) -> dict[str, Any]:
-    addresses = [backend.address for backend in backends]
-    return {"backend_pools": {"api": {"backends": addresses, "upstream": "http", **pool}}}
+    with running(3) as made:
+        yield made
 
 
 @contextmanager
@@ -103,11 +67,6 @@ def rss(process: subprocess.Popen[bytes]) -> float:
     """Resident memory in MiB."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / MIB
-
-
-def get(path: str, method: str = "GET", length: int = 0) -> bytes:
-    more = f"Content-Length: {length}\r\n" if length else ""
-    return f"{method} /api{path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode()
 
 
 def transfer(port: int, head: bytes, up: int, down: int, look: Any) -> None:
@@ -231,101 +190,3 @@ def test_a_hundred_reloads_under_load_fail_no_request(
 
     with proxy(tmp_path, config(backends)) as (process, port):
         asyncio.run(main(process, port))
-
-
-def test_chaos_among_the_backends_is_not_seen_by_clients(backends: list[Backend]) -> None:
-    """For two minutes one backend at a time is killed, frozen or drained; the others are well."""
-    settings = config(
-        backends,
-        timeouts={"attempt": 1},
-        retries={"attempts": 3, "budget": 1},
-        health={"path": "/", "interval": 0.5, "timeout": 1, "rise": 1, "fall": 2},
-    )
-    outcomes: Counter[str] = Counter()
-    dice = Random(1)
-
-    async def client(port: int, method: str, end: asyncio.Event) -> None:
-        reader = writer = None
-        while not end.is_set():
-            try:
-                if writer is None:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                assert reader is not None
-                writer.write(get("/x", method))
-                async with asyncio.timeout(30):
-                    head = await reader.readuntil(b"\r\n\r\n")
-                    (length,) = [
-                        int(f[15:])
-                        for f in head.lower().split(b"\r\n")
-                        if f[:15] == b"content-length:"
-                    ]
-                    await reader.readexactly(length)
-                outcomes[f"{method} {head[9:12].decode()}"] += 1
-                if b"connection: close" in head.lower():
-                    writer.close()
-                    writer = None
-            except (OSError, asyncio.IncompleteReadError) as error:
-                outcomes[f"{method} {error!r}"] += 1
-                writer = None
-            await asyncio.sleep(0.02)
-        if writer is not None:
-            writer.close()
-
-    async def trouble(server: Server, end: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + 120
-        pool = server.service.proxy.pools["api"]
-        while loop.time() < until:
-            victim = dice.choice(backends)
-            kind = dice.choice(["kill", "freeze", "drain"])
-            outcomes[kind] += 1
-            if kind == "kill":
-                victim.stop()
-                await asyncio.sleep(1)
-                await loop.run_in_executor(None, victim.start)
-            elif kind == "freeze":
-                victim.process.send_signal(signal.SIGSTOP)
-                await asyncio.sleep(2)
-                victim.process.send_signal(signal.SIGCONT)
-            else:
-                rest = [backend for backend in backends if backend is not victim]
-                server.reload(config_from({**settings, **config(rest, **extra)}))
-                await asyncio.sleep(1)
-                server.reload(config_from(settings))
-            # Until it is known to be well again.
-            await asyncio.sleep(1.5)
-            pool = server.service.proxy.pools["api"]
-        assert pool is not None
-        end.set()
-
-    extra = {k: v for k, v in settings["backend_pools"]["api"].items() if k != "backends"}
-    extra.pop("upstream")
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        server = Server(config_from(settings), Random(0), loop, lambda line: None)
-        sock = bind("127.0.0.1:0")
-        port = sock.getsockname()[1]
-        open_before = len(os.listdir("/proc/self/fd"))
-        await server.start([sock])
-        end = asyncio.Event()
-        methods = ["GET"] * 180 + ["POST"] * 20
-        clients = [asyncio.ensure_future(client(port, method, end)) for method in methods]
-        await trouble(server, end)
-        await asyncio.gather(*clients)
-        pool = server.service.proxy.pools["api"]
-        in_flight = sum(backend.in_flight for backend in pool.backends)
-        await server.stop()
-        for _ in range(20):
-            await asyncio.sleep(0.05)
-        tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-        leaked = len(os.listdir("/proc/self/fd")) - open_before
-        print(f"\n{dict(outcomes)}, in flight {in_flight}, descriptors {leaked:+}")
-        assert in_flight == 0 and not tasks and leaked <= 0
-        assert not [what for what in outcomes if what.startswith("GET") and what != "GET 200"]
-
-    loop = new_event_loop(fast=True)
-    try:
-        loop.run_until_complete(main())
-    finally:
-        loop.close()

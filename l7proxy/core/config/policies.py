@@ -56,7 +56,9 @@ class RetryConfig(Record):
         ListOf(count(400, 599)), "statuses that are tried again elsewhere", default=()
     )
     budget: float = field(
-        share(), "retries in flight, as a share of the pool's requests in flight", default=0.2
+        share(),
+        "retries in flight, as a share of the pool's requests in flight; a failed connect is free",
+        default=0.2,
     )
     budget_min: int = field(
         count(0), "retries that may be in flight however little traffic there is", default=3
