@@ -22,7 +22,7 @@ from l7proxy.core.verdict import RATE_LIMITED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from l7proxy.core.config import Config
@@ -100,12 +100,16 @@ class Buckets:
 
 
 class Limit:
-    """One limit: its name for people, its buckets, and what it has done so far."""
+    """One limit: its name for people, its buckets, and what it has done so far.
 
-    __slots__ = ("admitted", "buckets", "config", "name", "refused")
+    `identity` is what it is known by in another configuration.
+    """
 
-    def __init__(self, name: str, config: LimitConfig) -> None:
+    __slots__ = ("admitted", "buckets", "config", "identity", "name", "refused")
+
+    def __init__(self, name: str, config: LimitConfig, identity: str) -> None:
         self.name = name
+        self.identity = identity
         self.config = config
         self.buckets = Buckets(config.requests_per_second, config.size, config.max_keys)
         self.admitted = 0
@@ -178,7 +182,10 @@ class RateLimits:
         general = config.rate_limits
         everywhere = () if general is None else self._general(general)
         self._route_rules = [
-            everywhere + self._scoped(f"route {route.pattern}", route.config.rate_limit)
+            everywhere
+            + self._scoped(
+                f"route {route}", route.config.rate_limit, f"route {route.config.identity}"
+            )
             for route in routes
         ]
         self._pool_rules = {
@@ -223,11 +230,15 @@ class RateLimits:
         return True
 
     def take_over(self, before: RateLimits) -> None:
-        """Goes on where another configuration's limits of the same names stopped."""
-        old = {limit.name: limit for limit in before.limits}
-        for limit in self.limits:
-            if limit.name in old:
-                limit.take_over(old[limit.name])
+        """Goes on where the same limits in another configuration stopped.
+
+        Those that can't be told apart, in either, start anew: better one that was used up too
+        little than one that was used up by somebody else's requests.
+        """
+        old = _by_identity(before.limits)
+        for identity, limit in _by_identity(self.limits).items():
+            if identity in old:
+                limit.take_over(old[identity])
 
     def consulted(
         self, request: HttpRequest, route: Route, pool_name: str | None, now: float
@@ -250,8 +261,8 @@ class RateLimits:
         """The state of every limit, in the order: per_ip, API key tiers, routes, pools."""
         return [limit.snapshot() for limit in self.limits]
 
-    def _limit(self, name: str, config: LimitConfig) -> Limit:
-        limit = Limit(name, config)
+    def _limit(self, name: str, config: LimitConfig, identity: str | None = None) -> Limit:
+        limit = Limit(name, config, identity or name)
         self.limits.append(limit)
         return limit
 
@@ -267,15 +278,25 @@ class RateLimits:
             rules.append(_per_api_key(config, tiers))
         return tuple(rules)
 
-    def _scoped(self, name: str, config: ScopedLimitConfig | None) -> tuple[Rule, ...]:
+    def _scoped(
+        self, name: str, config: ScopedLimitConfig | None, identity: str | None = None
+    ) -> tuple[Rule, ...]:
         if config is None:
             return ()
-        limit = self._limit(name, config)
+        limit = self._limit(name, config, identity)
         if config.per == "everyone":
             return (lambda request: (limit, ""),)
         if config.per == "client_ip":
             return (_per_client(limit),)
         return (_per_header(limit, config.per.removeprefix("header:").lower()),)
+
+
+def _by_identity(limits: Iterable[Limit]) -> dict[str, Limit]:
+    """The limits that have an identity to themselves."""
+    found: dict[str, list[Limit]] = {}
+    for limit in limits:
+        found.setdefault(limit.identity, []).append(limit)
+    return {identity: same[0] for identity, same in found.items() if len(same) == 1}
 
 
 def _per_client(limit: Limit) -> Rule:

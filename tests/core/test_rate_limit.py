@@ -298,6 +298,55 @@ def test_another_configuration_goes_on_with_the_buckets() -> None:
     assert admitted(ask(new, X_API_Key="k"))
 
 
+ONE = {"requests_per_second": 0.1, "burst": 1}
+
+
+def with_limited_routes(*routes: dict[str, Any]) -> Proxy:
+    return proxy_with(routes=[{"backend_pool": "api", "rate_limit": ONE, **r} for r in routes])
+
+
+def used_up_by(first: Proxy, second: Proxy, *askers: dict[str, str]) -> list[bool]:
+    """Who is refused by the second, which took over when each had asked the first once."""
+    for asker in askers:
+        assert admitted(ask(first, **asker))
+    second.take_over(first)
+    return [not admitted(ask(second, **asker)) for asker in askers]
+
+
+@pytest.mark.parametrize(("one", "other", "askers"), [
+    ({"host": "a.org"}, {"host": "b.org"}, [{"Host": "a.org"}, {"Host": "b.org"}]),
+    ({"headers": {"X": "1"}}, {"headers": {"X": "2"}}, [{"X": "1"}, {"X": "2"}]),
+    ({"name": "first", "headers": {"X": "1"}}, {"headers": {"X": "2"}}, [{"X": "1"}, {"X": "2"}]),
+])  # fmt: skip
+def test_routes_with_the_same_pattern_go_on_each_with_its_own_buckets(
+    one: dict[str, Any], other: dict[str, Any], askers: list[dict[str, str]]
+) -> None:
+    before = with_limited_routes(one, other)
+    assert used_up_by(before, with_limited_routes(other, one), *askers) == [True, True]
+    (fresh,) = askers[:1]
+    before, after = with_limited_routes(one, other), with_limited_routes(one, other)
+    assert used_up_by(before, after, fresh) == [True]
+    assert admitted(ask(after, **askers[1])), "the other one had asked nothing"
+
+
+def test_a_route_that_keeps_its_name_keeps_its_buckets_whatever_it_asks_for() -> None:
+    before = with_limited_routes({"name": "shop", "path_pattern": "/*"})
+    after = with_limited_routes({"name": "shop", "path_pattern": "/api/*"})
+    assert used_up_by(before, after, {}) == [True]
+    renamed = with_limited_routes({"name": "store", "path_pattern": "/api/*"})
+    assert used_up_by(after, renamed) == []
+    assert admitted(ask(renamed))
+
+
+def test_where_two_routes_can_not_be_told_apart_each_starts_with_full_buckets() -> None:
+    same = [{"name": "x", "headers": {"X": "1"}}, {"name": "x", "headers": {"X": "2"}}]
+    before, after = with_limited_routes(*same), with_limited_routes(*same)
+    assert used_up_by(before, after, {"X": "1"}, {"X": "2"}) == [False, False]
+    alone = with_limited_routes(same[0])
+    assert used_up_by(after, alone) == []
+    assert admitted(ask(alone, X="1"))
+
+
 # What the client is told.
 
 
@@ -361,6 +410,10 @@ def test_the_snapshot_names_every_limit_in_order() -> None:
     assert proxy.limits is not None
     shown = proxy.limits.snapshot()
     assert [one["limit"] for one in shown] == ["per_ip", "per_api_key free", "route /api/*"]
+    routes = [{"host": "a.org", "path": "/x"}, {"name": "late", "path": "/x"}]
+    limits = with_limited_routes(*routes).limits
+    assert limits is not None
+    assert [limit.name for limit in limits.limits] == ["route a.org /x", "route late"]
     assert list(shown[1].items()) == [
         ("limit", "per_api_key free"),
         ("requests_per_second", 2.5),

@@ -356,11 +356,22 @@ class RouteConfig(ActionsConfig):
     def groups(self) -> Collection[str] | None:
         return None if self.path_regex is None else groups_of(self.path_regex)
 
+    @property
+    def identity(self) -> str:
+        """What tells it from other routes: its name or, without one, all that it asks for."""
+        if self.name is not None:
+            return self.name
+        return repr([getattr(self, condition) for condition in CONDITIONS])
+
     def check(self, at: str, problems: Problems) -> None:
         given = [key for key in PATHS if getattr(self, key) is not None]
         if len(given) > 1:
             problems.conflict(at, f"give only one of {', '.join(given)}")
         super().check(at, problems)
+
+
+CONDITIONS = tuple(key for key in RouteConfig.fields if key not in (*ActionsConfig.fields, "name"))
+"""What a route may ask for."""
 
 
 class PathsConfig(Record):
