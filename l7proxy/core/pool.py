@@ -23,7 +23,7 @@ from l7proxy.core.selectors import Selector, find_selector
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from random import Random
     from typing import Any
 
@@ -327,7 +327,11 @@ class Pool:
         self.lower_bar(backend, down, now)
 
     def set_weight(self, backend: Backend, weight: float) -> None:
-        """Changes a backend's weight for good; one that is starting slowly goes on doing so."""
+        """Changes a backend's weight for good; one that is starting slowly goes on doing so.
+
+        Raises ValueError, and changes nothing, where the selector can't work with it.
+        """
+        self.selector.check_weights([*self._weights(but=backend), weight])
         backend.full_weight = weight
         if self._slow_start is None:
             self.weigh(backend, weight)
@@ -344,8 +348,10 @@ class Pool:
         """Takes in a new backend; the others' rotation goes on as it was.
 
         A backend of that name that has been removed and still finishes what it has stays what it
-        was; the name now means the new one.
+        was; the name now means the new one. Raises ValueError, and changes nothing, where the
+        selector can't work with it.
         """
+        self.selector.check_weights([*self._weights(), config.weight])
         backend = Backend(self._next_index, name, config)
         backend.eligible = False
         self._next_index += 1
@@ -366,6 +372,12 @@ class Pool:
         self.raise_bar(backend, REMOVED, now)
         if not backend.in_flight:
             self._forget(backend)
+
+    def _weights(self, but: Backend | None = None) -> Iterator[float]:
+        """The weights of the backends that are there to stay."""
+        for backend in self.backends:
+            if backend is not but and not backend.bars & REMOVED:
+                yield backend.full_weight
 
     def _forget(self, backend: Backend) -> None:
         self.backends.remove(backend)

@@ -47,7 +47,10 @@ def set_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
         for key, value in changes.items()
     }
     if "weight" in loaded:
-        pool.set_weight(backend, loaded["weight"])
+        try:
+            pool.set_weight(backend, loaded["weight"])
+        except ValueError as error:
+            raise BadMember.at("/body/set/weight", str(error)) from None
     if "state" in loaded:
         pool.set_state(backend, loaded["state"], now)
     return {}
@@ -66,7 +69,10 @@ def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
     if _is_taken(pool, name):
         taken = f'a backend named "{name}" is in this pool already'
         raise BadMember.at("/body/backend", taken)
-    pool.add(name, config, now)
+    try:
+        pool.add(name, config, now)
+    except ValueError as error:
+        raise BadMember.at("/body/backend", str(error)) from None
     return {"backend": name}
 
 

@@ -164,38 +164,3 @@ def test_a_bug_in_what_happens_by_itself_is_logged_and_the_node_lives_on(
     timed.node.advance(2.0)
     assert any("RuntimeError: a bug" in line for line in timed.log)
     assert timed.say(3.0, simulate={"latency": 0})[-1]["body"]["status"] == 200
-
-
-# Messages that look at pools and change them.
-
-
-@pytest.mark.parametrize(("body", "text"), [
-    ({"type": "status", "pool": "q"}, '/body/pool: no pool named "q"'),
-    ({"type": "backend", "pool": "p"}, '/body/backend: no backend named "" in pool "p"'),
-    ({"type": "backend", "pool": "p", "backend": "a"},
-     "/body/set: must be an object, not null"),
-    ({"type": "backend", "pool": "p", "backend": "a", "set": {"colour": 1}},
-     "/body/set: takes state and weight"),
-    ({"type": "backend", "pool": "p", "backend": "a", "set": {}},
-     "/body/set: takes state and weight"),
-    ({"type": "add_backend", "pool": "p", "backend": {"address": "a:1", "name": "a"}},
-     '/body/backend: a backend named "a" is in this pool already'),
-    ({"type": "add_backend", "pool": "p", "backend": 5},
-     "/body/backend: must be an object, not a number"),
-])  # fmt: skip
-def test_what_can_not_be_done_is_said(body: dict[str, Any], text: str) -> None:
-    (reply,) = Timed().say(0.0, **body)
-    assert (reply["body"]["code"], reply["body"]["text"]) == (12, text)
-
-
-def test_a_second_backend_on_a_host_is_named_by_its_address() -> None:
-    (reply,) = Timed().say(0.0, type="add_backend", pool="p", backend="a:2")
-    assert reply["body"] == {"type": "add_backend_ok", "in_reply_to": 1, "backend": "a:2"}
-
-
-def test_status_shows_all_pools_or_one() -> None:
-    timed = Timed()
-    (every,) = timed.say(0.0, type="status")
-    (one,) = timed.say(0.0, type="status", pool="p")
-    assert every["body"]["pools"] == one["body"]["pools"]
-    assert every["body"]["replies_dropped"] == 0

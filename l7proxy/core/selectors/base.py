@@ -16,7 +16,7 @@ from l7proxy.core.config.spec import ConfigError, Problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from random import Random
     from typing import Any, ClassVar, TypeVar
 
@@ -57,7 +57,10 @@ class Selector:
     def __init__(
         self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
     ) -> None:
-        """Raises `ConfigError`, with pointers from the pool's options, where they can't be used."""
+        """Raises `ConfigError`, with pointers from the pool's options, where they can't be used.
+
+        Raises ValueError where it can't work with these backends.
+        """
         problems = Problems()
         self.settings = self.options.load(options, "/options", problems)
         if problems:
@@ -65,10 +68,17 @@ class Selector:
         self.backends = backends
         self.random = random
         self.eligible: list[Backend] = []
+        self.check_weights(backend.full_weight for backend in backends)
         self.prepare()
         for backend in backends:
             if backend.eligible:
                 self.joined(backend)
+
+    def check_weights(self, weights: Iterable[float]) -> None:
+        """Raises ValueError, with a text for people, where it can't work with such weights.
+
+        They are those of all backends of the pool. It is asked before anything is changed.
+        """
 
     def prepare(self) -> None:
         """Makes what the other methods need; called once, before any backend joins."""

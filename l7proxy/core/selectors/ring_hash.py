@@ -32,14 +32,13 @@ class RingHash(Places):
     options = RingOptions
     rule = "the next point on the ring whose backend can be used"
 
-    def prepare(self) -> None:
-        points = sum(self._points(backend.full_weight) for backend in self.backends)
+    def check_weights(self, weights: Iterable[float]) -> None:
+        points = sum(map(self._points, weights))
         if points > _MOST_POINTS:
             raise ValueError(
                 f"the ring would have {points:,} points, and {_MOST_POINTS:,} is the limit: "
                 "give fewer points for each unit of weight"
             )
-        super().prepare()
 
     def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
         points: list[int] = []
