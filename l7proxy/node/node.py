@@ -288,8 +288,9 @@ class Node:
         msg_id = given_id if type(given_id) is int else None
         try:
             self._check(value)
-            if "at" in value:
-                self._keep_time(value["at"])
+            given_at = value.get("at")
+            if given_at is not None:
+                self._keep_time(given_at)
             elif not self._clock.started:
                 self._clock.start()
             assert isinstance(body, dict)
@@ -301,10 +302,13 @@ class Node:
             envelope = Envelope(src, called, body["type"], msg_id, body, line, text)
             HANDLERS.get(envelope.kind, Node._operation)(self, envelope)
         except BadMember as error:
-            self._error(src, called, msg_id, MALFORMED, str(error))
+            if _is_answer(body):
+                self._broken(f"a reply was dropped: {error}", line)
+            else:
+                self._error(src, called, msg_id, MALFORMED, str(error))
         except Exception as error:
             self._log_bug(error)
-            if isinstance(body, dict) and "in_reply_to" not in body:
+            if not _is_answer(body):
                 said = f"internal error: {type(error).__name__}"
                 self._error(src, called, msg_id, CRASH, said)
 
@@ -457,8 +461,7 @@ class Node:
             self._answer(envelope, f"{envelope.kind}_ok", reply)
             self._forget_kinds()
             carrier.carry_ready(self._clock.now)
-        elif "in_reply_to" in envelope.body:
-            # An answer to an answer could go on for ever.
+        elif _is_answer(envelope.body):
             self._broken(f'a reply of type "{envelope.kind}" was dropped', envelope.line)
         else:
             text = f'no message type "{envelope.kind}"'
@@ -563,6 +566,17 @@ def _renderer(
         return before + named + after
 
     return render
+
+
+def _is_answer(body: Any) -> bool:
+    """Whether a message answers another: an answer to that in turn could go on for ever."""
+    from l7proxy.node.administration import OPERATIONS
+
+    if not isinstance(body, dict):
+        return False
+    kind = body.get("type")
+    asks = kind in ("http_request", "init", *OPERATIONS)
+    return kind in ("http_response", "error") or ("in_reply_to" in body and not asks)
 
 
 HANDLERS: dict[str, Handler] = {

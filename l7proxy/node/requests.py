@@ -37,7 +37,7 @@ def request_from(body: Mapping[str, Any], src: str) -> HttpRequest:
         client_ip=src if client_ip is None else client_ip,
         cookies=_cookies(body),
         body=body_member(body),
-        simulate=_simulate(body) if "simulate" in body else None,
+        simulate=_simulate(body),
     )
 
 
@@ -54,8 +54,10 @@ def _cookies(body: Mapping[str, Any]) -> dict[str, str] | None:
     return value
 
 
-def _simulate(body: Mapping[str, Any]) -> SimulateConfig:
+def _simulate(body: Mapping[str, Any]) -> SimulateConfig | None:
     """The request's own word on how the simulated backend is to behave."""
+    if body.get("simulate") is None:
+        return None
     from l7proxy.core.config.simulate import SimulateConfig
     from l7proxy.core.config.spec import Of
 

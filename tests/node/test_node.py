@@ -170,6 +170,53 @@ def test_a_reply_that_nobody_waits_for_is_only_logged(talk: Talk) -> None:
     assert talk.log == ['line 1: a reply of type "gossip_ok" was dropped']
 
 
+@pytest.mark.parametrize(("body", "why"), [
+    ({"type": "gossip_ok", "in_reply_to": 3, "msg_id": "x"},
+     "/body/msg_id: must be a whole number"),
+    ({"type": "http_response", "in_reply_to": 3, "msg_id": []},
+     "/body/msg_id: must be a whole number"),
+    ({"type": "error", "msg_id": 1.5}, "/body/msg_id: must be a whole number"),
+    ({"in_reply_to": 3}, "/body/type: must be a string"),
+    ({"type": [], "in_reply_to": 3}, "/body/type: must be a string"),
+])  # fmt: skip
+def test_an_answer_that_is_wrong_is_only_logged(talk: Talk, body: Any, why: str) -> None:
+    assert talk.say({"src": "c1", "dest": "n1", "body": body}) is None
+    assert talk.log == [f"line 1: a reply was dropped: {why}"]
+
+
+@pytest.mark.parametrize("kind", ["http_request", "init", "status", "backend"])
+def test_what_is_a_request_gets_its_one_answer_whatever_else_is_in_it(
+    talk: Talk, kind: str
+) -> None:
+    reply = talk.body(type=kind, in_reply_to=3, msg_id="x", path="/api")
+    assert (reply["code"], reply["text"]) == (12, "/body/msg_id: must be a whole number")
+    assert talk.body(type="http_request", in_reply_to=3, path="/api")["status"] == 200
+    assert talk.log == []
+
+
+def test_a_bug_in_the_handling_of_an_answer_is_logged_and_answered_by_nobody(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def buggy(node: Node, envelope: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setitem(node_module.HANDLERS, "http_response", buggy)
+    assert talk.body(type="http_response", in_reply_to=4) is None
+    assert talk.log[0].startswith("Traceback")
+
+
+def test_optional_members_may_be_null(talk: Talk) -> None:
+    nothing = dict.fromkeys(("msg_id", "method", "headers", "cookies", "client_ip", "body",
+                             "body_encoding", "simulate", "explain", "circuit_state"))  # fmt: skip
+    body = {"type": "http_request", "path": "/api", **nothing}
+    reply = talk.say({"src": "c1", "dest": None, "at": None, "body": body})
+    assert reply == {
+        "src": "l7_proxy", "dest": "c1",
+        "body": {"type": "http_response", "status": 200, "backend": "api-1"},
+    }  # fmt: skip
+    assert talk.body(type="init", node_id=None) == {"type": "init_ok"}
+
+
 def test_a_bug_gets_error_13_and_a_traceback_in_the_log_and_the_node_lives_on(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
