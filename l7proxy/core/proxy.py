@@ -29,14 +29,13 @@ if TYPE_CHECKING:
     from l7proxy.core.health import Probe
     from l7proxy.core.rate_limit import RateLimits
     from l7proxy.core.routing import Route
-    from l7proxy.core.target import Target
 
 
 class Proxy:
     """Routes, pools and the schedule that they share.
 
     A shell opens an exchange for each request, carries out the attempts that it asks for, calls
-    `advance` when time passes, takes from `ready` the exchanges that changed without it, and
+    `timers.advance` when time passes, takes from `ready` the exchanges that changed without it, and
     carries out the health checks on `probes`.
     Time is in seconds, from whatever clock the shell has; it never runs backwards.
     """
@@ -212,12 +211,8 @@ class Proxy:
             pool.queue.clear()
 
     def next_deadline(self) -> float | None:
-        """The next instant (seconds) at which `advance` has something to do."""
+        """The next instant (seconds) at which there is something to do."""
         return self.timers.next_deadline()
-
-    def advance(self, now: float) -> None:
-        """Lets everything happen that is due by `now`."""
-        self.timers.advance(now)
 
 
 _ANYBODY = HttpRequest("GET", "/")

@@ -36,7 +36,7 @@ def test_it_opens_is_asked_again_and_closes() -> None:
     story = Broken()
     story.trip()
     assert story.open(1.9).attempts == 0
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     assert story.circuit == "half-open"
     story.begin(2.0).answered(GOOD, 2.5)
     assert story.circuit == "closed"
@@ -86,7 +86,7 @@ def test_a_response_that_breaks_off_is_one_of_those_that_a_rate_is_a_share_of() 
 def test_a_probe_whose_response_breaks_off_opens_it_again() -> None:
     story = Broken(successes=2)
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     probe = story.begin(2.0)
     probe.responded(200, 2.0)
     assert (story.circuit, story.begin(2.0).state) == ("half-open", ATTEMPTING)
@@ -98,7 +98,7 @@ def test_what_breaks_off_after_the_circuit_closed_is_no_evidence() -> None:
     story = Broken(failures=2)
     story.begin(0.0).answered(BAD, 0.0)
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     probe = story.begin(2.0)
     probe.responded(200, 2.5)
     assert story.circuit == "closed"
@@ -110,7 +110,7 @@ def test_what_breaks_off_after_the_circuit_closed_is_no_evidence() -> None:
 def test_half_open_lets_so_many_through_at_once() -> None:
     story = Broken(probes=2, successes=3)
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     probes = [story.begin(2.0) for _ in range(3)]
     assert [probe.state for probe in probes] == [ATTEMPTING, ATTEMPTING, "ended"]
     probes[0].answered(GOOD, 2.1)
@@ -120,19 +120,19 @@ def test_half_open_lets_so_many_through_at_once() -> None:
 def test_a_failed_probe_opens_it_again() -> None:
     story = Broken()
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     story.begin(2.0).answered(BAD, 2.5)
     assert story.circuit == "open"
-    story.proxy.advance(4.4)
+    story.proxy.timers.advance(4.4)
     assert story.circuit == "open"
-    story.proxy.advance(4.5)
+    story.proxy.timers.advance(4.5)
     assert story.circuit == "half-open"
 
 
 def test_a_probe_that_nobody_waits_for_makes_room_for_another() -> None:
     story = Broken()
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     probe = story.begin(2.0)
     assert story.open(2.0).attempts == 0
     probe.cancelled(2.1)
@@ -145,7 +145,7 @@ def test_what_began_before_the_circuit_changed_is_no_evidence() -> None:
     story.trip(0.5)
     old[0].answered(GOOD, 1.0)
     assert story.circuit == "open"
-    story.proxy.advance(2.5)
+    story.proxy.timers.advance(2.5)
     old[1].answered(GOOD, 2.6)
     old[2].answered(BAD, 2.6)
     old[3].cancelled(2.6)
@@ -155,7 +155,7 @@ def test_what_began_before_the_circuit_changed_is_no_evidence() -> None:
 def test_in_panic_a_circuit_may_have_more_probes_than_it_lets_through() -> None:
     story = Broken("ab", pool={"panic_threshold": 1}, successes=9)
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     probes = [story.begin(2.0) for _ in range(6)]
     on_it = [probe for probe in probes if probe.backend is story.pool.backends[0]]
     assert len(on_it) == 3
@@ -169,7 +169,7 @@ def test_in_panic_a_circuit_may_have_more_probes_than_it_lets_through() -> None:
 def test_a_circuit_that_closes_lets_its_backend_start_slowly() -> None:
     story = Broken(pool={"slow_start": 8})
     story.trip()
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     story.begin(2.0).answered(GOOD, 2.0)
     assert (story.circuit, story.pool.backends[0].weight) == ("closed", 0.125)
 

@@ -37,17 +37,17 @@ def test_each_ejection_is_longer_than_the_one_before_up_to_a_limit() -> None:
     for length in (2, 4, 5, 5):
         story.answer(BAD, now)
         assert story.out() == "a"
-        story.proxy.advance(now + length - 0.1)
+        story.proxy.timers.advance(now + length - 0.1)
         assert story.out() == "a"
         now += length
-        story.proxy.advance(now)
+        story.proxy.timers.advance(now)
         assert story.out() == ""
 
 
 def test_who_does_well_for_as_long_as_it_was_out_has_a_clean_sheet() -> None:
     story = Ejecting()
     story.answer(BAD, 0.0)
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     story.answer(GOOD, 3.9)
     assert story.pool.snapshot()["backends"]["a"]["ejections"] == 1
     story.answer(GOOD, 4.0)
@@ -99,7 +99,7 @@ def test_what_breaks_off_after_an_ejection_began_is_no_reason_for_another() -> N
         exchange.responded(200, 0.0)
     old[0].failed(RESET, 0.0)
     old[1].failed(RESET, 1.0)
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     old[2].failed(RESET, 2.0)
     assert story.pool.snapshot()["backends"]["a"]["ejections"] == 1
 
@@ -110,7 +110,7 @@ def test_what_was_begun_before_a_backend_was_back_does_not_end_its_failures_in_a
     old.responded(200, 0.0)
     story.answer(BAD, 0.0)
     story.answer(BAD, 0.0)
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     story.answer(BAD, 2.0)
     old.completed(2.0)
     story.answer(BAD, 2.0)
@@ -130,7 +130,7 @@ def test_too_large_a_share_of_failures_ejects_and_is_forgotten_on_return() -> No
     story.answer(GOOD, 0.0)
     story.answer(BAD, 0.0)
     assert story.out() == "a"
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     story.answer(BAD, 2.0)
     assert story.out() == ""
 
@@ -141,7 +141,7 @@ def test_what_began_before_a_backend_was_back_is_no_reason_for_another_ejection(
     on_a = [exchange for exchange in old if exchange.backend is story.pool.backends[0]]
     on_a[0].answered(BAD, 0.0)
     on_a[1].answered(BAD, 1.0)
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     on_a[2].answered(BAD, 2.5)
     assert story.out() == ""
 

@@ -112,7 +112,7 @@ def test_after_a_wait_one_that_was_tried_before_is_better_than_none() -> None:
     exchange = story.begin()
     exchange.failed(RESET, 0.0)
     assert (exchange.state, story.in_flight()) == (WAITING, {"a": 0})
-    story.proxy.advance(1.0)
+    story.proxy.timers.advance(1.0)
     assert (exchange.state, exchange.attempts) == (ATTEMPTING, 2)
     assert list(story.proxy.ready) == [exchange]
 
@@ -121,7 +121,7 @@ def test_no_retry_begins_after_the_requests_deadline() -> None:
     story = Story(timeouts={"attempt": None, "request": 2})
     exchange = story.begin()
     assert exchange.has_deadline
-    story.proxy.advance(2.0)
+    story.proxy.timers.advance(2.0)
     assert outcome(exchange) == (ENDED, 504, "timed_out")
     assert exchange.attempts == 1
 
@@ -151,7 +151,7 @@ def test_a_dropped_response_comes_back_when_the_retry_finds_no_backend() -> None
     exchange = story.begin()
     exchange.answered(HttpResponse(500, None, b"sorry"), 0.0)
     story.pool.set_state(story.pool.backends[0], "maint", 0.1)
-    story.proxy.advance(1.0)
+    story.proxy.timers.advance(1.0)
     assert outcome(exchange) == (ENDED, 500, None)
     assert exchange.response is not None and exchange.response.body == b"sorry"
 
@@ -161,7 +161,7 @@ def test_of_a_dropped_response_that_was_not_kept_the_status_is_left() -> None:
     exchange = story.begin()
     assert not exchange.responded(500, 0.0)
     story.pool.set_state(story.pool.backends[0], "maint", 0.1)
-    story.proxy.advance(1.0)
+    story.proxy.timers.advance(1.0)
     assert outcome(exchange) == (ENDED, 500, "upstream_error")
 
 
@@ -170,7 +170,7 @@ def test_who_waits_in_the_queue_longer_than_it_allows_is_told_503() -> None:
     story.begin()
     waiting = story.open()
     assert (waiting.state, len(story.pool.queue)) == (WAITING, 1)
-    story.proxy.advance(1.0)
+    story.proxy.timers.advance(1.0)
     assert outcome(waiting) == (ENDED, 503, "no_backend")
     assert len(story.pool.queue) == 0
 
@@ -179,7 +179,7 @@ def test_a_deadline_met_in_the_queue_is_a_504() -> None:
     story = Story("a", each={"max_connections": 1}, timeouts={"request": 1})
     story.begin().responded(200, 0.0)
     waiting = story.open(0.5)
-    story.proxy.advance(1.5)
+    story.proxy.timers.advance(1.5)
     assert outcome(waiting) == (ENDED, 504, "timed_out")
 
 
@@ -188,7 +188,7 @@ def test_who_is_cancelled_leaves_the_queue_and_the_retries() -> None:
     tried = story.begin()
     tried.failed(RESET, 0.0)
     holder, waiting = story.begin(), story.open()
-    story.proxy.advance(1.0)
+    story.proxy.timers.advance(1.0)
     assert len(story.pool.queue) == 2
     for exchange in (waiting, tried):
         exchange.cancelled(1.0)
@@ -212,7 +212,7 @@ def test_giving_an_attempt_up_tells_its_upstream() -> None:
     late.abandon = lambda: told.append("late")
     cancelled.abandon = lambda: told.append("cancelled")
     cancelled.cancelled(1.0)
-    story.proxy.advance(60.0)
+    story.proxy.timers.advance(60.0)
     assert told == ["cancelled", "late"]
 
 

@@ -27,7 +27,7 @@ class Checked(Story):
 
     def check(self, now: float) -> Probe:
         """The one check that is due by now."""
-        self.proxy.advance(now)
+        self.proxy.timers.advance(now)
         (probe,) = self.proxy.probes
         self.proxy.probes.clear()
         return probe
@@ -71,7 +71,7 @@ def test_the_first_check_is_made_at_once_and_then_one_every_interval() -> None:
 def test_a_check_that_is_not_answered_in_time_has_failed_and_its_upstream_is_told() -> None:
     story, told = Checked(fall=1), []
     story.check(0).abandon = lambda: told.append(True)
-    story.proxy.advance(0.5)
+    story.proxy.timers.advance(0.5)
     assert (story.states(), told) == ({"a": "down"}, [True])
 
 
@@ -80,14 +80,14 @@ def test_a_check_counts_once_whatever_else_is_said_of_it() -> None:
     probe = story.check(0)
     probe.answered(200, 0.1)
     probe.failed(0.2)
-    story.proxy.advance(0.9)
+    story.proxy.timers.advance(0.9)
     assert story.states() == {"a": ""}
 
 
 def test_checks_slower_than_the_interval_do_not_overlap() -> None:
     story = Checked(interval=1, timeout=3)
     story.check(0)
-    story.proxy.advance(2.9)
+    story.proxy.timers.advance(2.9)
     assert not story.proxy.probes
     story.check(3)
 
@@ -135,7 +135,7 @@ def test_a_check_that_nobody_waits_for_any_more_is_not_carried_out() -> None:
             asked.append(probe.backend)
 
     story = Checked("ab")
-    story.proxy.advance(0)
+    story.proxy.timers.advance(0)
     story.pool.remove(story.pool.backends[0], 0.0)
     assert [probe.over for probe in story.proxy.probes] == [True, False]
     Carrier(story.proxy, {"p": Asked()}, nobody, nobody).carry_ready(0.0)
@@ -148,7 +148,7 @@ def nobody(*_: object) -> None:
 
 def test_when_the_pool_stops_so_do_the_checks() -> None:
     story = Checked("ab")
-    story.proxy.advance(0)
+    story.proxy.timers.advance(0)
     story.proxy.stop()
     assert story.proxy.next_deadline() is None
 

@@ -90,7 +90,7 @@ def test_a_new_backend_starts_slowly_where_that_is_configured() -> None:
     story.pool.add("b", BackendConfig(address="b:1", weight=2), 0.0)
     weights = [story.pool.by_name["b"].weight]
     for second in range(1, 8):
-        story.proxy.advance(second)
+        story.proxy.timers.advance(second)
         weights.append(story.pool.by_name["b"].weight)
     assert weights == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2]
 
@@ -102,7 +102,7 @@ def test_going_out_and_coming_back_starts_over() -> None:
         set_state(story, "b", "maint", now)
         set_state(story, "b", "up", now)
         assert backend.weight == 0.125
-        story.proxy.advance(now + 3)
+        story.proxy.timers.advance(now + 3)
         assert backend.weight == 0.5
 
 
@@ -111,10 +111,10 @@ def test_a_new_weight_is_taken_at_the_share_that_has_been_reached() -> None:
     backend = story.pool.by_name["b"]
     set_state(story, "b", "maint")
     set_state(story, "b", "up")
-    story.proxy.advance(3.0)
+    story.proxy.timers.advance(3.0)
     story.pool.set_weight(backend, 4)
     assert backend.weight == 2
-    story.proxy.advance(7.0)
+    story.proxy.timers.advance(7.0)
     assert backend.weight == 4
     story.pool.set_weight(backend, 6)
     assert backend.weight == 6

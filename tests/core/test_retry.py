@@ -58,7 +58,7 @@ def test_with_the_whole_budget_everyone_may_wait_for_another_attempt_at_once() -
     for exchange in exchanges:
         exchange.failed(RESET, 0.0)
     assert (story.pool.active, story.pool.requests, story.pool.retry.denied) == (0, 20, 0)
-    story.proxy.advance(1.0)
+    story.proxy.timers.advance(1.0)
     assert (story.pool.active, story.pool.requests) == (20, 20)
 
 

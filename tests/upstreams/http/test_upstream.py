@@ -66,7 +66,7 @@ def test_a_backend_that_was_added_is_checked() -> None:
     pool = made.pools["p"]
     upstream = HttpUpstream(pool, addresses)
     added = pool.add("b", BackendConfig(address="b:2"), 0.0)
-    made.advance(60.0)
+    made.timers.advance(60.0)
     for probe in made.probes:
         upstream.probe(probe, 60.0)
     assert {probe.backend for probe in addresses.made["b:2"].carried} == {added}
