@@ -9,6 +9,7 @@ The rooms, and which may import which: `cli -> {node, server, tools} -> upstream
 - `http1` is HTTP/1.1 without I/O: strict parsers, body framing, a serialiser.
 - `tools` answer questions about a configuration.
 - `cli` reads the arguments and wires the rooms together.
+- `pytest_plugin` has pytest run what the tools test, and gives tests a node to talk to.
 
 The life of one request: `node.framing` cuts the input into messages, `node.requests` makes one an
 `HttpRequest`, `core.proxy.Proxy.open` gives it a `core.exchange.Exchange`, which the router and a

@@ -6,12 +6,15 @@ And the core is pure: it reads no clock, opens nothing, and rolls no dice that i
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import l7proxy
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "l7proxy"
@@ -96,6 +99,16 @@ def is_import_call(call: ast.Call) -> bool:
     """Whether this is `import_module("...")` or `__import__("...")`, with the name written out."""
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     return name in ("import_module", "__import__") and isinstance(call.args[0], ast.Constant)
+
+
+def test_every_room_is_on_the_map() -> None:
+    rooms = {
+        entry.stem
+        for entry in PACKAGE.iterdir()
+        if (entry.suffix == ".py" or (entry / "__init__.py").exists()) and entry.stem[0] != "_"
+    }
+    assert set(re.findall("^- `(.*?)`", l7proxy.__doc__ or "", re.MULTILINE)) == rooms
+    assert set(HEIGHT) == rooms
 
 
 def test_every_import_goes_downhill_and_the_core_is_pure() -> None:

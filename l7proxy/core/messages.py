@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
 
@@ -113,14 +113,17 @@ class HttpResponse:
         return f"HttpResponse({self.status})"
 
 
+def header_lines(fields: Mapping[str, str | tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """The lines of header fields as they are written in a configuration: name to one or several."""
+    for name, value in fields.items():
+        for line in (value,) if isinstance(value, str) else value:
+            yield name, line
+
+
 def written_response(canned: CannedResponse) -> HttpResponse:
     """The response that a configuration has written down."""
     headers = None
     if canned.headers is not None:
-        headers = Headers(
-            (name, line)
-            for name, value in canned.headers.items()
-            for line in ((value,) if isinstance(value, str) else value)
-        )
+        headers = Headers(header_lines(canned.headers))
     body = None if canned.body is None else canned.body.encode("utf-8", "surrogatepass")
     return HttpResponse(canned.status or 200, headers, body)

@@ -5,6 +5,7 @@ might take for different messages (RFC 9112 11) is refused with a sentence that 
 
 - `grammar`    the smallest pieces, as regular expressions
 - `fields`     a header-field block: checked as a whole, passed on as the bytes it came in
+- `heads`      where a head ends, and whether it was seen before
 - `request`    `RequestParser`: request heads; what to route on, what to send on, body length
 - `response`   `ResponseParser`: a backend's heads; body length in answer to a method
 - `body`       readers for bodies by length, in chunks, until close; and how chunks are written
@@ -21,7 +22,7 @@ interim response), then through `body_reader(head.body_length(method), BadRespon
 
 from __future__ import annotations
 
-from .body import (
+from l7proxy.http1.body import (
     LAST_CHUNK,
     ChunkedBody,
     LengthBody,
@@ -30,8 +31,8 @@ from .body import (
     encode_chunk,
     last_chunk,
 )
-from .errors import BadMessage, BadRequest, BadResponse
-from .fields import (
+from l7proxy.http1.errors import BadMessage, BadRequest, BadResponse
+from l7proxy.http1.fields import (
     CHUNKED,
     Fields,
     RequestFields,
@@ -40,9 +41,9 @@ from .fields import (
     parse_request_fields,
     parse_response_fields,
 )
-from .limits import DEFAULT_LIMITS, Limits
-from .request import RequestHead, RequestParser
-from .response import TUNNEL, UNTIL_CLOSE, ResponseHead, ResponseParser
+from l7proxy.http1.limits import DEFAULT_LIMITS, Limits
+from l7proxy.http1.request import RequestHead, RequestParser
+from l7proxy.http1.response import TUNNEL, UNTIL_CLOSE, ResponseHead, ResponseParser
 
 __all__ = [
     "CHUNKED",

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import re
 
-from .errors import BadRequest
-from .fields import CHUNKED, UNSTATED, check_block, drop_fields, quote, split_fields
-from .grammar import QUOTED, TEXT, TOKEN, describe_forbidden, find_forbidden
-from .limits import DEFAULT_LIMITS
+from l7proxy.http1.errors import BadRequest
+from l7proxy.http1.fields import CHUNKED, UNSTATED, check_block, drop_fields, quote, split_fields
+from l7proxy.http1.grammar import QUOTED, TEXT, TOKEN, describe_forbidden, find_forbidden
+from l7proxy.http1.limits import DEFAULT_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .errors import BadMessage
-    from .limits import Limits
+    from l7proxy.http1.errors import BadMessage
+    from l7proxy.http1.limits import Limits
 
     Piece = bytes | memoryview
 

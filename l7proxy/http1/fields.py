@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import re
 
-from .errors import BadRequest, BadResponse
-from .grammar import OWS, TEXT, TOKEN, is_token
+from l7proxy.http1.errors import BadRequest, BadResponse
+from l7proxy.http1.grammar import OWS, TEXT, TOKEN, is_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from .errors import BadMessage
+    from l7proxy.http1.errors import BadMessage
 
 # What Fields.length says when it is not a number of bytes.
 CHUNKED = -1

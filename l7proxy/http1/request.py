@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import re
 
-from .errors import BadRequest
-from .fields import CHUNKED, UNSTATED, drop_fields, is_host, parse_request_fields, quote
-from .grammar import TOKEN, describe_forbidden, find_forbidden
-from .limits import DEFAULT_LIMITS
-from .memo import Memo
+from l7proxy.http1.errors import BadRequest
+from l7proxy.http1.fields import (
+    CHUNKED,
+    UNSTATED,
+    drop_fields,
+    is_host,
+    parse_request_fields,
+    quote,
+)
+from l7proxy.http1.grammar import TOKEN, describe_forbidden, find_forbidden
+from l7proxy.http1.heads import HeadParser
+from l7proxy.http1.limits import DEFAULT_LIMITS
+from l7proxy.http1.memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .fields import RequestFields
-    from .limits import Limits
+    from l7proxy.http1.fields import RequestFields
+    from l7proxy.http1.limits import Limits
 
 # A fragment ("#") is no part of a request target, and readers disagree on where it would end.
 _match_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])\r\n").match
@@ -85,44 +93,17 @@ class RequestHead:
         return drop_fields(self.forwardable, names)
 
 
-class RequestParser:
-    """Parses request heads under one set of limits; remembers those it has seen.
+class RequestParser(HeadParser[RequestHead]):
+    """Parses request heads; one empty line before the request line is skipped (RFC 9112 2.2)."""
 
-    One parser serves any number of connections of one thread: between calls it holds nothing
-    about any of them.
-    """
-
-    __slots__ = ("_fields", "_heads", "_limits", "known")
+    __slots__ = ("_fields", "known")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
         """`remember`: how many heads, and how many field blocks, are remembered at most."""
-        self._limits = limits
-        self._heads: Memo[RequestHead] = Memo(remember)
+        super().__init__(limits, remember=remember)
         self._fields: Memo[RequestFields] = Memo(remember)
         self.known: Callable[[bytes], RequestHead | None] = self._heads.get
         """The head that is exactly these bytes, if it was parsed lately; else None."""
-
-    def parse(
-        self, data: bytes, start: int = 0, scanned: int = 0
-    ) -> tuple[RequestHead, int] | None:
-        """The request head at `data[start:]` and the index behind it; None while incomplete.
-
-        `scanned`: how much of `data` an earlier call has seen (its `len(data)`), so that a head
-        that comes in small pieces is not searched from its beginning each time.
-        One empty line before the request line is skipped (RFC 9112 2.2).
-        Raises BadRequest, also for an incomplete head that nothing could make valid. The bytes
-        alone decide about that, never how they were cut into pieces.
-        """
-        end = data.find(b"\r\n\r\n", max(start, scanned - 3) if scanned else start)
-        if end < 0:
-            self._refuse_early(data, start, scanned)
-            return None
-        end += 4
-        raw = data[start:end]
-        head = self._heads.get(raw)
-        if head is None:
-            head = self._parse_new(raw)
-        return head, end
 
     def _parse_new(self, raw: bytes) -> RequestHead:
         if raw.startswith(b"\r\n"):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 
-from .errors import BadResponse
-from .fields import CHUNKED, UNSTATED, parse_response_fields, quote
-from .grammar import TEXT, describe_forbidden, find_forbidden
-from .limits import DEFAULT_LIMITS
-from .memo import Memo
+from l7proxy.http1.errors import BadResponse
+from l7proxy.http1.fields import CHUNKED, UNSTATED, parse_response_fields, quote
+from l7proxy.http1.grammar import TEXT, describe_forbidden, find_forbidden
+from l7proxy.http1.heads import HeadParser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .fields import ResponseFields
-    from .limits import Limits
+    from l7proxy.http1.fields import ResponseFields
+    from l7proxy.http1.limits import Limits
 
 # What a body's length is, beside a number of bytes and CHUNKED.
 UNTIL_CLOSE = -2
@@ -93,37 +92,10 @@ class ResponseHead:
         return head
 
 
-class ResponseParser:
-    """Parses response heads under one set of limits; remembers those it has seen.
+class ResponseParser(HeadParser[ResponseHead]):
+    """Parses the heads of responses."""
 
-    One parser serves any number of connections of one thread, as `RequestParser` does.
-    """
-
-    __slots__ = ("_heads", "_limits")
-
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
-        """`remember`: how many heads are remembered at most."""
-        self._limits = limits
-        self._heads: Memo[ResponseHead] = Memo(remember)
-
-    def parse(
-        self, data: bytes, start: int = 0, scanned: int = 0
-    ) -> tuple[ResponseHead, int] | None:
-        """The response head at `data[start:]` and the index behind it; None while incomplete.
-
-        `scanned`: how much of `data` an earlier call has seen (its `len(data)`).
-        Raises BadResponse, also for an incomplete head that nothing could make valid.
-        """
-        end = data.find(b"\r\n\r\n", max(start, scanned - 3) if scanned else start)
-        if end < 0:
-            self._refuse_early(data, start, scanned)
-            return None
-        end += 4
-        raw = data[start:end]
-        head = self._heads.get(raw)
-        if head is None:
-            head = self._parse_new(raw)
-        return head, end
+    __slots__ = ()
 
     def _parse_new(self, raw: bytes) -> ResponseHead:
         if len(raw) > self._limits.head:

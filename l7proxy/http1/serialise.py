@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .grammar import is_text, is_token
+from l7proxy.http1.grammar import is_text, is_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from itertools import accumulate
 
 from l7proxy.core.cookies import cookies_of
-from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.core.messages import Headers, HttpResponse, header_lines
 from l7proxy.core.routing.conditions import query_values
 from l7proxy.core.routing.templates import Template, group
 from l7proxy.core.target import escape_non_ascii, host_name, host_of, normal_path
@@ -206,14 +206,7 @@ class HeaderEdits:
     def __init__(self, config: HeaderEditsConfig) -> None:
         replaced = config.set or {}
         self._gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
-        self._added = [
-            *replaced.items(),
-            *(
-                (name, line)
-                for name, value in (config.add or {}).items()
-                for line in ((value,) if isinstance(value, str) else value)
-            ),
-        ]
+        self._added = [*replaced.items(), *header_lines(config.add or {})]
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """The names and values as they are passed on."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import exp
 
 from l7proxy.core.config.algorithms import LeastTimeOptions
-from l7proxy.core.selectors.weighted_random import Drawing
+from l7proxy.core.selectors.better_of_two import BetterOfTwo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +24,12 @@ _UNHEARD = 1e6
 """Seconds expected of a backend that has requests and has not answered one: worse than any."""
 
 
-class LeastTime(Drawing):
-    """Of two backends drawn by weight, the one with less time x (in-flight + 1) / weight.
+class LeastTime(BetterOfTwo):
+    """Less time x (in-flight + 1) / weight is better.
 
-    Comparing two rather than all keeps everyone from running to the same backend, and is O(1)
-    (O(log n) with unequal weights). What is remembered fades towards zero while a backend is not
-    heard of, so that a slow one is tried again; time is what the latest observation said. A
-    backend never heard of is tried at once, by one request. A failure never makes a backend look
-    faster: failing is quick.
+    What is remembered fades towards zero while a backend is not heard of, so that a slow one is
+    tried again; time is what the latest observation said. A backend never heard of is tried at
+    once, by one request. A failure never makes a backend look faster: failing is quick.
     """
 
     options = LeastTimeOptions
@@ -43,16 +41,8 @@ class LeastTime(Drawing):
         """For each backend heard of its response time (seconds), and as of when."""
         self._now = 0.0
 
-    def pick(
-        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
-    ) -> Backend | None:
-        if avoid:
-            return self.pick_without(request, avoid)
-        drawn = self.draw.two()
-        if drawn is None:
-            return self.draw.one()
-        first, second = drawn
-        return second if self._expected(second) < self._expected(first) else first
+    def is_better(self, backend: Backend, other: Backend) -> bool:
+        return self._expected(backend) < self._expected(other)
 
     def observed(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
         self._now = now

@@ -6,33 +6,17 @@ the fewest of all, with no order to keep among the backends.
 
 from __future__ import annotations
 
-from l7proxy.core.selectors.weighted_random import Drawing
+from l7proxy.core.selectors.better_of_two import BetterOfTwo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
 
 
-class PowerOfTwoChoices(Drawing):
-    """Of two different backends the smaller in-flight / weight; of equals the first drawn.
-
-    So an idle pool is used in proportion to its weights. O(1) for a pick while the weights are
-    equal, else O(log n).
-    """
+class PowerOfTwoChoices(BetterOfTwo):
+    """The smaller in-flight / weight is better: an idle pool is used in proportion to weights."""
 
     rule = "of the two drawn by weight, the fewer in flight for the weight; of equals the first"
 
-    def pick(
-        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
-    ) -> Backend | None:
-        if avoid:
-            return self.pick_without(request, avoid)
-        drawn = self.draw.two()
-        if drawn is None:
-            return self.draw.one()
-        first, second = drawn
-        less = second.in_flight * first.weight < first.in_flight * second.weight
-        return second if less else first
+    def is_better(self, backend: Backend, other: Backend) -> bool:
+        return backend.in_flight * other.weight < other.in_flight * backend.weight

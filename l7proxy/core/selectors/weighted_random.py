@@ -32,13 +32,6 @@ class Drawing(Selector):
     def reweighted(self, backend: Backend) -> None:
         self.draw.change(backend)
 
-    def explain(
-        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
-    ) -> Mapping[str, Any]:
-        # Who is avoided leaves for the draw and returns, which is more than a look.
-        drawn = None if avoid else self.undrawn(self.draw.two)
-        return {} if drawn is None else {"drawn": [backend.name for backend in drawn]}
-
 
 class WeightedRandom(Drawing):
     """O(1) for a pick while the weights are equal, else O(log n)."""
@@ -51,5 +44,6 @@ class WeightedRandom(Drawing):
     def explain(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
+        # Who is avoided leaves for the draw and returns, which is more than a look.
         drawn = None if avoid else self.undrawn(self.draw.one)
         return {} if drawn is None else {"drawn": [drawn.name]}
