@@ -637,10 +637,18 @@ class ClientConnection(asyncio.Protocol):
             % (head.line, head.forwardable, upgrade)
         )
         self._reset_deadline(self._service.timeouts.tunnel)
-        if self._pending:
-            other.tunnel_data(self._pending)
-            self._pending = b""
         return self
+
+    def tunnel_begun(self) -> None:
+        early, self._pending = self._pending, b""
+        other = self._tunnel
+        assert other is not None
+        if early:
+            if len(early) > MAX_PENDING:
+                self._transport.resume_reading()
+            other.tunnel_data(early)
+        if self._eof:
+            other.tunnel_end()
 
     def tunnel_data(self, data: bytes) -> None:
         self._reset_deadline(self._service.timeouts.tunnel)

@@ -328,6 +328,7 @@ class BackendConnection(asyncio.Protocol):
         assert downstream is not None
         self._state = TUNNEL
         self._tunnel = downstream.tunnel(exchange, head, self)
+        downstream.tunnel_begun()
         if rest:
             self._tunnel.tunnel_data(rest)
 
@@ -385,12 +386,12 @@ class BackendConnection(asyncio.Protocol):
                 self._finish(self._time())
         elif state is TUNNEL:
             tunnel, self._tunnel = self._tunnel, None
+            assert tunnel is not None
             self._detach()
             self._state = CLOSED
             now = self._time()
             exchange.completed(now)
-            if tunnel is not None:
-                tunnel.tunnel_lost()
+            tunnel.tunnel_lost()
             exchange.carry(exchange, now)
 
     def _is_stale(self) -> bool:

@@ -77,3 +77,6 @@ class Downstream(Protocol):
 
     def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         """A 101: from here on bytes go both ways as they come, between `other` and the result."""
+
+    def tunnel_begun(self) -> None:
+        """The tunnel is there from end to end: what came for the other side before may go."""

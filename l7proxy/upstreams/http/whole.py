@@ -139,6 +139,9 @@ class Whole:
     def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         raise AssertionError("nobody asked for a tunnel")
 
+    def tunnel_begun(self) -> None:
+        """There never is one."""
+
 
 def _listed(headers: Headers) -> frozenset[str]:
     """The fields that a Connection field makes hop-by-hop too, in lower case."""
