@@ -9,6 +9,8 @@ The next request is not begun before the present one has ended: what a client pi
 from __future__ import annotations
 
 import asyncio
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import TYPE_CHECKING
 
 from l7proxy.core.exchange import ENDED
@@ -46,6 +48,8 @@ LINGERING = "lingering"
 CLOSED = "closed"
 
 NEVER = float("inf")
+RESET = pack("ii", 1, 0)
+"""With this for SO_LINGER a socket that is closed is reset."""
 LINGER = 2.0
 """Seconds for which a client may go on sending after the last response: a connection closed with
 unread bytes would be reset, and the response lost with it."""
@@ -597,6 +601,10 @@ class ClientConnection(asyncio.Protocol):
     def _cut_short(self) -> None:
         """The response can't be completed, and the client must not take it for complete."""
         if self._framing == UNTIL_CLOSE:
+            # An orderly end would be the end of the body.
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
             self.abort()
         else:
             self.flush()

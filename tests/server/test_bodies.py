@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from .support import OK, BackendTalk, FakeBackend, conversation, free_port, serving, until
 
 MIB = 1 << 20
@@ -267,8 +271,12 @@ async def test_a_body_beyond_the_limit_is_answered_413() -> None:
         client = await proxy.connect()
         await client.say(post(b"x" * 11))
         assert (await client.until_close()).startswith(b"HTTP/1.1 413 ")
+        chunked = b"POST /api HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         client = await proxy.connect()
-        await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await client.say(chunked + b"b\r\nxxxxxxxxxxx\r\n")
+        assert (await client.until_close()).startswith(b"HTTP/1.1 413 ")
+        client = await proxy.connect()
+        await client.say(chunked)
         await client.say(b"8\r\nxxxxxxxx\r\n")
         await until(lambda: proxy.in_flight == 1)
         await client.say(b"8\r\nxxxxxxxx\r\n")
@@ -317,4 +325,24 @@ async def test_a_response_that_breaks_off_breaks_off_for_the_client_too() -> Non
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         answer = await client.until_close()
         assert answer.endswith(b"\r\n\r\nhello")
+        assert proxy.in_flight == 0
+
+
+@conversation
+async def test_a_client_that_knows_no_chunks_is_not_let_take_a_part_for_the_whole() -> None:
+    leave = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await leave.wait()
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.0\r\nHost: a\r\n\r\n")
+        await client.head()
+        assert await client.read(5) == b"hello"
+        leave.set()
+        with pytest.raises(ConnectionResetError):
+            await client.until_close()
         assert proxy.in_flight == 0
