@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from typing import Any
+
 import pytest
+
+from l7proxy.server.connection import MAX_PENDING
 
 from .support import OK, BackendTalk, FakeBackend, Running, conversation, free_port, serving, until
 
@@ -285,3 +291,123 @@ async def test_a_client_that_pipelines_and_does_not_read_is_not_read_for_ever() 
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         for _ in range(count):
             assert len(await client.response()) > size
+
+
+@conversation
+async def test_more_than_is_read_ahead_waits_for_the_request_before_it() -> None:
+    release = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await release.wait()
+        await talk.say(OK)
+        while await talk.head():
+            await talk.say(OK)
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        count = 20_000
+        client.writer.write(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.writer.write(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+        (connection,) = await connections(proxy)
+        await until(lambda: len(connection._pending) > MAX_PENDING)
+        assert len(connection._pending) < 30 * count
+        release.set()
+        assert (await client.response()).endswith(b"ok")
+        for _ in range(count):
+            assert (await client.response()).startswith(b"HTTP/1.1 404 ")
+
+
+@conversation
+async def test_a_client_that_reads_no_answers_has_its_next_request_wait() -> None:
+    answers = {"upstream": "simulated", "simulate": {"body": "x" * 1_000_000}}
+    async with serving("a:1", **answers) as proxy:
+        client = await proxy.connect()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        (connection,) = await connections(proxy)
+        count = 0
+        while not connection._paused:
+            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+            count += 1
+            await until(lambda count=count: seen(proxy) == count)  # type: ignore[misc]
+        await client.say(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: connection._pending)
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(count):
+            assert len(await client.response()) > 1_000_000
+        assert (await client.response()).startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize(("behind", "answers"), [
+    (b"", []),
+    (b"GET /api HT", []),
+    (b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n", [b"404"]),
+    (b"GET /api HTTP/1.0\r\n\r\n", [b"200"]),
+])  # fmt: skip
+def test_what_is_behind_the_last_request_of_a_client_that_has_ended_is_no_reason_to_wait(
+    behind: bytes, answers: list[bytes]
+) -> None:
+    @conversation
+    async def talk() -> None:
+        release = asyncio.Event()
+
+        async def script(talk: BackendTalk) -> None:
+            while await talk.head():
+                await release.wait()
+                await talk.say(OK)
+
+        async with serving(FakeBackend(script)) as proxy:
+            client = await proxy.connect()
+            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
+            client.writer.write_eof()
+            (connection,) = await connections(proxy)
+            await until(lambda: connection._eof)
+            release.set()
+            heard = await client.until_close()
+            assert re.findall(rb"HTTP/1.1 (\d+) ", heard) == [b"200", *answers]
+            assert proxy.in_flight == 0
+
+    talk()
+
+
+@conversation
+async def test_a_tunnel_ends_where_either_end_is_gone() -> None:
+    over = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n"
+        )
+        if await talk.reader.read(3) == b"you":
+            talk.writer.transport.abort()
+        else:
+            assert await talk.rest() == b""
+            over.set()
+
+    async with serving(FakeBackend(script)) as proxy:
+        for word in (b"you", b"me!"):
+            client = await proxy.connect()
+            await client.say(
+                b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n"
+            )
+            await client.head()
+            await client.say(word)
+            if word == b"you":
+                assert await client.until_close() == b""
+                client.close()
+            else:
+                client.reset()
+                await over.wait()
+            await until(lambda: proxy.in_flight == 0)
+
+
+async def connections(proxy: Running) -> list[Any]:
+    """The clients' connections, as soon as there are any."""
+    await until(lambda: bool(proxy.server.listener.connections))
+    return list(proxy.server.listener.connections)
+
+
+def seen(proxy: Running) -> int:
+    """How many requests the only backend has had."""
+    return sum(backend.total for backend in proxy.pool().backends)

@@ -15,7 +15,7 @@ import pytest
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.server.server import Server, bind
 
-from .support import OK, Client, FakeBackend, conversation, pool_config, serving
+from .support import OK, Client, FakeBackend, conversation, pool_config, serving, until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
@@ -123,7 +123,7 @@ async def quietly(client: Client) -> bytes:
 
 
 class SecureBackend:
-    """Answers over TLS."""
+    """Answers over TLS; a request to leave HTTP gets a tunnel that echoes until it hears "end"."""
 
     async def start(self, home: Path, name: str) -> str:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -134,8 +134,14 @@ class SecureBackend:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
+            while b"Upgrade: " not in await reader.readuntil(b"\r\n\r\n"):
                 writer.write(OK)
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+            )
+            while (word := await reader.readexactly(3)) != b"end":
+                writer.write(word)
+            writer.close()
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
 
@@ -170,6 +176,38 @@ def test_backends_prove_who_they_are(home: Path, tls: dict[str, Any], status: in
         await backend.stop()
 
     talk()
+
+
+@conversation
+async def test_a_tunnel_through_tls_ends_with_either_end(home: Path) -> None:
+    backend = SecureBackend()
+    trust = {"tls": {"verify": False}}
+    pools = {"api": pool_config(await backend.start(home, "localhost"), http=trust)}
+    tls = {"certificates": [certificate(home, "a.example")]}
+    served = config_from({"backend_pools": pools, "server": {"tls": tls}})
+    server = Server(served, Random(0), asyncio.get_running_loop(), print)
+    secure = bind("tls:127.0.0.1:0")
+    await server.start([], [secure])
+    (there,) = server.service.proxy.pools["api"].backends
+    try:
+        for the_backend_ends in (True, False):
+            client = await connect(secure.getsockname()[1], home, "a.example", "a.example")
+            await client.say(
+                b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+            )
+            assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+            await client.say(b"abc")
+            assert await client.read(3) == b"abc"
+            assert there.in_flight == 1
+            if the_backend_ends:
+                await client.say(b"end")
+                assert await client.until_close() == b""
+            client.close()
+            await until(lambda: there.in_flight == 0)
+    finally:
+        server.listener.service.timeouts = server.service.timeouts.but(drain=0)
+        await server.stop()
+        await backend.stop()
 
 
 @conversation
