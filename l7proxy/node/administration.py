@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from l7proxy.core.backend import REMOVED
-from l7proxy.core.config.model import BackendConfig, split_address
+from l7proxy.core.config.address import split_address
+from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
 from l7proxy.core.json_messages import BadMember, load_member, text_member
 from l7proxy.core.pool import STATES

@@ -12,7 +12,7 @@ from errno import EADDRINUSE
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.server import split_listen
+from l7proxy.core.config.address import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
 from l7proxy.server.service import Service
 from l7proxy.upstreams.http import ConnectionPools

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from l7proxy.core import ConfigError, HttpRequest, HttpResponse, Proxy, config_from
+from l7proxy.core.config.address import split_listen
 from l7proxy.core.config.model import BackendConfig, Config, PoolConfig
-from l7proxy.core.config.server import split_listen
 from l7proxy.core.config.spec import Either, Flag, ListOf, Record, Text, field
 from l7proxy.core.exchange import ENDED
 from l7proxy.core.pool import Pool

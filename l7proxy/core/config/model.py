@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.address import split_address
 from l7proxy.core.config.affinity import StickyConfig
 from l7proxy.core.config.algorithms import OPTIONS, spellings
 from l7proxy.core.config.fields import END
@@ -50,24 +51,6 @@ SINGLE_POOL = "default"
 """What the pool is called that stands at the top."""
 
 UPSTREAMS = ("simulated", "envelope", "http")
-
-
-def split_address(address: str) -> tuple[str, int | None]:
-    """The host and port of `host:port`, `[v6]:port`, `host`, each perhaps behind `http(s)://`.
-
-    A `unix:/path` is all host. Raises ValueError where the port is not 1 to 65535.
-    """
-    if address.startswith("unix:"):
-        return address, None
-    rest = address.partition("://")[2] or address
-    host, colon, port = rest.rpartition(":")
-    if not colon or (rest.startswith("[") and rest.endswith("]")):
-        return rest.strip("[]"), None
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f'"{address}": the port must be a number from 1 to 65535')
-    if not host:
-        raise ValueError(f'"{address}" has no host')
-    return host.strip("[]"), int(port)
 
 
 def _checked_selector(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.address import split_listen
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.spec import (
     Flag,
@@ -31,20 +32,6 @@ def _network(text: str) -> Network:
         return ip_network(text)
     except ValueError:
         raise ValueError(f'"{text}" must be a network such as 10.0.0.0/8, or an address') from None
-
-
-def split_listen(text: str) -> tuple[str, int]:
-    """The host and port of `127.0.0.1:8080` or `[::1]:8080`; `unix:/path` has the port -1.
-
-    `tls:` before host and port changes nothing about them.
-    Raises ValueError, with a text for people, for anything else.
-    """
-    if text.startswith("unix:/"):
-        return text.removeprefix("unix:"), -1
-    host, colon, port = text.removeprefix("tls:").rpartition(":")
-    if not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f'"{text}" must be host:port, [v6]:port, tls:host:port or unix:/path')
-    return host.strip("[]"), int(port)
 
 
 def _listen(text: str) -> str:

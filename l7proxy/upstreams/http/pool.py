@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from l7proxy.core.config.model import split_address
+from l7proxy.core.config.address import split_address
 from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from l7proxy.core.config import ConfigError, amended, config_from, parse_config
-from l7proxy.core.config.model import split_address
 
 
 def problems(value: Any) -> list[str]:
@@ -129,25 +128,6 @@ def test_problems_of_every_kind_are_found_together() -> None:
         "/routes/0/backend_pool",
         "/routes/1/backend_pool",
     ]
-
-
-@pytest.mark.parametrize(("address", "host", "port"), [
-    ("api-1:8080", "api-1", 8080),
-    ("api-1", "api-1", None),
-    ("[::1]:80", "::1", 80),
-    ("[::1]", "::1", None),
-    ("http://10.0.0.1:80", "10.0.0.1", 80),
-    ("https://h", "h", None),
-    ("unix:/run/app.sock", "unix:/run/app.sock", None),
-])  # fmt: skip
-def test_addresses_come_apart(address: str, host: str, port: int | None) -> None:
-    assert split_address(address) == (host, port)
-
-
-@pytest.mark.parametrize("address", ["a:0", "a:65536", "a:x", "a:", ":80", "a:\u0661"])
-def test_addresses_that_lead_nowhere_are_refused(address: str) -> None:
-    with pytest.raises(ValueError, match=r"port|host"):
-        split_address(address)
 
 
 def test_a_backend_is_named_by_its_host_its_address_or_as_it_says() -> None:

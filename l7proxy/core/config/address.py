@@ -1,0 +1,46 @@
+"""Addresses as they are written: of backends, and of what is listened on."""
+
+from __future__ import annotations
+
+import re
+
+_PARTS = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([^:]*))?").fullmatch
+"""A host, or an IPv6 address in brackets, and perhaps a port."""
+
+
+def split_address(address: str) -> tuple[str, int | None]:
+    """The host and port of `host:port`, `[v6]:port`, `host`, each perhaps behind `http(s)://`.
+
+    A `unix:/path` is all host. Raises ValueError, with a text for people, for anything else.
+    """
+    if address.startswith("unix:"):
+        return address, None
+    parts = _PARTS(address.partition("://")[2] or address)
+    if parts is None:
+        raise ValueError(f'"{address}": an IPv6 address is written in brackets: [::1] or [::1]:80')
+    v6, host, port = parts.groups()
+    if port is not None and not _is_port(port, 1):
+        raise ValueError(f'"{address}": the port must be a number from 1 to 65535')
+    if not (v6 or host):
+        raise ValueError(f'"{address}": there is no host')
+    return v6 or host, None if port is None else int(port)
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """The host and port of `127.0.0.1:8080` or `[::1]:8080`; `unix:/path` has the port -1.
+
+    `tls:` before host and port changes nothing about them; where there is no host, it is "".
+    Raises ValueError, with a text for people, for anything else.
+    """
+    if text.startswith("unix:/"):
+        return text.removeprefix("unix:"), -1
+    parts = _PARTS(text.removeprefix("tls:"))
+    if parts is None or parts[3] is None or not _is_port(parts[3], 0):
+        raise ValueError(f'"{text}" must be host:port, [v6]:port, tls:host:port or unix:/path')
+    return parts[1] or parts[2] or "", int(parts[3])
+
+
+def _is_port(text: str, lowest: int) -> bool:
+    # Python refuses to convert numbers of very many digits.
+    digits = len(text) <= 5 and text.isascii() and text.isdigit()
+    return digits and lowest <= int(text) < 65536
