@@ -4,5 +4,6 @@
 - `simulated`: answers by itself, from the configuration
 - `envelope`: asks other nodes, in envelopes
 - `http`: pooled connections to real backends
+- `stamp`: whether a file that was read is still the same
 - `carrier`: brings exchanges, upstreams and their shell together
 """

@@ -215,3 +215,25 @@ async def test_a_ca_file_that_can_not_be_read_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"/backend_pools/api/http/tls: can't use /none"):
         async with serving("https://127.0.0.1:1", http={"tls": {"ca_file": "/none.pem"}}):
             raise AssertionError("it was put to work")
+
+
+@conversation
+async def test_a_reload_trusts_whom_the_ca_file_names_now(home: Path) -> None:
+    trusted = home / "trusted.pem"
+    shutil.copy(home / "localhost.pem", trusted)
+    backend = SecureBackend()
+    address = await backend.start(home, "localhost")
+    tls = {"ca_file": str(trusted), "server_name": "localhost"}
+    settings: dict[str, Any] = {"http": {"tls": tls}, "retries": {"attempts": 1}}
+    again = config_from({"backend_pools": {"api": pool_config(address, **settings)}})
+    async with serving(address, **settings) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).startswith(b"HTTP/1.1 200 ")
+        (before,) = proxy.server.service.connections
+        proxy.server.reload(again)
+        assert proxy.server.service.connections == {before}
+        shutil.copy(home / "a.example.pem", trusted)
+        assert (await client.get()).startswith(b"HTTP/1.1 200 ")
+        proxy.server.reload(again)
+        assert (await client.get()).startswith(b"HTTP/1.1 502 ")
+    await backend.stop()

@@ -12,6 +12,7 @@ from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_of
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
+from l7proxy.upstreams.stamp import stamp_of
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.health import Probe
     from l7proxy.upstreams.http.downstream import Downstream
+    from l7proxy.upstreams.stamp import Stamp
 
     P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -46,7 +48,7 @@ class ConnectionPools:
         """
         there = self._pools.get(address, [])
         for pool in there:
-            if pool.config == config:
+            if pool.serves(config):
                 return pool
         pool = ConnectionPool(self.loop, self.time, address, config)
         self._pools[address] = [*there, pool]
@@ -105,6 +107,7 @@ class ConnectionPool:
         self._keep = config.max_idle if config.keep_alive else 0
         host, port = split_address(address)
         self._tls: SSLContext | None = None
+        self._trusts = _trusts(config)
         self._server_name: str | None = None
         if address.startswith("https://"):
             from l7proxy.upstreams.http.tls import backend_context
@@ -116,6 +119,13 @@ class ConnectionPool:
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
         port = port or (80 if self._tls is None else 443)
         self._resolver = Resolver(loop, host, port, config.resolve_interval)
+
+    def serves(self, config: HttpConfig) -> bool:
+        """Whether what is made here is as under these settings, the file that they name included.
+
+        A connection that was made under another CA file would say nothing of the present one.
+        """
+        return self.config == config and self._trusts == _trusts(config)
 
     def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Brings the exchange to a connection: an idle one, else a new one."""
@@ -218,6 +228,10 @@ class ConnectionPool:
             else:
                 return connection
         raise problem or OSError("the name has no address")
+
+
+def _trusts(config: HttpConfig) -> Stamp | None:
+    return None if config.tls.ca_file is None else stamp_of(config.tls.ca_file)
 
 
 class _Connecting:
