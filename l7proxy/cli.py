@@ -180,8 +180,19 @@ def _schema(words: Sequence[str]) -> int:
 
 def _serve(words: Sequence[str]) -> int:
     """`l7proxy serve --config FILE --listen ADDRESS`: an HTTP proxy in front of HTTP backends."""
+    import signal
+
+    # A signal that comes before there is anybody to handle it waits until there is.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGTERM))
+    try:
+        return _serve_http(words)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve_http(words: Sequence[str]) -> int:
     parser = _parser("serve", "Take HTTP/1.1 requests and give them to the configured backends.")
-    parser.add_argument("--config", metavar="FILE", help="the configuration; read anew on SIGHUP")
+    parser.add_argument("--config", metavar="FILE", help="the configuration")
     parser.add_argument(
         "--listen",
         metavar="ADDRESS",
@@ -196,10 +207,19 @@ def _serve(words: Sequence[str]) -> int:
         help="processes that share the port; limits, health and counts are each worker's own",
     )
     parser.add_argument(
+        "--no-watch",
+        action="store_true",
+        help="reload on SIGHUP only, and not when the configuration or a file it names changes",
+    )
+    parser.add_argument(
         "--no-uvloop", action="store_true", help="use asyncio's own event loop in any case"
     )
     options = parser.parse_args(words)
-    config = load_config_file(options.config)
+    from l7proxy.server.reloader import FileWatch
+
+    name = options.config or default_config_file()
+    watch = None if options.no_watch or name == "-" else FileWatch(name)
+    config = load_config_file(name)
     if config is None:
         return USAGE_ERROR
     listens = options.listen or config.server.listen
@@ -215,11 +235,12 @@ def _serve(words: Sequence[str]) -> int:
             workers=options.workers,
             fast=not options.no_uvloop,
             log=complain,
-            reread=lambda: load_config_file(options.config),
+            reread=lambda: load_config_file(name),
+            watch=watch,
             secrets=read_secret,
         )
     except ConfigError as error:
-        return refuse_config(options.config or DEFAULT_CONFIGS[0], error)
+        return refuse_config(name, error)
     except (OSError, ValueError) as error:
         complain(f"l7proxy: {error}")
         return USAGE_ERROR

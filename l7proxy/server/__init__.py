@@ -7,5 +7,7 @@
 - `clock`: time passes in the core
 - `listener`: the sockets, and the connections that came in
 - `server`: one process: serve, reload, drain
+- `reloader`: when the configuration is read anew, and what if it is wrong
+- `workers`: several processes, and who looks after them
 - `loop`: which event loop
 """

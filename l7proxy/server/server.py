@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.address import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
+from l7proxy.server.reloader import Reloader
 from l7proxy.server.service import Service
 from l7proxy.upstreams.http import ConnectionPools
 
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.server.access_log import AccessLog
+    from l7proxy.server.reloader import FileWatch
     from l7proxy.server.tls import Certificates, ServerTls
 
 COLLECT_AFTER = 20_000
 """Objects made and not yet freed before cycles are looked for: a request makes none that last."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""What a server reacts to; who blocks them while it starts has them unblocked."""
+"""What a server reacts to."""
 SWEEP = 1.0
 """Seconds between two looks at who is overdue."""
 
@@ -58,6 +60,8 @@ class Server:
         self.listener = Listener(loop, self.service)
         self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self.on_sweep: Callable[[], None] | None = None
+        """Called about once a second, while it serves."""
         self._swept_at = 0.0
 
     def _service(self, config: Config) -> Service:
@@ -80,7 +84,11 @@ class Server:
         for known, log in self._logs:
             if known == wanted:
                 return log
-        log = AccessLog(wanted, self._loop.time())
+        try:
+            log = AccessLog(wanted, self._loop.time())
+        except OSError as error:
+            problem = f"can't write to it: {error.strerror}"
+            raise ConfigError([Problem("/server/access_log/path", problem)]) from None
         self._logs.append((wanted, log))
         return log
 
@@ -141,6 +149,8 @@ class Server:
         self._swept_at = now
         for _, log in self._logs:
             log.flush()
+        if self.on_sweep is not None:
+            self.on_sweep()
 
 
 def certificates_of(config: Config) -> Certificates:
@@ -213,29 +223,28 @@ def serve_sockets(
     loop: asyncio.AbstractEventLoop,
     log: Callable[[str], None],
     reread: Callable[[], Config | None],
+    watch: FileWatch | None = None,
     secrets: Secrets | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then drains. SIGHUP takes the configuration of `reread`."""
+    """Serves until SIGTERM or SIGINT, then drains.
+
+    SIGHUP, or a change that `watch` finds, has the configuration of `reread` put to work. The
+    caller blocks SIGNALS, so that those which come before it serves wait until it does.
+    """
     server = Server(config, random, loop, log, secrets)
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
-    def reload() -> None:
-        new = reread()
-        if new is None:
-            return
-        try:
-            server.reload(new)
-        except ConfigError as error:
-            for problem in error.problems:
-                log(str(problem))
-        else:
+    def take_up(config: Config) -> None:
+        if not stop.is_set():
+            server.reload(config)
             log("reloaded")
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    reloader = Reloader(reread, take_up, log, watch)
+    server.on_sweep = reloader.look
+    loop.add_signal_handler(signal.SIGHUP, reloader.reload)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
     async def main() -> None:
         await server.start(sockets, secure)
@@ -243,10 +252,19 @@ def serve_sockets(
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         await stop.wait()
         await server.stop()
 
     try:
         loop.run_until_complete(main())
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         loop.close()
+    ignore_signals()
+
+
+def ignore_signals() -> None:
+    """Whoever has served ends in any case: who hurries it must not make it look like a failure."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

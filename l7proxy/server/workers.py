@@ -13,13 +13,26 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.proxy import Proxy
 from l7proxy.server.loop import new_event_loop
-from l7proxy.server.server import SIGNALS, bind, certificates_of, serve_sockets
+from l7proxy.server.reloader import Reloader, files_of
+from l7proxy.server.server import (
+    SIGNALS,
+    SWEEP,
+    bind,
+    certificates_of,
+    ignore_signals,
+    serve_sockets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
+    from l7proxy.server.reloader import FileWatch
+
+
+WAITED_FOR = (*SIGNALS, signal.SIGCHLD, signal.SIGALRM)
+"""What a supervisor reacts to."""
 
 
 def serve(
@@ -30,24 +43,28 @@ def serve(
     fast: bool,
     log: Callable[[str], None],
     reread: Callable[[], Config | None],
+    watch: FileWatch | None = None,
     secrets: Secrets | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains; gives the exit status.
 
-    Raises `ConfigError` where the configuration can't be put to work, OSError where an address
-    can't be bound.
+    SIGHUP, or a change that `watch` finds, has the configuration of `reread` put to work. Raises
+    `ConfigError` where the configuration can't be put to work, OSError where an address can't be
+    bound.
     """
-    # Whatever is wrong with it is said once, not by every worker.
-    Proxy(config, Random(0), secrets=secrets)
     shared = workers > 1
     # A unix socket can't be bound twice: the workers accept from one.
     inherited = [bind(listen) for listen in listens if listen.startswith("unix:")]
     ports = [listen for listen in listens if not listen.startswith(("unix:", "tls:"))]
     secure_ports = [listen for listen in listens if listen.startswith("tls:")]
-    if secure_ports:
-        certificates_of(config)
 
-    def work(config: Config = config) -> None:
+    def prove(config: Config) -> None:
+        """Whatever is wrong with it is said once, not by every worker."""
+        Proxy(config, Random(0), secrets=secrets)
+        if secure_ports:
+            certificates_of(config)
+
+    def work(config: Config, watch: FileWatch | None = None) -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
         secure = [bind(listen, shared=shared) for listen in secure_ports]
         serve_sockets(
@@ -58,85 +75,110 @@ def serve(
             loop=new_event_loop(fast=fast),
             log=log,
             reread=reread,
+            watch=watch,
             secrets=secrets,
         )
 
-    if not shared:
-        work()
-        return 0
-
-    def work_anew() -> None:
-        work(reread() or config)
-
-    return _Supervisor(workers, work, work_anew, log).run()
+    if watch is not None:
+        watch.follow(files_of(config))
+    prove(config)
+    if shared:
+        return _Supervisor(config, workers, work, prove, reread, log, watch).run()
+    work(config, watch)
+    return 0
 
 
 class _Supervisor:
-    """Keeps so many workers alive, and passes signals on to them."""
+    """Keeps so many workers alive, and passes on to them what they have to know.
+
+    Signals wait until they are asked for, so none comes in the middle of anything. A new
+    configuration is proved before the workers hear of it: what is wrong with it is said once, and
+    whoever takes the place of a worker that died begins with the last one that was good.
+    """
 
     def __init__(
         self,
+        config: Config,
         workers: int,
-        work: Callable[[], None],
-        work_anew: Callable[[], None],
+        work: Callable[[Config], None],
+        prove: Callable[[Config], None],
+        reread: Callable[[], Config | None],
         log: Callable[[str], None],
+        watch: FileWatch | None,
     ) -> None:
-        """`work_anew` is what takes the place of a worker that died after a reload."""
+        self._config = config
         self._wanted = workers
         self._work = work
-        self._work_anew = work_anew
+        self._prove = prove
         self._log = log
+        self._reloader = Reloader(reread, self._take_up, log, watch)
+        self._watches = watch is not None
         self._children: set[int] = set()
         self._stopping = False
+        self._status = 0
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
+        if self._watches:
+            signal.setitimer(signal.ITIMER_REAL, SWEEP, SWEEP)
         for _ in range(self._wanted):
             self._spawn()
-        status = 0
         while self._children:
-            child, code = os.wait()
-            self._children.discard(child)
-            if self._stopping:
-                continue
-            self._log(f"worker {child} ended with {code}")
-            if os.waitstatus_to_exitcode(code) > 0:
-                # It did not die of a crash: it could not begin, and nor could the next one.
-                self._stop(signal.SIGTERM)
-                status = 1
+            number = signal.sigwait(WAITED_FOR)
+            if number == signal.SIGCHLD:
+                self._replace_the_dead()
+            elif number == signal.SIGALRM:
+                self._reloader.look()
+            elif number == signal.SIGHUP:
+                self._reloader.reload()
             else:
-                self._spawn()
-        return status
+                self._stop()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        ignore_signals()
+        return self._status
 
     def _spawn(self) -> None:
-        # A signal that comes before the worker can handle it has to wait until it can.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child = os.fork()
         if child:
             self._children.add(child)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return
         code = 1
         try:
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            self._work()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGALRM})
+            self._work(self._config)
             code = 0
         except Exception as error:
             self._log(f"l7proxy: {error}")
         finally:
             os._exit(code)
 
-    def _reload(self, number: int, frame: object = None) -> None:
-        self._work = self._work_anew
-        self._pass_on(number)
+    def _replace_the_dead(self) -> None:
+        """One signal may stand for several of them."""
+        while self._children:
+            child, code = os.waitpid(-1, os.WNOHANG)
+            if not child:
+                return
+            self._children.discard(child)
+            if self._stopping:
+                continue
+            self._log(f"worker {child} ended with {code}")
+            if os.waitstatus_to_exitcode(code) > 0:
+                # It did not die of a crash: it could not begin, and nor could the next one.
+                self._stop()
+                self._status = 1
+            else:
+                self._spawn()
 
-    def _stop(self, number: int, frame: object = None) -> None:
+    def _take_up(self, config: Config) -> None:
+        if not self._stopping:
+            self._prove(config)
+            self._config = config
+            self._pass_on(signal.SIGHUP)
+
+    def _stop(self) -> None:
         self._stopping = True
         self._pass_on(signal.SIGTERM)
 
-    def _pass_on(self, number: int, frame: object = None) -> None:
+    def _pass_on(self, number: int) -> None:
         for child in self._children:
             os.kill(child, number)

@@ -1,16 +1,10 @@
-"""Reload, drain, workers, the access log, unix sockets."""
+"""Reload, drain, the access log, unix sockets."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +12,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core.config import ConfigError, config_from
-from tests.processes import MAIN, run
+from tests.processes import run
 
 from .support import (
     OK,
@@ -78,6 +72,17 @@ async def test_a_configuration_that_can_not_be_put_to_work_changes_nothing() -> 
         with pytest.raises(ConfigError, match="/backend_pools/api/upstream"):
             proxy.server.reload(config_from(bad))
         assert (await client.get()).endswith(b"ok")
+
+
+@conversation
+async def test_a_log_that_can_not_be_written_is_a_problem_of_the_configuration() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        pools = {"shop": pool_config(backend)}
+        server = {"access_log": {"path": "/none/access.log"}}
+        with pytest.raises(ConfigError, match=r"/server/access_log/path: can't write to it: No"):
+            proxy.server.reload(config_from({"backend_pools": pools, "server": server}))
+        assert (await (await proxy.connect()).get("/api")).endswith(b"ok")
 
 
 @conversation
@@ -413,70 +418,3 @@ async def test_backends_and_listeners_can_be_unix_sockets() -> None:
             proxy.clients.append(client)
             assert (await client.get()).endswith(b"ok")
         await backend.stop()
-
-
-def _serve(tmp_path: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int, Path]:
-    config = tmp_path / "config.json"
-    config.write_text('{"backend_pools": {"api": {"backends": ["a:1"]}}}')
-    port = free_port()
-    listen = f"127.0.0.1:{port}"
-    command = [sys.executable, str(MAIN), "serve", "--config", str(config), "--listen", listen]
-    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE)
-    return process, port, config
-
-
-def _ask(port: int, path: str, process: subprocess.Popen[bytes]) -> bytes:
-    """One request, as soon as somebody listens."""
-    end = time.monotonic() + 20
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-                client.sendall(b"GET %b HTTP/1.0\r\n\r\n" % path.encode())
-                return b"".join(iter(lambda: client.recv(65536), b""))
-        except ConnectionRefusedError:
-            assert process.poll() is None
-            assert time.monotonic() < end
-
-
-def _hear(process: subprocess.Popen[bytes], word: bytes, times: int) -> None:
-    """Waits for so many lines with the word on stderr: each worker says its own."""
-    assert process.stderr is not None
-    while times:
-        line = process.stderr.readline()
-        assert line
-        times -= word in line
-
-
-@pytest.mark.parametrize("arguments", [(), ("--no-uvloop",), ("--workers", "2")])
-def test_the_command_serves_reloads_and_ends(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    process, port, config = _serve(tmp_path, *arguments)
-    workers = 2 if arguments[:1] == ("--workers",) else 1
-    with process:
-        try:
-            assert _ask(port, "/api", process).startswith(b"HTTP/1.1 200 ")
-            config.write_text('{"backend_pools": {"shop": {"backends": ["a:1"]}}}')
-            os.kill(process.pid, signal.SIGHUP)
-            _hear(process, b"reloaded", workers)
-            assert _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 ")
-            config.write_text("nonsense")
-            os.kill(process.pid, signal.SIGHUP)
-            _hear(process, b"config.json", workers)
-            assert _ask(port, "/shop", process).startswith(b"HTTP/1.1 200 ")
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-
-
-def test_an_address_in_use_is_said_and_is_exit_status_2(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        outcome = run("serve", "--listen", f"127.0.0.1:{port}")
-    assert outcome.status == 2
-    assert "in use" in outcome.err
-
-
-def test_listening_nowhere_is_a_usage_error() -> None:
-    outcome = run("serve")
-    assert outcome.status == 2
-    assert "--listen" in outcome.err

@@ -78,7 +78,7 @@ class CertificateConfig(Record):
 
 
 class ServerTlsConfig(Record):
-    """TLS on the addresses that begin with `tls:`; certificates are read anew on SIGHUP."""
+    """TLS on the addresses that begin with `tls:`; certificates are read anew on a reload."""
 
     certificates: tuple[CertificateConfig, ...] = field(
         ListOf(Of(CertificateConfig), min_items=1),

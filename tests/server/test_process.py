@@ -1,0 +1,317 @@
+"""`l7proxy serve` as a process: what it does about signals, changed files, and workers that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Timer
+from typing import TypeVar
+
+import pytest
+
+from tests.processes import MAIN, ROOT, run
+
+from .support import free_port
+
+T = TypeVar("T")
+
+PATIENCE = 60
+API = '{"backend_pools": {"api": {"backends": ["a:1"]}}}'
+SHOP = '{"backend_pools": {"shop": {"backends": ["a:1"]}}}'
+WORKERS = [(), ("--workers", "2")]
+
+
+class Served:
+    """A process that serves, or is about to."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.port = port
+        self.said: list[bytes] = []
+
+    def ask(self, path: str) -> bytes:
+        """The answer to one request, as soon as somebody listens."""
+
+        def answer() -> bytes | None:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
+                    client.sendall(b"GET %b HTTP/1.0\r\n\r\n" % path.encode())
+                    return b"".join(iter(lambda: client.recv(65536), b""))
+            except ConnectionRefusedError:
+                assert self.process.poll() is None
+                return None
+
+        return poll(answer)
+
+    def hear(self, words: bytes, times: int = 1) -> None:
+        """Waits for so many lines with the words on stderr."""
+        assert self.process.stderr is not None
+        while times:
+            line = self.process.stderr.readline()
+            assert line, f"ended after {self.said}"
+            self.said.append(line)
+            times -= words in line
+
+    def signal(self, number: int) -> None:
+        os.kill(self.process.pid, number)
+
+    def ends(self) -> int:
+        """How it ends, once it has said the rest."""
+        assert self.process.stderr is not None
+        self.said += self.process.stderr.readlines()
+        return self.process.wait(PATIENCE)
+
+    @property
+    def children(self) -> list[int]:
+        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in file.read_text().split()]
+
+
+def poll(look: Callable[[], T | None]) -> T:
+    """What `look` finds, as soon as it does."""
+    end = time.monotonic() + PATIENCE
+    while (found := look()) is None:
+        assert time.monotonic() < end
+    return found
+
+
+@contextmanager
+def served(config: Path, *arguments: str, script: str | None = None) -> Iterator[Served]:
+    """`serve` on a port of its own, run by `main.py` or by a script that calls `main(words)`."""
+    port = free_port()
+    how = [str(MAIN)] if script is None else ["-c", script]
+    words = ["serve", "--config", str(config), "--listen", f"127.0.0.1:{port}", *arguments]
+    paths = {**os.environ, "PYTHONPATH": f"{config.parent}:{ROOT}"}
+    with subprocess.Popen(
+        [sys.executable, *how, *words], stderr=subprocess.PIPE, env=paths, start_new_session=True
+    ) as process:
+
+        def kill() -> None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        # Whoever waits for words that never come hears the end instead.
+        watchdog = Timer(PATIENCE, kill)
+        watchdog.start()
+        try:
+            yield Served(process, port)
+        finally:
+            watchdog.cancel()
+            kill()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "config.json"
+    file.write_text(API)
+    return file
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-uvloop",), ("--workers", "2")])
+def test_it_serves_reloads_and_ends(config: Path, arguments: tuple[str, ...]) -> None:
+    workers = 2 if arguments[:1] == ("--workers",) else 1
+    with served(config, "--no-watch", *arguments) as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        config.write_text(SHOP)
+        proxy.signal(signal.SIGHUP)
+        proxy.hear(b"reloaded", workers)
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+        config.write_text("nonsense")
+        proxy.signal(signal.SIGHUP)
+        proxy.hear(b"not reloaded")
+        assert sum(b"config.json" in line for line in proxy.said) == 1
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_a_changed_file_is_taken_up(config: Path, arguments: tuple[str, ...]) -> None:
+    with served(config, *arguments) as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        new = config.with_name("new.json")
+        new.write_text(SHOP)
+        new.replace(config)
+        proxy.hear(b"config.json: changed")
+        proxy.hear(b"reloaded", 2 if arguments else 1)
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+        config.unlink()
+        proxy.hear(b"not reloaded")
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+        config.write_text(API)
+        proxy.hear(b"reloaded", 2 if arguments else 1)
+        assert sum(b"not reloaded" in line for line in proxy.said) == 1
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+
+
+def readers_of(pipe: Path) -> int:
+    """A number to write to the pipe with, once somebody has begun to read it."""
+
+    def opened() -> int | None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+
+    return poll(opened)
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_a_reload_asked_for_while_it_starts_is_not_lost(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    config.unlink()
+    os.mkfifo(config)
+    with served(config, "--no-watch", *arguments) as proxy:
+        pipe = readers_of(config)
+        proxy.signal(signal.SIGHUP)
+        os.write(pipe, API.encode())
+        config.unlink()
+        config.write_text(SHOP)
+        os.close(pipe)
+        proxy.hear(b"reloaded", 2 if arguments else 1)
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_it_ends_well_when_it_is_told_to_while_it_starts(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    config.unlink()
+    os.mkfifo(config)
+    with served(config, *arguments) as proxy:
+        pipe = readers_of(config)
+        proxy.signal(signal.SIGTERM)
+        os.write(pipe, API.encode())
+        os.close(pipe)
+        assert proxy.ends() == 0
+        assert proxy.said == []
+
+
+SLOW = """
+import os, time
+from l7proxy.core.selectors.round_robin import RoundRobin
+
+class Slow(RoundRobin):
+    def __init__(self, backends, options, random):
+        super().__init__(backends, options, random)
+        if os.getppid() != {test}:
+            open(f"{gate}/{{os.getpid()}}", "w").close()
+            while os.path.exists({gate!r} + "/closed"):
+                time.sleep(0.01)
+"""
+
+
+def test_a_worker_that_is_still_starting_hears_of_a_reload(config: Path) -> None:
+    gate = config.with_name("gate")
+    gate.mkdir()
+    (gate / "closed").touch()
+    config.with_name("slow.py").write_text(SLOW.format(test=os.getpid(), gate=str(gate)))
+    config.write_text(API.replace("]", '], "algorithm": "slow:Slow"', 1))
+    with served(config, "--no-watch", "--workers", "2") as proxy:
+        poll(lambda: True if len(os.listdir(gate)) == 3 else None)
+        config.write_text(SHOP)
+        proxy.signal(signal.SIGHUP)
+
+        def both_were_told() -> bool | None:
+            pending = [
+                int(line.split()[1], 16) & 1
+                for pid in proxy.children
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                if line.startswith("ShdPnd:")
+            ]
+            return True if pending == [1, 1] else None
+
+        poll(both_were_told)
+        (gate / "closed").unlink()
+        proxy.hear(b"reloaded", 2)
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+
+
+def test_nothing_is_reloaded_by_one_that_is_ending(config: Path) -> None:
+    config.write_text(API.replace("]", '], "simulate": {"latency": 2}', 1))
+    with served(config, "--no-watch") as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client:
+            client.sendall(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+            proxy.signal(signal.SIGTERM)
+
+            def refused() -> bool | None:
+                try:
+                    socket.create_connection(("127.0.0.1", proxy.port), timeout=10).close()
+                except ConnectionRefusedError:
+                    return True
+                return None
+
+            poll(refused)
+            proxy.signal(signal.SIGHUP)
+            assert b"\r\nConnection: close\r\n" in client.recv(65536)
+        assert proxy.ends() == 0
+        assert proxy.said == []
+
+
+HURRIED = """
+import os, signal, sys
+from l7proxy.cli import main
+
+status = main(sys.argv[1:])
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    os.kill(os.getpid(), number)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_who_hurries_one_that_has_ended_does_not_make_it_fail(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    with served(config, *arguments, script=HURRIED) as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+
+
+def test_who_takes_the_place_of_a_dead_worker_begins_with_the_last_good_configuration(
+    config: Path,
+) -> None:
+    with served(config, "--no-watch", "--workers", "2") as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        config.write_text(SHOP)
+        proxy.signal(signal.SIGHUP)
+        proxy.hear(b"reloaded", 2)
+        config.write_text("nonsense")
+        proxy.signal(signal.SIGHUP)
+        proxy.hear(b"not reloaded")
+        for pid in proxy.children:
+            os.kill(pid, signal.SIGKILL)
+        proxy.hear(b"ended with 9", 2)
+        assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+
+
+def test_workers_that_can_not_begin_are_not_begun_again(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with served(config, "--workers", "2", "--listen", f"127.0.0.1:{port}") as proxy:
+            assert proxy.ends() == 1
+            assert any(b"in use" in line for line in proxy.said)
+
+
+def test_an_address_in_use_is_said_and_is_exit_status_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = run("serve", "--listen", f"127.0.0.1:{port}")
+    assert outcome.status == 2
+    assert "in use" in outcome.err
+
+
+def test_listening_nowhere_is_a_usage_error() -> None:
+    outcome = run("serve")
+    assert outcome.status == 2
+    assert "--listen" in outcome.err
