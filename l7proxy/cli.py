@@ -9,14 +9,15 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, TextIO
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
 
     from l7proxy.core.config import Config, ConfigError
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool import Pool
     from l7proxy.core.proxy import Proxy
     from l7proxy.node.node import Node
+    from l7proxy.node.recorder import Recorder
     from l7proxy.node.rehearsal import Witness
     from l7proxy.tools.arguments import Progress
     from l7proxy.tools.formats import Traffic
@@ -90,10 +91,14 @@ def _node(words: Sequence[str]) -> int:
     from l7proxy.node.framing import DEFAULT_LIMIT
     from l7proxy.node.node import Node
 
-    log = complain if options is None or options.log_level == "warning" else _say_nothing
+    level = options.log_level if options else "warning"
     limit = options.max_message if options else DEFAULT_LIMIT
+    record: Recorder | None = None
     try:
-        record = _recorder(options.record) if options and options.record else None
+        if options and options.record:
+            from l7proxy.node.recorder import Recorder
+
+            record = Recorder(options.record, complain)
     except OSError as error:
         complain(f"l7proxy: {error.filename}: {error.strerror}")
         return USAGE_ERROR
@@ -103,7 +108,8 @@ def _node(words: Sequence[str]) -> int:
         made = Node(
             config,
             Random(options.seed if options else 0),
-            log,
+            complain if level == "warning" else _say_nothing,
+            bug=_say_nothing if level == "silent" else complain,
             limit=limit,
             virtual_time=options is not None and options.virtual_time,
             secrets=read_secret,
@@ -134,16 +140,10 @@ def _node(words: Sequence[str]) -> int:
                 driver.run(plain, 0, 1, drain_timeout=drain_timeout)
     except ConfigError as error:
         return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
-    return 0
-
-
-def _recorder(name: str) -> Callable[[Mapping[str, Any]], object]:
-    """Writes envelopes to a file, a line each, so that `replay` and `diff` can read them."""
-    import json
-
-    # By the line, so that a node that is killed has recorded what it had handled.
-    file = open(name, "w", buffering=1)  # noqa: SIM115
-    return lambda envelope: file.write(json.dumps(envelope) + "\n")
+    finally:
+        if record is not None:
+            record.close()
+    return IO_ERROR if record is not None and record.failed else 0
 
 
 def _check(words: Sequence[str]) -> int:
@@ -546,7 +546,8 @@ def _node_parser() -> ArgumentParser:
         "--log-level",
         choices=LOG_LEVELS,
         default="warning",
-        help="what is said on stderr about messages that can't be answered (default: warning)",
+        help="what is said on stderr: of messages that can't be answered, of backends' states and "
+        "of bugs (warning, the default); of bugs alone (error); nothing (silent)",
     )
     parser.add_argument(
         "--max-message",

@@ -10,6 +10,7 @@ It is itself sans-I/O: `Node.feed(data, now)` takes bytes in and gives bytes out
 - `clock`: the wall's time, or the one that envelopes tell
 - `node`: the dispatch table, message type to handler
 - `administration`: messages that look at pools and change them
+- `recorder`: what comes in, written down to be played again
 - `driver`: the blocking loop over file descriptors
 - `http_driver`: the same on an event loop, where backends are spoken to over HTTP
 """

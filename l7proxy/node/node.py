@@ -82,7 +82,8 @@ class Node:
 
     `feed`, `advance` and `finish` return the bytes to write; their `now` is the wall clock's
     (seconds), which counts until an envelope carries `at`. `log(line)` gets one line of text for
-    each thing that can't be answered and for each change of a backend's state.
+    each thing that can't be answered and for each change of a backend's state; `bug(text)`, or
+    else `log`, gets the traceback of each bug.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Node:
         random: Random,
         log: Callable[[str], None],
         *,
+        bug: Callable[[str], None] | None = None,
         limit: int = DEFAULT_LIMIT,
         virtual_time: bool = False,
         secrets: Secrets | None = None,
@@ -117,6 +119,7 @@ class Node:
         self._record = record
         self._random = random
         self._log = log
+        self._bug = bug or log
         self._secrets = secrets
         self._name: str | None = None
         self._clock = Clock(virtual=virtual_time)
@@ -424,7 +427,7 @@ class Node:
     def _log_bug(self, error: Exception) -> None:
         import traceback
 
-        self._log("".join(traceback.format_exception(error)).rstrip())
+        self._bug("".join(traceback.format_exception(error)).rstrip())
 
     def _reply_of_another(self, envelope: Envelope) -> None:
         """An answer to something that we asked, or else nothing that we could answer in turn."""

@@ -11,6 +11,7 @@ import pytest
 
 from l7proxy import cli
 from l7proxy.node import driver
+from l7proxy.node.node import HANDLERS
 from tests.processes import ROOT
 
 LOG = ROOT / "examples" / "access.log"
@@ -74,6 +75,31 @@ def test_the_log_level_says_what_is_on_stderr(
     cli.main(words)
     ran.node.feed(b"x\n", 0.0)
     assert capsys.readouterr() == ("", err)
+
+
+@pytest.mark.parametrize(("level", "said"), [
+    ("warning", ["line 1: not a JSON object", "ZeroDivisionError: a bug"]),
+    ("error", ["ZeroDivisionError: a bug"]),
+    ("silent", []),
+])  # fmt: skip
+def test_a_bug_is_an_error_and_what_is_wrong_with_a_message_is_a_warning(
+    ran: Ran,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    level: str,
+    said: list[str],
+) -> None:
+    def buggy(node: object, envelope: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setitem(HANDLERS, "buggy", buggy)
+    cli.main(["--log-level", level])
+    out = ran.node.feed(b'x\n{"src": "c", "body": {"type": "buggy"}}\n', 0.0)
+    assert b'"code": 13' in out
+    err = capsys.readouterr().err
+    for text in ("line 1: not a JSON object", "ZeroDivisionError: a bug"):
+        assert (text in err) is (text in said)
+    assert bool(err) is bool(said)
 
 
 def test_a_message_limit_below_one_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,6 +163,12 @@ def test_a_file_that_is_opened_never_takes_the_place_of_what_is_closed(
     assert [json.loads(line)["src"] for line in record.read_text().splitlines()] == ["c"] * recorded
 
 
+def test_a_recording_that_fails_loses_no_answer_and_is_status_1() -> None:
+    status, out, err = shell("$NODE --record /dev/full", said=GET * 3)
+    assert (status, out.count('"status": 200')) == (1, 3)
+    assert err == "l7proxy: /dev/full: No space left on device; nothing more is recorded\n"
+
+
 def test_closed_stderr_is_no_reason_to_stop() -> None:
     status, out, err = shell("$NODE 2>&-", said="garbage\n" + GET)
     assert (status, out.count("api-1"), err) == (0, 1, "")

@@ -1,0 +1,41 @@
+"""What comes in, written down as it comes, so that `replay` and `diff` can read it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+
+class Recorder:
+    """Writes envelopes to a file, a line each; whoever is killed has recorded what it had handled.
+
+    A recording that fails ends, and is `failed`; `complain(line)` is told why. The conversation
+    goes on without it.
+    """
+
+    def __init__(self, name: str, complain: Callable[[str], None]) -> None:
+        """Raises OSError where the file can't be written to."""
+        self.failed = False
+        self._name = name
+        self._complain = complain
+        self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+
+    def __call__(self, envelope: Mapping[str, Any]) -> None:
+        if self.failed:
+            return
+        rest = json.dumps(envelope).encode() + b"\n"
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            self.failed = True
+            self._complain(f"l7proxy: {self._name}: {error.strerror}; nothing more is recorded")
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._file)
