@@ -122,6 +122,8 @@ class Node:
         self._bug = bug or log
         self._secrets = secrets
         self._name: str | None = None
+        self._called = DEFAULT_NAME
+        """What we were called last: the name on what comes of no message."""
         self._clock = Clock(virtual=virtual_time)
         self._timers = Timers()
         self._out: list[bytes] = []
@@ -285,7 +287,9 @@ class Node:
             self._broken("no usable src: it must be a string", line)
             return
         dest = value.get("dest")
-        called = dest if type(dest) is str else DEFAULT_NAME
+        called = DEFAULT_NAME
+        if type(dest) is str:
+            called = self._called = dest
         body = value.get("body")
         given_id = body.get("msg_id") if isinstance(body, dict) else None
         msg_id = given_id if type(given_id) is int else None
@@ -493,7 +497,8 @@ class Node:
         self._send(src, called, {**body, "code": code, "text": text}, exchange)
 
     def _ask(self, dest: str, body: Mapping[str, Any], exchange: Exchange | None) -> None:
-        called = DEFAULT_NAME if exchange is None else exchange.owner.called
+        owner = None if exchange is None else exchange.owner
+        called = owner.called if isinstance(owner, Envelope) else self._called
         self._out.append(self._line(dest, called, body))
         if self._changed is not None:
             self._changed()

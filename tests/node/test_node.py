@@ -100,6 +100,26 @@ def test_control_characters_in_another_nodes_header_are_the_backends_fault() -> 
     assert talk.say({"src": "b", "body": answer})["body"]["status"] == 502
 
 
+def test_what_the_node_asks_by_itself_comes_from_the_name_that_it_was_last_called() -> None:
+    asked = {"backends": ["b"], "upstream": "envelope"}
+    talk = Talk({
+        "backend_pools": {
+            "p": {**asked, "health": {"path": "/up", "timeout": 0.5}}, "copies": asked,
+        },
+        "routes": [{"path_pattern": "/*", "backend_pool": "p", "mirror": "copies"}],
+    })  # fmt: skip
+    body = {"type": "http_request", "msg_id": 1, "path": "/x"}
+    said = "".join(
+        talk.say_raw(json.dumps({"src": "c", "dest": name, "at": at, "body": body}))
+        for name, at in (("first", 0), ("second", 6))
+    )
+    sent = [json.loads(line) for line in said.splitlines()]
+    assert [(one["src"], one["dest"], one["body"]["path"]) for one in sent] == [
+        *(("first", "b", "/up"), ("first", "b", "/x"), ("first", "b", "/x")),
+        *(("second", "b", "/up"), ("second", "b", "/x"), ("second", "b", "/x")),
+    ]
+
+
 @pytest.mark.parametrize(("body", "text"), [
     (None, "/body: must be an object, not null"),
     (5, "/body: must be an object, not a number"),
