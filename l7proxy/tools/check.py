@@ -44,7 +44,7 @@ def check(
         if algorithm != pool.algorithm:
             at = child(config.pool_pointer(pool_name), "algorithm")
             say(f'{name}: {at}: note: "{pool.algorithm}" is another name for {algorithm}\n')
-    warnings = [*unreachable_routes(proxy), *unused_pools(config)]
+    warnings = [*no_routes(config), *unreachable_routes(proxy), *unused_pools(config)]
     for at, warning in warnings:
         complain(f"{name}: {at}: {'' if strict else 'warning: '}{warning}")
     if warnings and strict:
@@ -52,6 +52,13 @@ def check(
     pools, routes = len(config.backend_pools), len(config.effective_routes)
     say(f"{name}: fine ({pools} pool{'s' * (pools != 1)}, {routes} route{'s' * (routes != 1)})\n")
     return 0
+
+
+def no_routes(config: Config) -> Iterator[tuple[str, str]]:
+    """Where there should be a route, if there is none."""
+    if not config.effective_routes and config.default is None:
+        at = "/backend_pools" if config.routes is None else "/routes"
+        yield at, "there is nothing here that takes a request: every one is answered 404"
 
 
 def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:

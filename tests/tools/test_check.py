@@ -79,8 +79,19 @@ def test_without_routes_there_is_nothing_to_warn_of(
     assert found == (0, ["fine (2 pools, 2 routes)"], [])
 
 
+def test_a_configuration_that_answers_nothing_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "warning: there is nothing here that takes a request: every one is answered 404"
+    found = check(tmp_path, capsys, backend_pools={})
+    assert found == (0, ["fine (0 pools, 0 routes)"], [f"/backend_pools: {told}"])
+    assert check(tmp_path, capsys, "--strict", backend_pools={})[0] == 2
+    found = check(tmp_path, capsys, backend_pools={}, routes=[])
+    assert found == (0, ["fine (0 pools, 0 routes)"], [f"/routes: {told}"])
+    found = check(tmp_path, capsys, backend_pools={}, default={"respond": {"status": 204}})
+    assert found == (0, ["fine (0 pools, 0 routes)"], [])
+
+
 def test_problems_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, err = check(tmp_path, capsys, backend_pools={})
-    assert (status, out) == (0, ["fine (0 pools, 0 routes)"])
     status, out, err = check(tmp_path, capsys, backend_pools=POOLS, default="c")
     assert (status, out, err) == (2, [], ['/default: no pool named "c"'])
