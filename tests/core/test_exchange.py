@@ -9,7 +9,7 @@ import pytest
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.exchange import ATTEMPTING, ENDED, RESPONDING, WAITING
-from l7proxy.core.verdict import CONNECT_FAILED, GARBAGE, RESET
+from l7proxy.core.verdict import BAD_REQUEST, CONNECT_FAILED, GARBAGE, RESET
 
 
 class Story:
@@ -230,3 +230,13 @@ def test_where_there_is_no_breaker_there_is_no_circuit_to_name() -> None:
     exchange = Story("a").open()
     exchange.name_circuit()
     assert exchange.circuit_state is None
+
+
+def test_a_request_that_can_not_be_written_is_refused_and_blames_nobody() -> None:
+    story = Story("a", breaker={})
+    exchange = story.open()
+    exchange.unsendable(BAD_REQUEST, 0.0)
+    assert exchange.state is ENDED and exchange.backend is None
+    exchange.unsendable(BAD_REQUEST, 0.0)
+    assert story.in_flight() == {"a": 0}
+    assert story.pool.backends[0].failures == 0

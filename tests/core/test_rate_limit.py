@@ -466,3 +466,11 @@ def test_refusals_are_spread_over_time_not_bunched() -> None:
     buckets = Buckets(rate=5, size=2, max_keys=10)
     times = [n / 100 for n in range(1000) if admit(buckets, "k", n / 100)]
     assert all(abs(later - earlier - 0.2) < 1e-9 for earlier, later in pairwise(times[2:]))
+
+
+def test_limits_that_do_not_apply_are_not_consulted() -> None:
+    proxy = proxy_with(rate_limits={"per_api_key": {"free": {"requests_per_second": 1}}})
+    assert proxy.limits is not None
+    request, route = HttpRequest("GET", "/api"), proxy.router.routes[0]
+    assert proxy.limits.consulted(request, route, None, 0.0) == []
+    assert proxy.limits.consulted(request, route, "api", 0.0) == []

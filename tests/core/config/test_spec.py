@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7proxy.core.config import Config
+from l7proxy.core.config import Config, PoolConfig
 from l7proxy.core.config.spec import (
     BAD,
     REQUIRED,
@@ -281,3 +281,20 @@ def test_the_whole_configurations_schema_takes_the_default_configuration() -> No
     validator.validate(default)
     default["backend_pools"]["api"]["colour"] = "blue"
     assert not validator.is_valid(default)
+
+
+def test_a_choice_within_a_choice_is_found() -> None:
+    spec = ListOf(Either(Either(Text(), Flag()), ListOf(Text())))
+    assert spec.item.accepts(True) and not spec.item.accepts(5)
+
+
+def test_a_record_without_words_has_a_schema_all_the_same() -> None:
+    class Silent(Record):
+        name: str = field(Text(), "its name", default="")
+
+    definitions: dict[str, Any] = {}
+    Silent.schema(definitions)
+    assert "description" not in definitions["Silent"] and "required" not in definitions["Silent"]
+    assert PoolConfig.schema(definitions) == PoolConfig.schema(definitions)
+    with pytest.raises(AttributeError, match="has no colour"):
+        _ = Silent().colour  # type: ignore[attr-defined]

@@ -163,3 +163,12 @@ def test_no_request_ever_takes_a_route_that_is_said_to_be_unreachable(seed: int)
     unreachable = {route.index for route, _ in shadowed(router_for(table).routes)}
     for _ in range(20):
         assert choose(table, some_request(random)) not in unreachable
+
+
+def test_a_route_for_an_exact_host_is_explained() -> None:
+    routes: list[dict[str, object]] = [
+        {"path_pattern": "/*", "host": "a.example", "backend_pool": "p"},
+        {"path_pattern": "/*", "host": "*.example", "backend_pool": "p"},
+    ]
+    winner, _ = explained(routes, HttpRequest("GET", "http://a.example/x"))
+    assert winner == "a.example /*"

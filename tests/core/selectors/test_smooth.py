@@ -103,6 +103,14 @@ def test_nobody_eligible_is_nobody_picked(algorithm: str) -> None:
     assert picks(pool, 2) == "bb"
 
 
+def test_a_rotation_that_was_replayed_goes_on_from_where_it_was() -> None:
+    pool = pool_of("round-robin", 2, 1, 1, 2)
+    names = picks(pool, 9)
+    assert names[:3] == names[6:]
+    take_out(pool, "c")
+    assert sorted(picks(pool, 5)) == ["a", "a", "b", "d", "d"]
+
+
 def test_two_idle_equals_are_used_in_turn() -> None:
     pool = pool_of("least-connections", 1, 1)
     for expected in "abab":
