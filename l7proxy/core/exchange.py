@@ -15,7 +15,7 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 from __future__ import annotations
 
 from l7proxy.core.messages import Headers, HttpResponse
-from l7proxy.core.timers import Lane
+from l7proxy.core.timers import DelayLine
 from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ class Exchange:
 
     def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
         self._proxy = proxy
-        self._timer: Timer | Lane | None = None
+        self._timer: Timer | DelayLine | None = None
         self.request = request
         self.opened_at = now
         self.state = WAITING
@@ -178,10 +178,10 @@ class Exchange:
         """The attempt takes time: from now on its deadlines are watched."""
         pool = self.pool
         assert pool is not None
-        lane = pool.lane
-        if lane is not None:
-            self._timer = lane
-            lane.put(self, now)
+        line = pool.delay_line
+        if line is not None:
+            self._timer = line
+            line.put(self, now)
         elif (due := pool.deadline(self.opened_at, now)) is not None:
             self._timer = self._proxy.timers.schedule(due, self.overdue)
 
@@ -454,7 +454,7 @@ class Exchange:
 
     def _forget_timer(self) -> None:
         timer, self._timer = self._timer, None
-        if isinstance(timer, Lane):
+        if isinstance(timer, DelayLine):
             timer.drop(self, None)
         elif timer is not None:
             self._proxy.timers.cancel(timer)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import BackendConfig, PoolConfig
     from l7proxy.core.health import HealthChecks, Probe
     from l7proxy.core.slow_start import SlowStart
-    from l7proxy.core.timers import Lane, Timers
+    from l7proxy.core.timers import DelayLine, Timers
     from l7proxy.core.watcher import Watcher
 
 STATES: dict[str, tuple[int, int]] = {
@@ -85,10 +85,10 @@ class Pool:
         self._busy: set[Backend] = set()
         """Backends that could be used, were they not full."""
         timeouts = config.timeouts
-        self.lane: Lane | None = None
+        self.delay_line: DelayLine | None = None
         """Where attempts wait for their deadline, if all have the same time to take."""
         if timeouts.attempt is not None and timeouts.request is None:
-            self.lane = timers.lane(timeouts.attempt, Exchange.overdue)
+            self.delay_line = timers.delay_line(timeouts.attempt, Exchange.overdue)
         self.active = 0
         """Requests that have an attempt in flight."""
         chance = Chance(random)
@@ -269,7 +269,7 @@ class Pool:
     def deadline(self, opened_at: float, now: float) -> float | None:
         """When an attempt that starts now is too slow; None where it may take for ever.
 
-        For pools without a `lane`.
+        For pools without a `delay_line`.
         """
         timeouts = self.config.timeouts
         if timeouts.attempt is None:

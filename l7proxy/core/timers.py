@@ -28,7 +28,7 @@ class Timer:
         return self.action is not None
 
 
-class Lane:
+class DelayLine:
     """Things that are each due the same while after they were put in.
 
     For what every request needs and hardly any lets come due: putting in and dropping is O(1)
@@ -67,11 +67,11 @@ class Lane:
 class Timers:
     """Actions in order of time; of those due at the same time, the first scheduled goes first.
 
-    What waits in a lane comes after what was scheduled for the same time.
+    What waits in a delay line comes after what was scheduled for the same time.
     """
 
     def __init__(self) -> None:
-        self._lanes: list[Lane] = []
+        self._lines: list[DelayLine] = []
         """Those that may have something in them."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._scheduled = 0
@@ -80,16 +80,16 @@ class Timers:
         """Told when something is due that may be due before everything else."""
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled + sum(len(lane.waiting) for lane in self._lanes)
+        return len(self._heap) - self._cancelled + sum(len(line.waiting) for line in self._lines)
 
-    def lane(self, delay: float, action: Callable[[Any, float], None]) -> Lane:
-        """A lane in which everything is due `delay` seconds after it was put in."""
-        return Lane(self, delay, action)
+    def delay_line(self, delay: float, action: Callable[[Any, float], None]) -> DelayLine:
+        """A line in which everything is due `delay` seconds after it was put in."""
+        return DelayLine(self, delay, action)
 
-    def watch(self, lane: Lane, due: float) -> None:
-        """Looks at a lane that was empty, and now has something that is due at `due`."""
-        lane.watched = True
-        self._lanes.append(lane)
+    def watch(self, line: DelayLine, due: float) -> None:
+        """Looks at a line that was empty, and now has something that is due at `due`."""
+        line.watched = True
+        self._lines.append(line)
         if self.on_sooner is not None:
             self.on_sooner(due)
 
@@ -123,10 +123,10 @@ class Timers:
             heappop(heap)
             self._cancelled -= 1
         due = heap[0][0] if heap else None
-        if self._lanes:
-            lane = self._next_lane()
-            if lane is not None and (due is None or lane[0] < due):
-                return lane[0]
+        if self._lines:
+            line = self._next_line()
+            if line is not None and (due is None or line[0] < due):
+                return line[0]
         return due
 
     def advance(self, now: float) -> None:
@@ -154,18 +154,18 @@ class Timers:
             assert action is not None
             action(told)
         else:
-            lane = self._next_lane()
-            assert lane is not None
-            lane[1].run_first(told)
+            line = self._next_line()
+            assert line is not None
+            line[1].run_first(told)
 
-    def _next_lane(self) -> tuple[float, Lane] | None:
-        """The lane with the thing that is due first; those that are empty are let go."""
-        best: tuple[float, Lane] | None = None
-        for lane in tuple(self._lanes):
-            due = lane.first()
+    def _next_line(self) -> tuple[float, DelayLine] | None:
+        """The line with the thing that is due first; those that are empty are let go."""
+        best: tuple[float, DelayLine] | None = None
+        for line in tuple(self._lines):
+            due = line.first()
             if due is None:
-                lane.watched = False
-                self._lanes.remove(lane)
+                line.watched = False
+                self._lines.remove(line)
             elif best is None or due < best[0]:
-                best = (due, lane)
+                best = (due, line)
         return best

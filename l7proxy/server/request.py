@@ -13,7 +13,7 @@ from l7proxy.core.verdict import Refused
 from l7proxy.http1 import CHUNKED
 from l7proxy.http1.fields import drop_fields, split_fields
 from l7proxy.http1.serialise import field_block, request_line
-from l7proxy.upstreams.http.headers import WireHeaders, host_of
+from l7proxy.upstreams.http.headers import WireHeaders, host_field
 
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
@@ -103,7 +103,7 @@ class Prepared:
         if not host:
             # Only HTTP/1.0 can do without, and what is sent on is HTTP/1.1.
             assert exchange.backend is not None
-            host = host_of(exchange.backend.address)
+            host = host_field(exchange.backend.address)
         if host != head.host:
             fields = b"Host: %b\r\n%b" % (host.encode("ascii", "replace"), head.without(_HOST))
         if route.request_headers is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,8 +83,8 @@ def test_exactly_what_is_due_and_not_cancelled_runs(
 
 def test_who_catches_up_tells_every_action_that_it_is_now() -> None:
     timers, ran = Timers(), list[tuple[str, float]]()
-    lane = timers.lane(2, lambda thing, now: ran.append((thing, now)))
-    lane.put("in the lane", 0)
+    line = timers.delay_line(2, lambda thing, now: ran.append((thing, now)))
+    line.put("in the line", 0)
 
     def again(now: float) -> None:
         ran.append(("timer", now))
@@ -90,5 +92,80 @@ def test_who_catches_up_tells_every_action_that_it_is_now() -> None:
 
     timers.schedule(1.0, again)
     timers.catch_up(10.0)
-    assert ran == [("timer", 10.0), ("in the lane", 10.0)]
+    assert ran == [("timer", 10.0), ("in the line", 10.0)]
     assert timers.next_deadline() == 11.0
+
+
+# Delay lines.
+
+
+def record() -> tuple[list[tuple[Any, float]], Timers]:
+    return [], Timers()
+
+
+def test_things_come_due_in_the_order_in_which_they_went_in() -> None:
+    came, timers = record()
+    line = timers.delay_line(10, lambda thing, due: came.append((thing, due)))
+    line.put("a", 0)
+    line.put("b", 1)
+    assert timers.next_deadline() == 10
+    timers.advance(11)
+    assert came == [("a", 10), ("b", 11)]
+    assert timers.next_deadline() is None
+    assert len(timers) == 0
+
+
+def test_what_was_dropped_does_not_come_due() -> None:
+    came, timers = record()
+    line = timers.delay_line(10, lambda thing, due: came.append((thing, due)))
+    for thing in "abc":
+        line.put(thing, 0)
+    line.drop("b", None)
+    line.drop("never there", None)
+    assert len(timers) == 2
+    timers.advance(10)
+    assert came == [("a", 10), ("c", 10)]
+
+
+def test_timers_go_before_delay_lines_at_the_same_time_and_those_among_themselves_by_time() -> None:
+    came, timers = record()
+    slow = timers.delay_line(10, lambda thing, due: came.append((thing, due)))
+    fast = timers.delay_line(5, lambda thing, due: came.append((thing, due)))
+    slow.put("slow", 0)
+    fast.put("fast", 0)
+    timers.schedule(10, lambda due: came.append(("timer", due)))
+    timers.schedule(20, lambda due: came.append(("later", due)))
+    assert timers.next_deadline() == 5
+    timers.advance(20)
+    assert came == [("fast", 5), ("timer", 10), ("slow", 10), ("later", 20)]
+
+
+def test_an_action_may_put_its_thing_in_again() -> None:
+    came, timers = record()
+    line = timers.delay_line(
+        10, lambda thing, due: (came.append((thing, due)), line.put(thing, due))
+    )
+    line.put("a", 0)
+    timers.advance(30)
+    assert came == [("a", 10), ("a", 20), ("a", 30)]
+    assert timers.next_deadline() == 40
+
+
+def test_a_shell_hears_of_what_may_be_due_sooner_and_not_of_every_thing() -> None:
+    _, timers = record()
+    heard: list[float] = []
+    timers.on_sooner = heard.append
+    line = timers.delay_line(10, lambda thing, due: None)
+    line.put("a", 0)
+    line.put("b", 1)
+    line.drop("a", None)
+    line.drop("b", None)
+    line.put("c", 2)
+    assert heard == [10]
+    timers.schedule(5, lambda due: None)
+    timers.schedule(7, lambda due: None)
+    assert heard == [10, 5]
+    line.drop("c", None)
+    assert timers.next_deadline() == 5
+    line.put("d", 3)
+    assert heard == [10, 5, 13]

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from l7proxy.http1 import Fields
 
 
-def host_of(address: str) -> str:
-    """What a backend is called in a Host of our own."""
+def host_field(address: str) -> str:
+    """The value of a Host field of our own, for a backend at that address."""
     if address.startswith("unix:"):
         return "localhost"
     return address.partition("://")[2] or address

@@ -9,7 +9,7 @@ from l7proxy.core.config.address import split_address
 from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection
-from l7proxy.upstreams.http.headers import host_of
+from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
 from l7proxy.upstreams.stamp import stamp_of
@@ -114,7 +114,7 @@ class ConnectionPool:
 
             self._tls = backend_context(config.tls)
             self._server_name = config.tls.server_name or host
-        self.host = host_of(address)
+        self.host = host_field(address)
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
         port = port or (80 if self._tls is None else 443)

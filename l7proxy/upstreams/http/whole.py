@@ -8,7 +8,7 @@ from l7proxy.core.messages import Headers, HttpResponse
 from l7proxy.http1 import BadResponse
 from l7proxy.http1.fields import is_host, may_be_dropped, split_fields
 from l7proxy.http1.serialise import request_head
-from l7proxy.upstreams.http.headers import host_of
+from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.request_body import RequestBody
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Whole:
         ]
         hosts = [value for name, value in fields if name.lower() == "host"]
         if not hosts:
-            fields.insert(0, ("Host", host_of(backend.address)))
+            fields.insert(0, ("Host", host_field(backend.address)))
         elif len(hosts) > 1 or is_host(hosts[0].strip(" \t").encode("latin-1", "replace")) is None:
             raise ValueError(f"Host is {', '.join(hosts)}; it must be one name or address")
         if self._overwrite and request.client_ip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from l7proxy.http1 import ResponseParser
-from l7proxy.upstreams.http.headers import WireHeaders, host_of
+from l7proxy.upstreams.http.headers import WireHeaders, host_field
 
 
 @pytest.mark.parametrize(("address", "host"), [
@@ -15,7 +15,7 @@ from l7proxy.upstreams.http.headers import WireHeaders, host_of
     ("unix:/run/app.sock", "localhost"),
 ])  # fmt: skip
 def test_a_backend_is_called_by_its_address_without_the_scheme(address: str, host: str) -> None:
-    assert host_of(address) == host
+    assert host_field(address) == host
 
 
 def test_fields_are_decoded_when_somebody_looks_and_only_they() -> None:
