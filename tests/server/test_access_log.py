@@ -19,6 +19,8 @@ from l7proxy.server import access_log
 from l7proxy.server.access_log import AccessLog
 from l7proxy.server.request import Prepared
 
+from .support import FakeBackend, conversation, pool_config, serving
+
 
 class Site:
     """A proxy whose requests a log is told of."""
@@ -159,6 +161,29 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
     site.log.flush()
     site.log.close()
     assert len(bodies(file)) == 4
+
+
+def test_a_reload_that_wants_the_same_log_goes_on_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    wanted = {"path": str(file), "format": "envelope"}
+
+    @conversation
+    async def talk() -> None:
+        file.unlink(missing_ok=True)
+        backend = FakeBackend()
+        async with serving(backend, server={"access_log": wanted}) as proxy:
+            client = await proxy.connect()
+            await client.get("/api/one")
+            pools = {"api": pool_config(backend)}
+            for log in (wanted, None, wanted):
+                server = {} if log is None else {"access_log": log}
+                proxy.server.reload(config_from({"backend_pools": pools, "server": server}))
+                await client.get(f"/api/{'logged' if log else 'secret'}")
+
+    talk()
+    assert [(body["msg_id"], body["path"]) for body in bodies(file)] == [
+        (1, "/api/one"), (2, "/api/logged"), (3, "/api/logged"),
+    ]  # fmt: skip
 
 
 def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
