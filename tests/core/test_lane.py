@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from l7proxy.core import Headers, HttpRequest, HttpResponse, Proxy, config_from
+from l7proxy.core.lane import Lane
 
 
 def proxy_with(**pool: Any) -> Proxy:
@@ -79,3 +80,30 @@ def test_where_answers_matter_or_the_client_must_be_told_there_is_no_lane() -> N
     plain = proxy_with()
     lost = plain.open(HttpRequest("GET", "/nowhere"), 0.0)
     assert plain.lane(lost) is None
+
+
+def test_the_lanes_of_a_kind_are_found_by_route_with_the_path_that_it_rewrites() -> None:
+    routes = [
+        {"path_pattern": "/plain/*", "backend_pool": "p"},
+        {"path_pattern": "/strip/*", "backend_pool": "p", "rewrite": {"strip_prefix": "/strip"}},
+        {
+            "path_pattern": "/spoil/*",
+            "backend_pool": "p",
+            "rewrite": {"regex": "^/", "substitution": "."},
+        },
+        {"path_pattern": "/unknown/*", "backend_pool": "p"},
+    ]
+    pools = {"p": {"backends": ["a:1"]}}
+    proxy = Proxy(config_from({"backend_pools": pools, "routes": routes}), Random(0))
+    lanes = proxy.lanes(None)
+    plain, strip, spoil, _ = sorted(proxy.router.routes, key=lambda route: route.index)
+    for route in (plain, strip, spoil):
+        lanes.add(route, Lane(lambda: None))
+    found = {target: lanes.find(target) for target in ("/plain/x", "/strip/x")}
+    assert {target: way and (way[1], way[2]) for target, way in found.items()} == {
+        "/plain/x": (plain, None),
+        "/strip/x": (strip, "/x"),
+    }
+    # What its route makes of the first is no path.
+    others = "/spoil/x", "/unknown/x", "/nowhere", "/plain/%2e", "*"
+    assert [lanes.find(target) for target in others] == [None] * len(others)

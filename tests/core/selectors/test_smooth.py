@@ -70,6 +70,8 @@ def test_a_backend_that_was_away_goes_on_where_it_was(weights: tuple[int, ...], 
     ((5, 13, 13), 11, "b"),
     ((1, 1, 1, 1), 41, "c"),
     ((2, 3, 7), 75, "a"),
+    # What b fell by when a was still there, c makes up for in more turns than are looked at first.
+    ((100, 1, 1), 35, "a"),
 ])  # fmt: skip
 def test_what_is_repeated_is_what_would_be_picked(
     weights: tuple[int, ...], before: int, gone: str
