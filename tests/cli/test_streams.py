@@ -106,6 +106,21 @@ def test_a_second_signal_answers_the_rest_at_once(front: Path, numbers: tuple[in
         assert talk.end() == (0, b"")
 
 
+def test_after_a_signal_the_end_of_input_answers_what_only_input_could(front: Path) -> None:
+    with start("--config", front) as process:
+        talk = Talk(process)
+        talk.get(1)
+        body = talk.hear()
+        process.send_signal(signal.SIGTERM)
+        while body["type"] == "http_request":
+            talk.get(2)
+            body = talk.hear()
+        assert process.stdin is not None
+        process.stdin.close()
+        assert talk.hear()["status"] == 503
+        assert talk.end() == (0, b"")
+
+
 def test_in_virtual_time_a_signal_lets_everything_happen_at_once() -> None:
     with start() as process:
         talk = Talk(process)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -14,6 +15,7 @@ import pytest
 
 from l7proxy.node import driver
 from tests.node.test_node import Late, Talk
+from tests.processes import PATIENCE
 
 GET = b'{"src": "c", "body": {"type": "http_request", "msg_id": 1, "path": "/"}}\n'
 
@@ -97,6 +99,40 @@ def test_a_signal_ends_it_and_leaves_the_handlers_as_they_were() -> None:
         driver.run(Talk({"backends": ["a:1"]}).node, source, sink)
         interrupter.join()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_is_not_meant_for_it_changes_nothing() -> None:
+    with pipe() as (source, mouth), pipe() as (ear, sink):
+        os.write(mouth, GET)
+        heard = threading.Event()
+        before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.set())
+
+        def interrupt() -> None:
+            os.read(ear, 1000)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            heard.wait(PATIENCE)
+            os.write(mouth, GET)
+            os.close(mouth)
+
+        interrupter = Thread(target=interrupt, daemon=True)
+        interrupter.start()
+        driver.run(Talk({"backends": ["a:1"]}).node, source, sink)
+        interrupter.join()
+        signal.signal(signal.SIGUSR1, before)
+        assert heard.is_set()
+        assert json.loads(os.read(ear, 1000))["body"]["status"] == 200
+
+
+def test_a_pipe_that_can_not_be_opened_anew_is_written_to_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        replies = converse(Talk({"backends": ["a:1"]}).node, GET * 100)
+    assert [reply["status"] for reply in replies] == [200] * 100
 
 
 def test_nobody_listening_is_no_error() -> None:

@@ -200,6 +200,27 @@ def test_answers_come_in_order_where_that_is_wanted(tmp_path: Path, backend: Bac
         assert [hear(node) for _ in range(4)] == [1, 2, 3, 4]
 
 
+def test_other_nodes_can_be_backends_beside_real_ones(tmp_path: Path, backend: Backend) -> None:
+    pools = {
+        "p": {"backends": [backend.address], "upstream": "http"},
+        "nodes": {"backends": ["n"], "upstream": "envelope"},
+    }
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"backend_pools": pools}))
+    with conversing(file) as node:
+        assert node.stdin is not None and node.stdout is not None
+        say(node, line(1, "/nodes"))
+        asked = json.loads(node.stdout.readline())
+        assert (asked["dest"], asked["body"]["type"]) == ("n", "http_request")
+        say(node, line(2, "/p/x"))
+        assert hear(node) == 2
+        body = {"type": "http_response", "in_reply_to": asked["body"]["msg_id"], "status": 200}
+        say(node, json.dumps({"src": "n", "dest": "lb", "body": body}) + "\n")
+        assert hear(node) == 1
+        node.stdin.close()
+        assert node.wait(PATIENCE) == 0
+
+
 def test_order_is_kept_for_simulated_backends_too(tmp_path: Path) -> None:
     said = line(1, "/p", simulate={"latency": 0.05}) + line(2, "/p") + line(3, "/none")
     got = talk(tmp_path, said, "--ordered", backends=["a:1"], upstream="simulated")

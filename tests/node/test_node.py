@@ -373,6 +373,28 @@ class Late(Upstream):
         exchange.under_way(now)
 
 
+class Buggy(Upstream):
+    """Has a bug."""
+
+    def start(self, exchange: Any, now: float) -> None:
+        raise ZeroDivisionError("a bug")
+
+
+def test_a_bug_in_an_upstream_gets_error_13_and_holds_no_place() -> None:
+    talk = Talk({"backends": ["a:1"]})
+    carrier = talk.node._carriers[-1]
+    sound, carrier.upstreams = carrier.upstreams, {"default": Buggy()}
+    assert talk.get("/") == {
+        "type": "error", "in_reply_to": 1, "code": 13, "text": "internal error: ZeroDivisionError",
+    }  # fmt: skip
+    (traceback,) = talk.log
+    assert traceback.startswith("Traceback") and traceback.endswith("ZeroDivisionError: a bug")
+    assert talk.node.idle
+    carrier.upstreams = sound
+    assert talk.get("/")["status"] == 200
+    assert carrier.proxy.pools["default"].backends[0].in_flight == 0
+
+
 def late_talk() -> Talk:
     talk = Talk({"backends": ["a:1"]})
     talk.node._carriers[-1].upstreams = {"default": Late()}
