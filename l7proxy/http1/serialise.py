@@ -49,6 +49,9 @@ REASONS = {
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+_JSON = b"application/json"
+
+_is_weight = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?").fullmatch
 _is_target = re.compile(rb"[\x21\x22\x24-\x7e]++").fullmatch
 
 
@@ -126,21 +129,38 @@ def error_page(
 
 
 def prefers_json(accept: bytes | None) -> bool:
-    """Whether an Accept value names JSON before plain text, HTML or a wildcard."""
-    if accept is None:
-        return False
-    for part in accept.lower().split(b","):
+    """Whether an Accept value asks for JSON rather than for text (RFC 9110 12.5.1).
+
+    Who prefers HTML is a person, and better served with text. Between equals the first counts.
+    """
+    weights: dict[bytes, float] = {}
+    for part in (accept or b"").lower().split(b","):
         kind, _, parameters = part.partition(b";")
-        if parameters.replace(b" ", b"").startswith((b"q=0;", b"q=0.0")) or (
-            parameters.replace(b" ", b"") == b"q=0"
-        ):
-            continue
         kind = kind.strip(b" \t")
-        if kind == b"application/json" or kind.endswith(b"+json"):
-            return True
-        if kind in (b"text/plain", b"text/html", b"text/*", b"*/*"):
-            return False
-    return False
+        if kind.endswith(b"+json"):
+            kind = _JSON
+        weights.setdefault(kind, _weight(parameters))
+    json = _weight_of(weights, (_JSON,), b"application/*")
+    text = _weight_of(weights, (b"text/plain", b"text/html"), b"text/*")
+    if json != text:
+        return json > text
+    named = [kind for kind in weights if kind == _JSON or kind.startswith(b"text/")]
+    return json > 0 and named[:1] == [_JSON]
+
+
+def _weight(parameters: bytes) -> float:
+    """The q among a media range's parameters; 1 where there is none that makes sense."""
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.strip(b" \t").partition(b"=")
+        if name == b"q" and _is_weight(value) is not None:
+            return float(value)
+    return 1.0
+
+
+def _weight_of(weights: dict[bytes, float], kinds: tuple[bytes, ...], wide: bytes) -> float:
+    """The weight of the best of `kinds`; a wildcard counts where none of them is named."""
+    named = [weights[kind] for kind in kinds if kind in weights]
+    return max(named) if named else weights.get(wide, weights.get(b"*/*", 0.0))
 
 
 def _ascii(text: str, what: str) -> bytes:

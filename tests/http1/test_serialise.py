@@ -104,7 +104,17 @@ def test_an_answer_to_head_has_the_length_but_not_the_body() -> None:
         (b"application/json;q=0, text/plain", False),
         (b"application/json; q=0.0", False),
         (b"application/json; q=0.5", True),
+        (b"application/json;q=0.1, text/plain", False),
+        (b"text/plain;q=0.1, application/json", True),
+        (b"text/html, application/json;q=0.9, */*;q=0.8", False),
+        (b"application/*", True),
+        (b"application/*, text/*", False),
+        (b"application/json;v=1;Q=0.2, */*;q=0.1", True),
+        (b"application/json;q=x, text/plain;q=0.9", True),
+        (b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", False),
     ],
 )
-def test_json_is_preferred_where_it_is_named_first(accept: bytes | None, expected: bool) -> None:
+def test_json_is_preferred_where_it_weighs_more_or_is_named_first(
+    accept: bytes | None, expected: bool
+) -> None:
     assert prefers_json(accept) is expected
