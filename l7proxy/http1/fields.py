@@ -37,7 +37,7 @@ _find_fields = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n").finditer
 _REQUEST_NAMES = (
     rb"host|con(?:tent[-_]length|nection)|t(?:e|ransfer[-_]encoding)|upgrade|expect|keep-alive"
     rb"|proxy-(?:connection|auth(?:enticate|orization))|via|forwarded"
-    rb"|x[-_]forwarded[-_](?:for|proto|host)"
+    rb"|x[-_]forwarded[-_][^:]++"
 )
 _RESPONSE_NAMES = (
     rb"date|con(?:tent-length|nection)|t(?:e|ransfer-encoding)|upgrade|keep-alive"
@@ -64,9 +64,9 @@ _STOP_HERE = frozenset(
         b"upgrade",
     )
 )
-_REWRITTEN = frozenset(
-    (b"expect", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
-)
+_REWRITTEN = frozenset((b"expect", b"forwarded", b"via"))
+_CLAIMS_PREFIX = b"x-forwarded-"
+_CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 _TAKEN_OUT = _STOP_HERE | _REWRITTEN
 _ORDINARY = frozenset((b"connection", b"content-length", b"host", b"transfer-encoding"))
 _AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
@@ -96,7 +96,6 @@ _NEVER_BY_CONNECTION = frozenset(
         b"x-request-id",
     )
 )
-_NEVER_PREFIX = b"x-forwarded-"
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _COMMON_OPTIONS = {
@@ -120,7 +119,8 @@ class Fields:
 
     `block`: the bytes as they came, each field with its CRLF.
     `forwardable`: the block without hop-by-hop fields, fields named in Connection, and fields
-        the proxy writes itself (Expect, Via, Forwarded, X-Forwarded-For/-Proto/-Host in requests).
+        the proxy writes itself or has to check first (in requests: Expect, Via, Forwarded, and
+        all that is called X-Forwarded-...).
         Host and Content-Length stay. What differs from such a name in underscores alone does not.
     `length`: the Content-Length, or CHUNKED, or UNSTATED.
     `connection`: the options of Connection, in lower case.
@@ -192,6 +192,7 @@ class RequestFields(Fields):
     `forwarded_for`, `forwarded_proto`, `forwarded_host`, `forwarded`, `via`: the values of
         X-Forwarded-For/-Proto/-Host, Forwarded and Via, several lines joined by ", ", or None.
         They are what the client claims, to be believed only from a trusted proxy.
+    `forwarded_more`: the lines of all others called X-Forwarded-..., which are claims, too.
     """
 
     __slots__ = (
@@ -200,6 +201,7 @@ class RequestFields(Fields):
         "forwarded",
         "forwarded_for",
         "forwarded_host",
+        "forwarded_more",
         "forwarded_proto",
         "host",
         "via",
@@ -212,6 +214,7 @@ class RequestFields(Fields):
     forwarded_proto: bytes | None
     forwarded_host: bytes | None
     forwarded: bytes | None
+    forwarded_more: bytes
     via: bytes | None
 
 
@@ -236,6 +239,7 @@ def parse_request_fields(block: bytes) -> RequestFields:
     if host is not None and is_host(host) is None:
         raise BadRequest(f"Host is {quote(host)}; it must be a name or address, and maybe a port")
     fields.expect_continue = fields.accepts_trailers = False
+    fields.forwarded_more = b""
     if found.keys() <= _ORDINARY:
         fields.forwarded_for = fields.forwarded_proto = fields.forwarded_host = None
         fields.forwarded = fields.via = None
@@ -249,6 +253,8 @@ def parse_request_fields(block: bytes) -> RequestFields:
     fields.forwarded_for = get(b"x-forwarded-for")
     fields.forwarded_proto = get(b"x-forwarded-proto")
     fields.forwarded_host = get(b"x-forwarded-host")
+    if any(name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS for name in found):
+        fields.forwarded_more = _more_claims(block)
     fields.forwarded = get(b"forwarded")
     fields.via = get(b"via")
     return fields
@@ -284,7 +290,7 @@ def may_be_dropped(option: bytes) -> bool:
         option not in _STOP_HERE
         and option != b"close"
         and option not in _NEVER_BY_CONNECTION
-        and not option.startswith(_NEVER_PREFIX)
+        and not option.startswith(_CLAIMS_PREFIX)
     )
 
 
@@ -318,7 +324,7 @@ def _take(
                 raise error(f"{name.decode()} is sent more than once; send one")
             else:
                 found[name] += b", " + value
-        if is_alias or name in _TAKEN_OUT:
+        if is_alias or name in _TAKEN_OUT or name.startswith(_CLAIMS_PREFIX):
             start, end = match.span()
             if kept is None:
                 kept = []
@@ -358,6 +364,15 @@ def _take(
     fields.forwardable = forwardable
     fields._items = fields._index = fields._cuts = None
     return found
+
+
+def _more_claims(block: bytes) -> bytes:
+    """The lines of fields called X-Forwarded-... that have no attribute of their own."""
+    return b"".join(
+        match[0]
+        for match in _find_fields(block)
+        if (name := match[1].lower()).startswith(_CLAIMS_PREFIX) and name not in _CLAIMS
+    )
 
 
 def _split_list(value: bytes) -> list[bytes]:

@@ -57,6 +57,8 @@ class Forwarding:
             host = fields.forwarded_host
         if host:
             lines.append(b"X-Forwarded-Host: %b\r\n" % host)
+        if peer.trusted:
+            lines.append(fields.forwarded_more)
         if self._forwarded:
             element = b"for=%b;proto=%b" % (peer.node, proto)
             if head.host:

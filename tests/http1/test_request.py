@@ -58,9 +58,14 @@ def test_hop_by_hop_fields_and_those_connection_names_are_not_sent_on() -> None:
 
 
 def test_connection_cannot_remove_what_the_backend_relies_on() -> None:
-    kept = [b"Content-Length: 0", b"Cookie: a=b", b"Authorization: x", b"X-Forwarded-Port: 1"]
-    head = get(b"Connection: host, content-length, Cookie, authorization, x-forwarded-port", *kept)
+    kept = [b"Content-Length: 0", b"Cookie: a=b", b"Authorization: x", b"X-Real-IP: 1.1.1.1"]
+    head = get(
+        b"Connection: host, content-length, Cookie, authorization, x-real-ip, x-forwarded-port",
+        *kept,
+        b"X-Forwarded-Port: 1",
+    )
     assert head.forwardable == b"".join(b"%b\r\n" % x for x in [b"Host: a.example", *kept])
+    assert head.fields.forwarded_more == b"X-Forwarded-Port: 1\r\n"
 
 
 def test_what_the_client_says_of_its_side_is_taken_out_for_the_caller_to_judge() -> None:
@@ -69,6 +74,9 @@ def test_what_the_client_says_of_its_side_is_taken_out_for_the_caller_to_judge()
         b"x-forwarded-for:2.2.2.2",
         b"X-Forwarded-Proto: https",
         b"X-Forwarded-Host: B.example",
+        b"x-Forwarded-Port: 8443",
+        b"X-Forwarded-Prefix:/shop",
+        b"X-Forwarded: 1",
         b"Forwarded: for=1.1.1.1",
         b"Via: 1.1 edge",
         b"Expect: 100-Continue",
@@ -79,9 +87,10 @@ def test_what_the_client_says_of_its_side_is_taken_out_for_the_caller_to_judge()
     assert fields.forwarded_proto == b"https"
     assert fields.forwarded_host == b"B.example"
     assert fields.forwarded == b"for=1.1.1.1"
+    assert fields.forwarded_more == b"x-Forwarded-Port: 8443\r\nX-Forwarded-Prefix:/shop\r\n"
     assert fields.via == b"1.1 edge"
     assert fields.expect_continue
-    assert head.forwardable == b"Host: a.example\r\nAccept: */*\r\n"
+    assert head.forwardable == b"Host: a.example\r\nX-Forwarded: 1\r\nAccept: */*\r\n"
 
 
 def test_an_underscore_does_not_bring_a_field_past_what_only_the_proxy_may_say() -> None:
@@ -89,6 +98,7 @@ def test_an_underscore_does_not_bring_a_field_past_what_only_the_proxy_may_say()
         b"X_Forwarded_For: 1.1.1.1",
         b"x-forwarded_proto: https",
         b"X_FORWARDED-HOST: b.example",
+        b"X-Forwarded_Port: 1",
         b"Content_Length: 5",
         b"Transfer_Encoding: chunked",
         b"X_Other: 1",

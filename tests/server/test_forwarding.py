@@ -59,6 +59,7 @@ CLAIMS = (
     "X-Forwarded-For: 1.2.3.4",
     "X-Forwarded-Proto: https",
     "X-Forwarded-Host: front.example",
+    "X-Forwarded-Prefix: /shop",
     "Forwarded: for=1.2.3.4",
     "Via: 1.0 fred",
 )
@@ -85,6 +86,7 @@ def test_what_a_trusted_proxy_says_is_passed_on_with_its_own_address_behind() ->
         "X-Forwarded-For: 1.2.3.4, 10.0.0.1",
         "X-Forwarded-Proto: https",
         "X-Forwarded-Host: front.example",
+        "X-Forwarded-Prefix: /shop",
         "Forwarded: for=1.2.3.4",
         "Via: 1.0 fred",
     ]
@@ -92,6 +94,7 @@ def test_what_a_trusted_proxy_says_is_passed_on_with_its_own_address_behind() ->
         "X-Forwarded-For: 1.2.3.4, 10.0.0.1",
         "X-Forwarded-Proto: https",
         "X-Forwarded-Host: front.example",
+        "X-Forwarded-Prefix: /shop",
         'Forwarded: for=1.2.3.4, for=10.0.0.1;proto=https;host="shop.example"',
         "Via: 1.0 fred, 1.1 edge",
     ]
