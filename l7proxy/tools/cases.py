@@ -6,7 +6,7 @@ answered; `NAME.config.json` beside them is its configuration, where it has one 
 Cases are the lines of `NAME.cases.jsonl`, or of any other file that is named: a `request` with the
 members of an `http_request`, what to `expect` of the reply (only what is named is compared; `route`
 and `pool` may be named, too), perhaps the time `at` which it is sent, and a `name`. They are put to
-one node in turn.
+one node in turn. What can't fail is refused: keys that mean nothing, and places without any test.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import json
 from pathlib import Path
 
 from l7proxy.core.config import ConfigError, parse_config
+from l7proxy.core.config.spec import suggestion
+from l7proxy.core.routing.conditions import conditions_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.proxy import Proxy
+    from l7proxy.core.routing import Route
 
     class Answering(Protocol):
         """The node, as far as it is needed here."""
@@ -45,35 +48,37 @@ if TYPE_CHECKING:
     """Makes a node, which shows the exchanges that end and the proxies it puts to work."""
 
 IN, OUT, CONFIG, CASES = ".in.jsonl", ".out.jsonl", ".config.json", ".cases.jsonl"
+KEYS = ("request", "expect", "at", "name")
+"""What a case may have."""
 
 
 class BadCase(ValueError):
-    """A file of cases can't be used; the text says why and where."""
+    """A test can't be used; the text says why and where."""
 
 
 class Coverage:
     """Which routes of which configurations were reached."""
 
     def __init__(self) -> None:
-        self._routes: dict[str, dict[str, bool]] = {}
+        self._routes: dict[str, list[str]] = {}
+        """How the routes of each configuration are called, in its order."""
+        self._reached: dict[str, set[int]] = {}
 
     def listener(self, source: str) -> tuple[Callable[[Exchange], None], Callable[[Proxy], None]]:
         """What a node that runs with the configuration of that name is to tell."""
-        routes = self._routes.setdefault(source, {})
-        first = True
+        reached = self._reached.setdefault(source, set())
+        routes: list[Route] = []
 
         def seen(exchange: Exchange) -> None:
-            name = "" if exchange.route is None else str(exchange.route)
-            if name in routes:
-                routes[name] = True
+            route = exchange.route
+            if route is not None and route.index < len(routes) and routes[route.index] is route:
+                reached.add(route.index)
 
         def configured(proxy: Proxy) -> None:
             # A configuration that comes in a conversation is the conversation's own affair.
-            nonlocal first
-            if first:
-                for route in proxy.router.routes:
-                    routes.setdefault(str(route), False)
-            first = False
+            if not routes:
+                routes.extend(proxy.router.routes)
+                self._routes[source] = [_described(route) for route in routes]
 
         return seen, configured
 
@@ -82,15 +87,15 @@ class Coverage:
         return [
             (source, name)
             for source, routes in self._routes.items()
-            for name, reached in routes.items()
-            if not reached
+            for index, name in enumerate(routes)
+            if index not in self._reached[source]
         ]
 
     @property
     def percent(self) -> float:
         """How many of all routes were reached."""
-        reached = [it for routes in self._routes.values() for it in routes.values()]
-        return 100 * sum(reached) / len(reached) if reached else 100.0
+        total = sum(map(len, self._routes.values()))
+        return 100 * sum(map(len, self._reached.values())) / total if total else 100.0
 
     def as_text(self) -> str:
         """The coverage, and what is missing, for people."""
@@ -99,6 +104,12 @@ class Coverage:
         lines = [f"routes reached: {total - len(missed)} of {total} ({self.percent:.0f} %)"]
         lines += [f"  {source}: {name} was not reached" for source, name in missed]
         return "\n".join(lines) + "\n"
+
+
+def _described(route: Route) -> str:
+    """How the route is called, and what else it asks for: several may be for the same path."""
+    asks = "; ".join(map(str, conditions_of(route.config)))
+    return f"{route} ({asks})" if asks else str(route)
 
 
 class Golden:
@@ -114,9 +125,9 @@ class Golden:
         self.config = own if own.exists() else default
 
     def run(self, make_node: MakeNode, coverage: Coverage) -> bytes:
-        """What is answered now; raises `ConfigError`."""
+        """What is answered now; raises `ConfigError` and `BadCase`."""
         node = make_node(read_config(self.config), *coverage.listener(str(self.config)))
-        out = [node.feed(self.source.read_bytes(), 0.0), node.finish(0.0)]
+        out = [node.feed(_bytes_of(self.source), 0.0), node.finish(0.0)]
         while not node.idle and (due := node.next_deadline()) is not None:
             out.append(node.advance(due))
         out.append(node.abort(0.0))
@@ -124,12 +135,12 @@ class Golden:
 
     def differences(self, got: bytes) -> str:
         """Every line that is not as written down, with its place; empty where there is none."""
-        expected = _lines(self.answers.read_bytes()) if self.answers.exists() else []
+        expected = _lines(_bytes_of(self.answers)) if self.answers.exists() else []
         return difference(self.answers.name, expected, _lines(got))
 
     def update(self, got: bytes) -> bool:
         """Writes down what is answered now; whether that is something new."""
-        if self.answers.exists() and self.answers.read_bytes() == got:
+        if self.answers.exists() and _bytes_of(self.answers) == got:
             return False
         self.answers.write_bytes(got)
         return True
@@ -155,6 +166,8 @@ class Cases:
 
         node = make_node(read_config(self.config), both, configured)
         cases = list(self._read())
+        if not cases:
+            raise BadCase(f"{self.source}: no case in it")
         replies: dict[int, dict[str, Any]] = {}
 
         def take(out: bytes) -> None:
@@ -176,35 +189,54 @@ class Cases:
             }
         found = []
         for number, case in cases:
-            got = {**replies.get(number, {}), **ways.get(number, {})}
             title = case.get("name") or _asked(case["request"])
-            found.append(_compare(f"{self.source.name}:{number}: {title}", case["expect"], got))
+            lines = [*_differences(case["expect"], replies.get(number), ways.get(number, {}))]
+            if lines:
+                found += [f"{self.source.name}:{number}: {title}\n", *lines]
         return "".join(found)
 
     def _read(self) -> Iterator[tuple[int, dict[str, Any]]]:
         at = 0.0
-        for number, line in enumerate(self.source.read_text().splitlines(), 1):
+        for number, line in enumerate(_bytes_of(self.source).split(b"\n"), 1):
             if not line.strip():
                 continue
             try:
-                case = json.loads(line)
+                case = json.loads(line.decode())
+            except UnicodeDecodeError:
+                raise BadCase(f"{self.source}:{number}: not UTF-8") from None
             except ValueError as error:
                 raise BadCase(f"{self.source}:{number}: not JSON: {error}") from None
-            for key in ("request", "expect"):
-                if not isinstance(case, dict) or not isinstance(case.get(key), dict):
-                    raise BadCase(f'{self.source}:{number}: a case needs an object "{key}"')
+            wrong = _what_is_wrong(case)
+            if wrong is not None:
+                raise BadCase(f"{self.source}:{number}: {wrong}")
             # Time stands still where a case doesn't say when it is sent.
             at = case.setdefault("at", at)
             yield number, case
 
 
-def _compare(title: str, expect: dict[str, Any], got: dict[str, Any]) -> str:
-    lines = []
+def _what_is_wrong(case: Any) -> str | None:
+    """Why it is no case; None where it is one."""
+    for key in ("request", "expect"):
+        if not isinstance(case, dict) or not isinstance(case.get(key), dict):
+            return f'a case needs an object "{key}"'
+    for key in case:
+        if key not in KEYS:
+            return f'unknown key "{key}"{suggestion(key, KEYS)}'
+    return None
+
+
+def _differences(
+    expect: dict[str, Any], reply: dict[str, Any] | None, way: dict[str, str | None]
+) -> Iterator[str]:
+    """A line for each thing that is not as expected; a refusal is one unless it is expected."""
+    if reply is None:
+        yield "+ no reply\n"
+    elif reply["type"] == "error" and not {"type", "code", "text"} & expect.keys():
+        yield f"+ error {reply['code']}: {reply['text']}\n"
+    got = {**(reply or {}), **way}
     for key, wanted in expect.items():
         if got.get(key) != wanted:
-            lines.append(f"- {key}: {json.dumps(wanted)}")
-            lines.append(f"+ {key}: {json.dumps(got.get(key))}")
-    return "\n".join([title, *lines]) + "\n" if lines else ""
+            yield f"- {key}: {json.dumps(wanted)}\n+ {key}: {json.dumps(got.get(key))}\n"
 
 
 def _asked(request: dict[str, Any]) -> str:
@@ -226,16 +258,25 @@ def difference(name: str, expected: list[str], got: list[str]) -> str:
 
 
 def read_config(file: Path) -> Config:
-    """The configuration in the file; raises `ConfigError` with its name, and OSError."""
-    return parse_config(file.read_bytes())
+    """The configuration in the file; raises `ConfigError`, and `BadCase` where it can't be read."""
+    return parse_config(_bytes_of(file))
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadCase(f"{file}: {error.strerror}") from None
 
 
 def find(paths: Iterable[Path], default: Path) -> list[Golden | Cases]:
-    """The tests in files and, at any depth, in directories; raises OSError and `BadCase`."""
+    """The tests in files and, at any depth, in directories; raises `BadCase` for an empty one."""
     made: list[Golden | Cases] = []
     for path in paths:
         if path.is_dir():
             files = sorted([*path.rglob(f"*{IN}"), *path.rglob(f"*{CASES}")])
+            if not files:
+                raise BadCase(f"{path}: no *{IN} and no *{CASES} in it")
         else:
             files = [path]
         made += [

@@ -95,7 +95,8 @@ def test_a_case_that_fails_is_named_with_its_line_and_what_differs(project: Path
     assert done.out == (
         f"FAILED {file}\n"
         "any.jsonl:1: GET /b\n- status: 404\n+ status: 200\n"
-        "any.jsonl:3: a name\n- status: 200\n+ status: null\n"
+        "any.jsonl:3: a name\n+ error 12: /body/path: must be a string, not a number\n"
+        "- status: 200\n+ status: null\n"
         "0 passed, 1 failed\n"
     )
 
@@ -118,22 +119,78 @@ def test_a_configuration_that_a_conversation_brings_along_is_not_counted(project
     assert "routes reached: 0 of 2 (0 %)\n" in done.out
 
 
+def test_routes_for_the_same_path_are_told_apart_by_what_else_they_ask_for(project: Path) -> None:
+    routes = [
+        {"path": "/x", "backend_pool": "b", "methods": ["POST", "PUT"]},
+        {"path": "/x", "backend_pool": "b", "headers": {"A": "1"}, "methods": ["GET"]},
+        {"path": "/x", "backend_pool": "b"},
+        {"path": "/x", "backend_pool": "a"},
+        {"path": "/y", "backend_pool": "b", "name": "why"},
+    ]
+    (project / "config.json").write_text(json.dumps({**CONFIG, "routes": routes}))
+    lines(project / "a.cases.jsonl", {"request": {"path": "/x"}, "expect": {"pool": "b"}},
+          {"request": {"path": "/x", "method": "PUT"}, "expect": {"pool": "b"}})  # fmt: skip
+    done = run_tests(project, project, "--route-coverage")
+    assert done.out.splitlines()[1:] == [
+        "routes reached: 2 of 5 (40 %)",
+        f"  {project / 'config.json'}: /x (the method must be GET; the header \"a\" must be '1')"
+        " was not reached",
+        f"  {project / 'config.json'}: /x was not reached",
+        f"  {project / 'config.json'}: why was not reached",
+    ]
+
+
+def test_a_refused_message_fails_whatever_was_expected_of_the_reply(project: Path) -> None:
+    file = project / "a.cases.jsonl"
+    refused = {"path": "/b", "method": 3}
+    lines(file, {"request": refused, "expect": {}}, {"request": refused, "expect": {"code": 12}},
+          {"request": {"type": "http_response"}, "expect": {"status": None}})  # fmt: skip
+    done = run_tests(project, file)
+    assert done.status == 1
+    assert done.out == (
+        f"FAILED {file}\n"
+        "a.cases.jsonl:1: 3 /b\n+ error 12: /body/method: must be a string, not a number\n"
+        "a.cases.jsonl:3: GET \n+ no reply\n"
+        "0 passed, 1 failed\n"
+    )
+
+
+def test_where_there_is_no_test_is_a_mistake(project: Path) -> None:
+    empty = project / "empty"
+    empty.mkdir()
+    lines(project / "a.cases.jsonl", {"request": {"path": "/b"}, "expect": {"status": 200}})
+    done = run_tests(project, project, empty)
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"{empty}: no *.in.jsonl and no *.cases.jsonl in it\n"
+    (empty / "b.cases.jsonl").write_text("\n \n")
+    done = run_tests(project, empty)
+    assert (done.status, done.err) == (2, f"{empty / 'b.cases.jsonl'}: no case in it\n")
+
+
 @pytest.mark.parametrize(("text", "complaint"), [
     ("{", "bad.cases.jsonl:1: not JSON"),
     ("[]", 'bad.cases.jsonl:1: a case needs an object "request"'),
     ('{"request": {}}', 'bad.cases.jsonl:1: a case needs an object "expect"'),
+    (
+        '\n{"request": {}, "expect": {}, "expct": {}}',
+        'bad.cases.jsonl:2: unknown key "expct"; did you mean "expect"?',
+    ),
+    (b'{"request": {"path": "/\xff"}, "expect": {}}', "bad.cases.jsonl:1: not UTF-8"),
 ])  # fmt: skip
 def test_cases_that_make_no_sense_are_refused_with_exit_status_2(
-    project: Path, text: str, complaint: str
+    project: Path, text: str | bytes, complaint: str
 ) -> None:
-    (project / "bad.cases.jsonl").write_text(text)
+    data = text if isinstance(text, bytes) else text.encode()
+    (project / "bad.cases.jsonl").write_bytes(data)
     done = run_tests(project, project)
     assert done.status == 2
     assert complaint in done.err
 
 
 def test_so_are_configurations_and_files_that_are_not_there(project: Path) -> None:
-    assert run_tests(project, project / "none.in.jsonl").status == 2
+    for name in ("none.in.jsonl", "none.cases.jsonl"):
+        done = run_tests(project, project / name)
+        assert (done.status, done.err) == (2, f"{project / name}: No such file or directory\n")
     lines(project / "one.in.jsonl", asked("/a"))
     (project / "one.config.json").write_text('{"backends": 1}')
     done = run_tests(project, project)
