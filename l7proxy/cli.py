@@ -51,14 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _node(words) if command is None else command(words[1:])
         finally:
             gc.enable()
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            _flush_stdout()
     except BrokenPipeError:
         _give_up_stdout()
         return 0
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        complain(f"l7proxy: {where}{error.strerror or error}")
+        _complain_of(error)
         _give_up_stdout()
         return IO_ERROR
 
@@ -68,6 +66,14 @@ def _hold_closed_numbers() -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if stream is None:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _flush_stdout() -> None:
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise _named(error, "stdout") from None
 
 
 def _give_up_stdout() -> None:
@@ -80,7 +86,7 @@ def _node(words: Sequence[str]) -> int:
     # Nothing that is made from here to the first message is ever garbage.
     gc.disable()
     # Most runs have no arguments, and importing argparse takes a tenth of a short one.
-    options = _node_parser().parse_args(words) if words else None
+    options = _node_options(words) if words else None
     config = load_config_file(options.config if options else None)
     if config is None:
         return USAGE_ERROR
@@ -100,7 +106,7 @@ def _node(words: Sequence[str]) -> int:
 
             record = Recorder(options.record, complain)
     except OSError as error:
-        complain(f"l7proxy: {error.filename}: {error.strerror}")
+        _complain_of(error)
         return USAGE_ERROR
     drain_timeout = options.drain_timeout if options else 30.0
 
@@ -139,7 +145,7 @@ def _node(words: Sequence[str]) -> int:
             if sys.stdout is not None:
                 driver.run(plain, 0, 1, drain_timeout=drain_timeout)
     except ConfigError as error:
-        return refuse_config(options.config if options else DEFAULT_CONFIGS[0], error)
+        return refuse_config((options and options.config) or default_config_file(), error)
     finally:
         if record is not None:
             record.close()
@@ -249,14 +255,43 @@ def _serve_http(words: Sequence[str]) -> int:
 def _explain(words: Sequence[str]) -> int:
     """`l7proxy explain [METHOD] URL`: where one request goes, and why."""
     parser = _parser("explain", "Say where a request would go first, and why.")
+    parser.usage = "l7proxy explain [OPTIONS] [METHOD] URL"
     parser.add_argument(
         "request", nargs="+", metavar="[METHOD] URL", help="a URL, or a path; GET if not given"
     )
-    parser.add_argument("-X", "--request", dest="method", metavar="METHOD")
-    parser.add_argument("-H", "--header", action="append", default=[], metavar="HEADER")
-    parser.add_argument("-d", "--data", action="append", default=[], metavar="DATA")
-    parser.add_argument("-b", "--cookie", action="append", default=[], metavar="COOKIES")
-    parser.add_argument("--client-ip", default="127.0.0.1", metavar="ADDRESS")
+    parser.add_argument(
+        "-X", "--request", dest="method", metavar="METHOD", help="the method, as curl takes it"
+    )
+    parser.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="HEADER",
+        help='a header, as in "Name: value"; may be given several times',
+    )
+    parser.add_argument(
+        "-d",
+        "--data",
+        action="append",
+        default=[],
+        metavar="DATA",
+        help="the body, which makes it a POST; several are joined with &",
+    )
+    parser.add_argument(
+        "-b",
+        "--cookie",
+        action="append",
+        default=[],
+        metavar="COOKIES",
+        help='cookies, as in "a=1; b=2"; may be given several times',
+    )
+    parser.add_argument(
+        "--client-ip",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where it comes from (default: %(default)s)",
+    )
     parser.add_argument("--config", metavar="FILE", help="the configuration")
     parser.add_argument("--seed", type=int, default=0, help="what chance begins with (default: 0)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a tree")
@@ -281,7 +316,7 @@ def _explain(words: Sequence[str]) -> int:
     try:
         exchange = explain.explain(config, request, options.seed, read_secret)
     except ConfigError as error:
-        return refuse_config(options.config or DEFAULT_CONFIGS[0], error)
+        return refuse_config(options.config or default_config_file(), error)
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     if options.json:
         _say(explain.as_json(exchange))
@@ -328,8 +363,7 @@ def _replay(words: Sequence[str]) -> int:
             from l7proxy.tools.page import page
 
             title = f"Replay of {os.path.basename(options.traffic)}"
-            with open(options.html, "w", encoding="utf-8", errors="replace") as file:
-                file.write(page(made, tally, title))
+            return _write_file(options.html, page(made, tally, title))
         return 0
 
     return _with_traffic(options, run)
@@ -392,7 +426,10 @@ def _diff(words: Sequence[str]) -> int:
             add_side(against)
             diff.compare(traffic, players, progress)
         else:
-            with arguments.open_text(options.answers) as answers:
+            answers = _open_lines(options.answers)
+            if answers is None:
+                return USAGE_ERROR
+            with answers:
                 players.append(diff.Answers(answers, comparison))
                 diff.compare(traffic, players, progress)
         comparison.finish()
@@ -455,9 +492,6 @@ def _test(words: Sequence[str]) -> int:
     except cases.BadCase as error:
         complain(str(error))
         return USAGE_ERROR
-    except OSError as error:
-        complain(f"l7proxy: {error.filename}: {error.strerror}")
-        return USAGE_ERROR
     if options.route_coverage:
         _say(coverage.as_text())
     if coverage.percent < options.fail_under:
@@ -472,15 +506,18 @@ def default_config_file() -> str:
 
 
 def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Config], int]) -> int:
-    """Opens what a tool needs, and says what is wrong with it."""
+    """Opens what a tool needs, and says what is wrong with it. Raises OSError beyond opening."""
     from l7proxy.core.config import ConfigError
     from l7proxy.tools import arguments
 
     config = load_config_file(options.config)
     if config is None:
         return USAGE_ERROR
+    traffic = _open_lines(options.traffic)
+    if traffic is None:
+        return USAGE_ERROR
     try:
-        with arguments.open_text(options.traffic) as lines:
+        with traffic as lines:
             progress = None
             # Of what comes through a pipe nobody knows how much there will be.
             if sys.stderr.isatty() and os.path.isfile(options.traffic):
@@ -488,12 +525,36 @@ def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Co
                 progress = arguments.Progress(lines, size, sys.stderr.write)
             return run(lines, progress, config)
     except ConfigError as error:
-        return refuse_config(options.config or DEFAULT_CONFIGS[0], error)
-    except OSError as error:
-        complain(f"l7proxy: {error.filename}: {error.strerror}")
+        return refuse_config(options.config or default_config_file(), error)
     except ValueError as error:
         complain(f"l7proxy: {_shown(options.traffic)}: {error}")
     return USAGE_ERROR
+
+
+def _open_lines(name: str) -> TextIO | None:
+    """The lines of a file, or of stdin for `-`; None after saying why it can't be opened."""
+    from l7proxy.tools.arguments import open_text
+
+    try:
+        return open_text(name)
+    except OSError as error:
+        _complain_of(error)
+        return None
+
+
+def _write_file(name: str, text: str) -> int:
+    """Writes a file anew and gives the exit status; raises OSError beyond opening."""
+    try:
+        file = open(name, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+    except OSError as error:
+        _complain_of(error)
+        return USAGE_ERROR
+    try:
+        with file:
+            file.write(text)
+    except OSError as error:
+        raise _named(error, name) from None
+    return 0
 
 
 def _complain_of_lines(traffic: Traffic) -> None:
@@ -523,6 +584,15 @@ def _parser(command: str, description: str) -> ArgumentParser:
     from argparse import ArgumentParser
 
     return ArgumentParser(prog=f"l7proxy {command}".strip(), description=description)
+
+
+def _node_options(words: Sequence[str]) -> Namespace:
+    parser = _node_parser()
+    if not words[0].startswith("-"):
+        from l7proxy.core.config.spec import suggestion
+
+        parser.error(f'no command "{words[0]}"{suggestion(words[0], COMMANDS)}')
+    return parser.parse_args(words)
 
 
 def _node_parser() -> ArgumentParser:
@@ -588,9 +658,14 @@ def _node_parser() -> ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    from argparse import ArgumentTypeError
+
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if number < 1:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text} is not a whole number above 0")
     return number
 
 
@@ -614,7 +689,7 @@ def read_file(name: str) -> bytes | None:
         with open(name, "rb") as file:
             return file.read()
     except OSError as error:
-        complain(f"l7proxy: {name}: {error.strerror}")
+        _complain_of(_named(error, _shown(name)))
         return None
 
 
@@ -658,6 +733,16 @@ def refuse_config(name: str, error: ConfigError) -> int:
     return USAGE_ERROR
 
 
+def _named(error: OSError, name: str) -> OSError:
+    """The error with the name of what it is about, which one of writing or reading lacks."""
+    return OSError(error.errno, error.strerror, name)
+
+
+def _complain_of(error: OSError) -> None:
+    where = "" if error.filename is None else f"{error.filename}: "
+    complain(f"l7proxy: {where}{error.strerror or error}")
+
+
 def _shown(name: str) -> str:
     return "<stdin>" if name == "-" else name
 
@@ -675,7 +760,10 @@ def complain(line: str) -> None:
 def _say(text: str) -> None:
     """Prints, unless stdout is closed."""
     if sys.stdout is not None:
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except OSError as error:
+            raise _named(error, "stdout") from None
 
 
 def _say_nothing(line: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import sys
-from io import StringIO
+import zlib
+from io import StringIO, TextIOWrapper
 
 from l7proxy.tools.formats import FORMATS, Traffic
 
@@ -52,13 +53,23 @@ def add_traffic_arguments(parser: ArgumentParser) -> None:
 def open_text(name: str) -> TextIO:
     """The lines of a file, which may be gzipped, or of stdin for `-`; raises OSError.
 
-    A closed stdin has none.
+    A closed stdin has none. Reading raises OSError where a file is not gzipped as it should be.
     """
     if name == "-":
         return StringIO() if sys.stdin is None else sys.stdin
     if name.endswith(".gz"):
-        return gzip.open(name, "rt", encoding="utf-8", errors="replace")
+        return TextIOWrapper(_Gzipped(name), encoding="utf-8", errors="replace")
     return open(name, encoding="utf-8", errors="replace")
+
+
+class _Gzipped(gzip.GzipFile):
+    """A gzipped file, in whose errors it is named."""
+
+    def read1(self, size: int = -1) -> bytes:
+        try:
+            return super().read1(size)
+        except (EOFError, OSError, zlib.error) as error:
+            raise OSError(f"{self.name}: {error}") from None
 
 
 def traffic_from(options: Namespace, lines: TextIO) -> Traffic:

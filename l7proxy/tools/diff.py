@@ -7,6 +7,7 @@ and what changes in the same way is one group.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from l7proxy.tools.formats import BadLine, find_reader
 
@@ -191,17 +192,24 @@ class Allowance:
     def __init__(self, said: Iterable[str]) -> None:
         """Raises ValueError where something is neither."""
         self.fields: set[str] = set()
-        self._count = 0
+        self._count = 0.0
         self._share = 0.0
         for text in said:
             if text in FIELDS:
                 self.fields.add(text)
-            elif text.endswith("%"):
-                self._share = float(text[:-1]) / 100
-            elif text.isdigit():
-                self._count = int(text)
+                continue
+            is_share = text.endswith("%")
+            try:
+                number = float(text[:-1]) / 100 if is_share else int(text)
+            except ValueError:
+                number = -1
+            if not 0 <= number < inf:
+                fields = ", ".join(FIELDS)
+                raise ValueError(f'"{text}" is not a number, a share or one of {fields}')
+            if is_share:
+                self._share = number
             else:
-                raise ValueError(f'"{text}" is not a number, a share or one of {", ".join(FIELDS)}')
+                self._count = number
 
     def covers(self, comparison: Comparison) -> bool:
         """Whether no more has changed than may."""

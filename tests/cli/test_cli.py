@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,11 +103,66 @@ def test_a_bug_is_an_error_and_what_is_wrong_with_a_message_is_a_warning(
     assert bool(err) is bool(said)
 
 
-def test_a_message_limit_below_one_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["--max-message", "0"], "argument --max-message: 0 is not a whole number above 0"),
+    (["serve", "--workers", "abc"], "argument --workers: abc is not a whole number above 0"),
+    (["--drain-timeout", "x"], "argument --drain-timeout: x is not a number of seconds"),
+    (["chekc", "a.json"], 'no command "chekc"; did you mean "check"?'),
+    (["a.json"], 'no command "a.json"'),
+    (["explain"], "the following arguments are required: [METHOD] URL"),
+])  # fmt: skip
+def test_a_mistake_in_the_usage_is_said_in_words(
+    capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["--max-message", "0"])
+        cli.main(words)
     assert caught.value.code == 2
-    assert "invalid" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("usage: l7proxy")
+    assert said[-1].partition(": error: ")[2] == complaint
+
+
+@pytest.mark.parametrize("word", ["--allow=x%", "--allow=\u00b2", "--allow=-1", "--allow=nan%"])
+def test_what_may_change_is_a_number_a_share_or_a_field(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["diff", str(LOG), "--against", "b.json", word])
+    what = word.partition("=")[2]
+    assert capsys.readouterr().err.endswith(
+        f'argument --allow: "{what}" is not a number, a share or one of'
+        " route, pool, backend, status\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["", *cli.COMMANDS])
+def test_every_option_says_what_it_is_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*command.split(), "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    options = re.findall(r"^  (-.*(?:\n {10,}.*)*)", out, re.MULTILINE)
+    assert options
+    assert [option for option in options if not re.search(r" {2,}\w", option)] == []
+
+
+def test_how_explain_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["explain", "--help"])
+    assert capsys.readouterr().out.startswith("usage: l7proxy explain [OPTIONS] [METHOD] URL\n")
+
+
+def test_the_default_configuration_is_named_by_the_file_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    monkeypatch.setattr(cli, "DEFAULT_CONFIGS", (str(config.parent / "none.json"), str(config)))
+    assert cli.main(["serve", "--listen", "tls:127.0.0.1:0"]) == 2
+    assert capsys.readouterr().err == (
+        f"{config}: /server/tls: an address that begins with tls: needs certificates\n"
+    )
 
 
 def test_a_failing_output_is_status_1(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -95,6 +96,66 @@ def test_what_is_closed_or_full_is_said_in_one_line_and_never_a_traceback(
     )
     assert (done.returncode, done.stderr.decode()) == (status, err)
     assert done.stdout.decode() == (REPLY % 1 if status == 0 else "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [
+    "check {config}", "schema", "explain /api", "replay {log} --config {config}",
+    "replay {log} --config {config} --json", "diff {log} --against {config}",
+    "test {shop} --config {shop}/config.json",
+])  # fmt: skip
+def test_a_command_whose_output_is_full_or_gone_says_so_or_ends_quietly(
+    command: str, unbuffered: str
+) -> None:
+    shop, log = ROOT / "examples" / "shop", ROOT / "examples" / "access.log"
+    config = ROOT / "config" / "backends.json"
+    words = command.format(shop=shop, log=log, config=config).split()
+
+    def done(stdout: int) -> tuple[int, bytes]:
+        ran = subprocess.run(
+            [sys.executable, str(MAIN), *words],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+        )
+        os.close(stdout)
+        return ran.returncode, ran.stderr
+
+    full = b"l7proxy: stdout: No space left on device\n"
+    assert done(os.open("/dev/full", os.O_WRONLY)) == (1, full)
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert done(writer) == (0, b"")
+
+
+def test_files_that_can_not_be_opened_or_written_are_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none" / "x"
+    log, text = ROOT / "examples" / "access.log", tmp_path / "text.gz"
+    config = ROOT / "config" / "backends.json"
+    text.write_text("this is not gzipped")
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(gzip.compress(log.read_bytes())[:-20])
+    broken = tmp_path / "broken.gz"
+    broken.write_bytes(cut.read_bytes()[:10] + 50 * b"\xff")
+    gone, full = "No such file or directory", "No space left on device"
+    for status, why, name, *words in (
+        (2, gone, missing, "replay", missing),
+        (2, gone, missing.with_suffix(".gz"), "replay", missing.with_suffix(".gz")),
+        (2, gone, missing, "replay", log, "--html", missing),
+        (2, gone, missing, "diff", log, "--answers", missing),
+        (2, gone, missing, "check", missing),
+        (2, gone, missing, "--record", missing),
+        (1, full, "/dev/full", "replay", log, "--html", "/dev/full"),
+        (1, "Not a gzipped file (b'th')", text, "replay", text),
+        (1, "Compressed file ended before the end-of-stream marker was reached", cut,
+         "replay", cut),
+        (1, "Error -3 while decompressing data: ", broken, "replay", broken),
+    ):  # fmt: skip
+        outcome = run(*words, *(() if words[0] == "check" else ("--config", config)), said=GET)
+        assert outcome.status == status, words
+        assert outcome.err.startswith(f"l7proxy: {name}: {why}"), words
+        assert outcome.err.count("\n") == 1, words
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
