@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from l7proxy.core.verdict import NO_ROUTE
+from l7proxy.core import verdict
 from l7proxy.tools.tally import SLOTS, Tally
 
 TYPE_CHECKING = False
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from l7proxy.core.pool import Pool
     from l7proxy.core.routing import Route
     from l7proxy.tools.formats import Envelope, Traffic
+
+    Way = Route | str | None
 
     class Player(Protocol):
         """What plays envelopes: the node's rehearsal, which the command line provides."""
@@ -57,9 +59,7 @@ def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
     by_route = _counted(tally, lambda route, pool, status: route)
     routes = [
         {
-            "route": NO_ROUTE.text if route is None else str(route),
-            "pattern": None if route is None else route.pattern,
-            "pool": None if route is None else route.pool_name,
+            **_shown_route(route),
             "requests": count,
             "share": _share(count, total),
             "statuses": _in_order(_statuses_of(tally, route)),
@@ -93,8 +93,21 @@ def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
     }
 
 
+_TEXTS = {
+    known.name: known.text for known in vars(verdict).values() if isinstance(known, verdict.Verdict)
+}
+
+
+def _shown_route(route: Way) -> dict[str, Any]:
+    """The route that requests took, or why they took none."""
+    if route is None or isinstance(route, str):
+        text = "the proxy itself" if route is None else _TEXTS[route]
+        return {"route": text, "pattern": None, "pool": None}
+    return {"route": str(route), "pattern": route.pattern, "pool": route.pool_name}
+
+
 def _counted(
-    tally: Tally, by: Callable[[Route | None, Pool | None, int], Any], *, missing: bool = True
+    tally: Tally, by: Callable[[Way, Pool | None, int], Any], *, missing: bool = True
 ) -> dict[Any, int]:
     """How many requests there were for each key; without `missing`, those with a key at all."""
     counts: dict[Any, int] = {}
@@ -105,9 +118,9 @@ def _counted(
     return counts
 
 
-def _statuses_of(tally: Tally, route: Route | None) -> dict[int, int]:
-    def by(one: Route | None, pool: Pool | None, status: int) -> int | None:
-        return status if one is route else None
+def _statuses_of(tally: Tally, route: Way) -> dict[int, int]:
+    def by(one: Way, pool: Pool | None, status: int) -> int | None:
+        return status if one == route else None
 
     return _counted(tally, by, missing=False)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool import Pool
     from l7proxy.core.proxy import Proxy
+    from l7proxy.core.routing import Route
 
 SLOTS = 120
 """How many points in time a plot has at most."""
@@ -94,7 +95,11 @@ class Tally(Watcher):
     def __init__(self) -> None:
         self.proxy: Proxy | None = None
         self.outcomes: dict[tuple[Any, ...], int] = {}
-        """How many requests ended with each (route, pool, backend, status)."""
+        """How many requests ended with each (route, pool, backend, status).
+
+        In place of a route that there was none for stands the name of the verdict, or None where
+        the request was for the proxy itself.
+        """
         self.latencies = Latencies()
         self.attempts = 0
         self.retried = 0
@@ -128,7 +133,10 @@ class Tally(Watcher):
         """A request has its answer."""
         response = exchange.response
         assert response is not None
-        outcome = (exchange.route, exchange.pool, exchange.backend, response.status)
+        route: Route | str | None = exchange.route
+        if route is None and exchange.verdict is not None:
+            route = exchange.verdict.name
+        outcome = (route, exchange.pool, exchange.backend, response.status)
         outcomes = self.outcomes
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
         attempts = exchange.attempts

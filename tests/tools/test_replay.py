@@ -79,6 +79,28 @@ def test_a_report_says_how_many_requests_took_which_way() -> None:
     assert made["latency"]["max"] == 0.5
 
 
+def test_requests_that_took_no_route_are_told_apart_by_why() -> None:
+    routes = [{"path": "/x", "methods": ["GET"], "backend_pool": "api"}]
+    envelopes = [
+        request(0, "/none"),
+        request(0, "/none"),
+        request(0, "/a%00"),
+        request(0, "/../x"),
+        request(0, "no/slash"),
+        request(0, "/x", method="PUT"),
+        request(0, "*", method="OPTIONS"),
+    ]
+    made, _ = played(envelopes, {"backend_pools": POOLS, "routes": routes})
+    shown = [(r["route"], r["pool"], r["requests"], r["statuses"]) for r in made["routes"]]
+    assert shown == [
+        ("bad request", None, 3, {"400": 3}),
+        ("no route matches", None, 2, {"404": 2}),
+        ("no route takes this method", None, 1, {"405": 1}),
+        ("the proxy itself", None, 1, {"200": 1}),
+    ]
+    assert "bad request " in as_text(made)
+
+
 def test_how_many_were_in_flight_at_once_is_known_for_every_backend() -> None:
     made, tally = played([request(at, "/api/x") for at in (0, 0, 0, 0, 2, 2)])
     peaks = [backend["peak_in_flight"] for backend in made["pools"][0]["backends"]]
