@@ -79,6 +79,7 @@ class ClientConnection(asyncio.Protocol):
         "_half_closed",
         "_listener",
         "_out",
+        "_outbox",
         "_paused",
         "_peer",
         "_pending",
@@ -127,6 +128,7 @@ class ClientConnection(asyncio.Protocol):
         self._framing = 0
         self._tunnel: Tunnel | None = None
         self._out: list[Piece] = []
+        self._outbox = listener.service.outbox
         self._sent = 0
         self.method = ""
         self.status = 0
@@ -187,6 +189,7 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has said all it wants still gets its answers."""
         self._eof = True
+        self._outbox.flush()
         state = self._state
         if state is BUSY:
             if self._reader is not None and not self._reader.complete:
@@ -227,6 +230,7 @@ class ClientConnection(asyncio.Protocol):
         if self._flow is not None:
             self._flow.resume_reading()
         elif self._state is READY:
+            self._reset_deadline(self._service.timeouts.idle)
             self._transport.resume_reading()
             self._take_pending()
 
@@ -345,7 +349,7 @@ class ClientConnection(asyncio.Protocol):
         self._reset_deadline(self._service.timeouts.body)
         # Once some of the body has come, nobody waits for a 100.
         if self.head.expect_continue and not body.size:
-            self._write(CONTINUE)
+            self._send(CONTINUE)
 
     def _take_body(self, data: bytes) -> None:
         body, exchange = self.body, self._exchange
@@ -390,7 +394,7 @@ class ClientConnection(asyncio.Protocol):
     def interim(self, head: ResponseHead) -> None:
         # The 100 was the proxy's to send: the client may have seen one already.
         if head.status != 100 and self.head.minor:
-            self._write(head.line + head.forwardable + b"\r\n")
+            self._send(head.line + head.forwardable + b"\r\n")
 
     def response_head(
         self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
@@ -405,10 +409,9 @@ class ClientConnection(asyncio.Protocol):
         self._answered = True
         self._sent += len(payload)
         if len(payload) < _JOINED:
-            self._write(out + payload)
+            self._outbox.put(self._write, out + payload)
         else:
-            self._write(out)
-            self._write(payload)
+            self._out += (out, payload)
 
     def _head_for_client(self, exchange: Exchange, head: ResponseHead, length: int) -> bytes:
         """The response's head as this client gets it; also settles how the body is framed."""
@@ -474,6 +477,7 @@ class ClientConnection(asyncio.Protocol):
 
     def flush(self) -> None:
         out = self._out
+        self._outbox.flush()
         if not out:
             return
         self._out = []
@@ -484,6 +488,10 @@ class ClientConnection(asyncio.Protocol):
         else:
             for piece in out:
                 self._write(piece)
+
+    def _send(self, data: Piece) -> None:
+        self._out.append(data)
+        self.flush()
 
     # The end of an exchange.
 
@@ -617,12 +625,14 @@ class ClientConnection(asyncio.Protocol):
         if self._eof or not self._transport.can_write_eof():
             self._close()
             return
+        self._outbox.flush()
         self._state = LINGERING
         self._reset_deadline(LINGER)
         self._transport.write_eof()
         self._transport.resume_reading()
 
     def _close(self) -> None:
+        self._outbox.flush()
         self._state = CLOSED
         self._transport.close()
 
@@ -640,7 +650,7 @@ class ClientConnection(asyncio.Protocol):
         self._responding = True
         self.status = head.status
         upgrade = head.fields.upgrade or b""
-        self._write(
+        self._send(
             b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
             % (head.line, head.forwardable, upgrade)
         )
@@ -661,10 +671,11 @@ class ClientConnection(asyncio.Protocol):
     def tunnel_data(self, data: bytes) -> None:
         self._reset_deadline(self._service.timeouts.tunnel)
         self._sent += len(data)
-        self._write(data)
+        self._send(data)
 
     def tunnel_end(self) -> None:
         self._half_closed = True
+        self._outbox.flush()
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

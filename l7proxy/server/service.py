@@ -80,6 +80,7 @@ class Service:
                 upstreams[name] = HttpUpstream(pool, pools)
             else:
                 upstreams[name] = Simulated(pool, self.proxy.chance)
+        self.outbox = pools.outbox
         self.carrier = Carrier(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.carrier)
 

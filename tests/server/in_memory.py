@@ -148,6 +148,7 @@ class InMemory:
         """`backend` makes for each connection what answers on it."""
         self._backend = backend
         self._wires: list[Wire] = []
+        self._soon: list[Callable[[], object]] = []
         service = Service(CONFIG, random.Random(0), self, ConnectionPools(self))  # type: ignore[arg-type]
         for pool in service.connections:
             pool.connect = functools.partial(self._connect, pool)  # type: ignore[method-assign]
@@ -161,6 +162,9 @@ class InMemory:
 
     def time(self) -> float:
         return 0.0
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        self._soon.append(callback)
 
     def _connect(self, pool: ConnectionPool, exchange: Exchange, downstream: Downstream) -> None:
         connection = BackendConnection(pool)
@@ -181,8 +185,10 @@ class InMemory:
         return client.heard
 
     def _go_on(self) -> None:
-        while sum(wire.go_on() for wire in self._wires):
-            pass
+        while sum(wire.go_on() for wire in self._wires) or self._soon:
+            soon, self._soon = self._soon, []
+            for callback in soon:
+                callback()
 
 
 class Witness:

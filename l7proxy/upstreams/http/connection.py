@@ -55,6 +55,7 @@ class BackendConnection(asyncio.Protocol):
         "_exchange",
         "_half_closed",
         "_interims",
+        "_outbox",
         "_parse",
         "_pending",
         "_pool",
@@ -76,6 +77,7 @@ class BackendConnection(asyncio.Protocol):
         self._pool = pool
         self._parse = pool.parser.parse
         self._time = pool.time
+        self._outbox = pool.outbox
         self._abandon = self.abort
         self._state = IDLE
         self._exchange: Exchange | None = None
@@ -118,7 +120,7 @@ class BackendConnection(asyncio.Protocol):
         body = downstream.body
         head = downstream.request_head(exchange)
         if body is None:
-            self._write(head)
+            self._outbox.put(self._write, head)
             return
         parts: list[Piece] = [head]
         parts += body.attach(self)

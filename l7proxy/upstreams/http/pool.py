@@ -10,6 +10,7 @@ from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
+from l7proxy.upstreams.http.outbox import Outbox
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
 from l7proxy.upstreams.stamp import stamp_of
@@ -36,6 +37,7 @@ class ConnectionPools:
         """`time` is the core's (seconds), where that is not the loop's."""
         self.loop = loop
         self.time = time or loop.time
+        self.outbox = Outbox(loop)
         self._pools: dict[str, list[ConnectionPool]] = {}
         """By the backend's address: one for each of the settings that it is spoken to under."""
         self._leaving: list[ConnectionPool] = []
@@ -50,7 +52,7 @@ class ConnectionPools:
         for pool in there:
             if pool.serves(config):
                 return pool
-        pool = ConnectionPool(self.loop, self.time, address, config)
+        pool = ConnectionPool(self, address, config)
         self._pools[address] = [*there, pool]
         return pool
 
@@ -91,13 +93,13 @@ class ConnectionPool:
 
     def __init__(
         self,
-        loop: AbstractEventLoop,
-        time: Callable[[], float],
+        pools: ConnectionPools,
         address: str,
         config: HttpConfig,
     ) -> None:
-        self.loop = loop
-        self.time = time
+        self.loop = pools.loop
+        self.time = pools.time
+        self.outbox = pools.outbox
         self.address = address
         self.config = config
         self.parser = ResponseParser()
@@ -118,7 +120,7 @@ class ConnectionPool:
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
         port = port or (80 if self._tls is None else 443)
-        self._resolver = Resolver(loop, host, port, config.resolve_interval)
+        self._resolver = Resolver(self.loop, host, port, config.resolve_interval)
 
     def serves(self, config: HttpConfig) -> bool:
         """Whether what is made here is as under these settings, the file that they name included.

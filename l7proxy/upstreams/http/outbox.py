@@ -1,0 +1,64 @@
+"""Writes held back until everything that has come in was looked at.
+
+Between two waits an event loop hands out all that has arrived. Written one by one in between,
+each message finds its reader asleep again and wakes it, which costs the kernel as much as the
+write itself; written one right behind the other, only the first does. Measured with 64
+connections on one core: an eighth less processor time for a request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+    Write = Callable[[bytes], object]
+
+FEW = 16
+"""Fewer than so many at a time don't make up for the loop's turn that they wait for."""
+ALONE = 1000
+"""After there were few, so many are written at once before it is tried again."""
+
+
+class Outbox:
+    """What is held back on one event loop.
+
+    It knows nothing of order beyond its own: whoever writes past it, or is about to close, calls
+    `flush` first.
+    """
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+        self._held: list[tuple[Write, bytes]] = []
+        self._alone = 0
+        """How many are yet to be written at once."""
+
+    def put(self, write: Write, data: bytes) -> None:
+        """Calls `write(data)`: soon, or now while there is little else to write."""
+        if self._alone:
+            self._alone -= 1
+            write(data)
+            return
+        held = self._held
+        if not held:
+            self._loop.call_soon(self._end_turn)
+        held.append((write, data))
+
+    def flush(self) -> None:
+        """Writes everything that is held back."""
+        held = self._held
+        if held:
+            self._held = []
+            for write, data in held:
+                try:
+                    write(data)
+                except RuntimeError:
+                    # uvloop's word for a connection that was lost meanwhile.
+                    pass
+
+    def _end_turn(self) -> None:
+        if len(self._held) < FEW:
+            self._alone = ALONE
+        self.flush()
