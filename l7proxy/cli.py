@@ -189,7 +189,9 @@ def _serve(words: Sequence[str]) -> int:
     import signal
 
     # A signal that comes before there is anybody to handle it waits until there is.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGTERM))
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+    )
     try:
         return _serve_http(words)
     finally:

@@ -54,7 +54,11 @@ class AccessLog:
         self.reopen()
 
     def reopen(self) -> None:
-        """Opens the file anew, as one does after it was moved away. Raises OSError."""
+        """Opens the file anew, as one does after it was moved away; what was noted is in the old.
+
+        Raises OSError, and goes on with the old one, where it can't be opened.
+        """
+        self.flush()
         if self.config.path == "-":
             file = os.dup(2)
         else:

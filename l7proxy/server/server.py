@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COLLECT_AFTER = 20_000
 """Objects made and not yet freed before cycles are looked for: a request makes none that last."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 """What a server reacts to."""
 SWEEP = 1.0
 """Seconds between two looks at who is overdue."""
@@ -79,18 +79,20 @@ class Server:
         wanted = config.server.access_log
         if wanted is None:
             return None
-        from l7proxy.server.access_log import AccessLog
-
         for known, log in self._logs:
             if known == wanted:
                 return log
-        try:
-            log = AccessLog(wanted, self._loop.time())
-        except OSError as error:
-            problem = f"can't write to it: {error.strerror}"
-            raise ConfigError([Problem("/server/access_log/path", problem)]) from None
+        log = access_log_of(wanted, self._loop.time())
         self._logs.append((wanted, log))
         return log
+
+    def reopen_logs(self) -> None:
+        """Opens the access logs anew: their files were moved away."""
+        for config, log in self._logs:
+            try:
+                log.reopen()
+            except OSError as error:
+                self._log(f"{config.path}: {error.strerror}; the log goes on in the file it had")
 
     async def start(
         self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = ()
@@ -136,6 +138,7 @@ class Server:
         self.pools.close()
         for _, log in self._logs:
             log.close()
+        self._logs.clear()
         await asyncio.sleep(0)
 
     def _sweep(self) -> None:
@@ -151,6 +154,17 @@ class Server:
             log.flush()
         if self.on_sweep is not None:
             self.on_sweep()
+
+
+def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
+    """A log that begins at `now`; raises `ConfigError` where its file can't be written to."""
+    from l7proxy.server.access_log import AccessLog
+
+    try:
+        return AccessLog(config, now)
+    except OSError as error:
+        problem = f"can't write to it: {error.strerror}"
+        raise ConfigError([Problem("/server/access_log/path", problem)]) from None
 
 
 def certificates_of(config: Config) -> Certificates:
@@ -228,8 +242,9 @@ def serve_sockets(
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
-    SIGHUP, or a change that `watch` finds, has the configuration of `reread` put to work. The
-    caller blocks SIGNALS, so that those which come before it serves wait until it does.
+    SIGHUP, or a change that `watch` finds, has the configuration of `reread` put to work. SIGHUP
+    and SIGUSR1 have the access logs opened anew. The caller blocks SIGNALS, so that those which
+    come before it serves wait until it does.
     """
     server = Server(config, random, loop, log, secrets)
     asyncio.set_event_loop(loop)
@@ -242,7 +257,13 @@ def serve_sockets(
 
     reloader = Reloader(reread, take_up, log, watch)
     server.on_sweep = reloader.look
-    loop.add_signal_handler(signal.SIGHUP, reloader.reload)
+
+    def reload() -> None:
+        server.reopen_logs()
+        reloader.reload()
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGUSR1, server.reopen_logs)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 

@@ -17,6 +17,7 @@ from l7proxy.server.reloader import Reloader, files_of
 from l7proxy.server.server import (
     SIGNALS,
     SWEEP,
+    access_log_of,
     bind,
     certificates_of,
     ignore_signals,
@@ -63,6 +64,8 @@ def serve(
         Proxy(config, Random(0), secrets=secrets)
         if secure_ports:
             certificates_of(config)
+        if config.server.access_log is not None:
+            access_log_of(config.server.access_log, 0.0).close()
 
     def work(config: Config, watch: FileWatch | None = None) -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
@@ -82,6 +85,10 @@ def serve(
     if watch is not None:
         watch.follow(files_of(config))
     prove(config)
+    pools = config.backend_pools.items()
+    simulated = [name for name, pool in pools if pool.upstream == "simulated"]
+    if simulated:
+        log(f"simulated pools, whose backends are not asked: {', '.join(simulated)}")
     if shared:
         return _Supervisor(config, workers, work, prove, reread, log, watch).run()
     work(config, watch)
@@ -129,8 +136,10 @@ class _Supervisor:
                 self._replace_the_dead()
             elif number == signal.SIGALRM:
                 self._reloader.look()
-            elif number == signal.SIGHUP:
-                self._reloader.reload()
+            elif number in (signal.SIGHUP, signal.SIGUSR1):
+                self._pass_on(signal.SIGUSR1)
+                if number == signal.SIGHUP:
+                    self._reloader.reload()
             else:
                 self._stop()
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -191,7 +191,6 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     before = open_files()
     site = Site(str(file), "envelope")
     site.add(site.head(path="/one"))
-    site.log.flush()
     file.rename(moved)
     site.log.reopen()
     site.add(site.head(path="/two"))
@@ -199,6 +198,18 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     assert [body["path"] for body in bodies(moved)] == ["/one"]
     assert [body["path"] for body in bodies(file)] == ["/two"]
     assert open_files() == before
+
+
+def test_a_file_that_can_not_be_made_anew_goes_on_as_it_was(tmp_path: Path) -> None:
+    folder, moved = tmp_path / "logs", tmp_path / "moved"
+    folder.mkdir()
+    site = Site(str(folder / "access.log"), "envelope")
+    folder.rename(moved)
+    with pytest.raises(OSError, match="No such file"):
+        site.log.reopen()
+    site.add(site.head(path="/one"))
+    site.log.close()
+    assert [body["path"] for body in bodies(moved / "access.log")] == ["/one"]
 
 
 def test_a_dash_is_stderr_which_stays_open(capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +27,7 @@ T = TypeVar("T")
 PATIENCE = 60
 API = '{"backend_pools": {"api": {"backends": ["a:1"]}}}'
 SHOP = '{"backend_pools": {"shop": {"backends": ["a:1"]}}}'
+SIMULATED = b"simulated pools, whose backends are not asked: api\n"
 WORKERS = [(), ("--workers", "2")]
 
 
@@ -192,7 +195,7 @@ def test_it_ends_well_when_it_is_told_to_while_it_starts(
         os.write(pipe, API.encode())
         os.close(pipe)
         assert proxy.ends() == 0
-        assert proxy.said == []
+        assert proxy.said == [SIMULATED]
 
 
 SLOW = """
@@ -257,7 +260,7 @@ def test_nothing_is_reloaded_by_one_that_is_ending(config: Path) -> None:
             proxy.signal(signal.SIGHUP)
             assert b"\r\nConnection: close\r\n" in client.recv(65536)
         assert proxy.ends() == 0
-        assert proxy.said == []
+        assert proxy.said == [SIMULATED]
 
 
 HURRIED = """
@@ -318,3 +321,94 @@ def test_listening_nowhere_is_a_usage_error() -> None:
     outcome = run("serve")
     assert outcome.status == 2
     assert "--listen" in outcome.err
+
+
+def with_a_log(file: Path) -> str:
+    real = {"backends": ["a:1"], "upstream": "http"}
+    pools = {"web": {"backends": ["a:1"]}, "api": real, "shop": {"backends": ["a:1"]}}
+    return json.dumps({"backend_pools": pools, "server": {"access_log": {"path": str(file)}}})
+
+
+def test_pools_that_are_simulated_are_named_once(config: Path) -> None:
+    config.write_text(with_a_log(config.with_name("access.log")))
+    with served(config, "--workers", "2") as proxy:
+        proxy.ask("/web")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+        assert proxy.said == [b"simulated pools, whose backends are not asked: web, shop\n"]
+
+
+def test_a_log_that_was_moved_away_is_opened_anew(config: Path) -> None:
+    file = config.with_name("access.log")
+    config.write_text(with_a_log(file))
+    with served(config, "--no-watch") as proxy:
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            proxy.ask(f"/web/before/{number.name}")
+            file.rename(file.with_name(number.name))
+            proxy.signal(number)
+            poll(lambda: file.exists() or None)
+        proxy.ask("/web/last")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+    logs = [file.with_name("SIGUSR1"), file.with_name("SIGHUP"), file]
+    assert [re.findall(r"GET /web/(\S+)", log.read_text()) for log in logs] == [
+        ["before/SIGUSR1"], ["before/SIGHUP"], ["last"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_every_worker_opens_its_log_anew(config: Path, number: signal.Signals) -> None:
+    file = config.with_name("access.log")
+    moved = file.with_name("moved.log")
+    config.write_text(with_a_log(file))
+    with served(config, "--no-watch", "--workers", "2") as proxy:
+        proxy.ask("/web")
+        file.rename(moved)
+        proxy.signal(number)
+
+        def nobody_has_the_old_one() -> bool | None:
+            held = [name for pid in proxy.children for name in opened(pid)]
+            return True if str(moved) not in held and held.count(str(file)) == 2 else None
+
+        poll(nobody_has_the_old_one)
+
+
+def opened(pid: int) -> list[str]:
+    """The files that a process has open, but for those that it closes while one looks."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(descriptor))
+    return found
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_a_log_that_can_not_be_opened_anew_goes_on_as_it_was(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    folder, moved = config.with_name("logs"), config.with_name("moved")
+    folder.mkdir()
+    file = folder / "access.log"
+    config.write_text(with_a_log(file))
+    with served(config, "--no-watch", *arguments) as proxy:
+        proxy.ask("/web")
+        folder.rename(moved)
+        config.write_text("nonsense")
+        proxy.signal(signal.SIGHUP)
+        why = b"%b: No such file or directory; the log goes on in the file it had\n"
+        proxy.hear(why % bytes(file), 2 if arguments else 1)
+        proxy.ask("/web/again")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+        assert "/web/again " in (moved / "access.log").read_text()
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_a_log_that_can_not_be_opened_is_said_once_at_the_start(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    config.write_text(with_a_log(config.with_name("none") / "access.log"))
+    with served(config, *arguments) as proxy:
+        assert proxy.ends() == 2
+        why = "/server/access_log/path: can't write to it: No such file or directory"
+        assert proxy.said == [f"{config}: {why}\n".encode()]
