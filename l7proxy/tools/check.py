@@ -66,9 +66,10 @@ def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
     if proxy.config.routes is None:
         return
     for route, by in shadowed(proxy.router.routes[: len(proxy.config.routes)]):
+        winner = f"{child('/routes', by.index)} ({by})"
         yield (
-            f"/routes/{route.index}",
-            f"{route} is never reached: /routes/{by.index} ({by}) takes all of its requests",
+            child("/routes", route.index),
+            f"{route} is never reached: {winner} takes all of its requests",
         )
 
 
