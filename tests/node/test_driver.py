@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -51,6 +52,67 @@ def converse(node: Any, said: bytes, **options: Any) -> list[Any]:
         os.close(sink)
         with open(ear, "rb", closefd=False) as heard:
             return [json.loads(line)["body"] for line in heard]
+
+
+class Hand:
+    """A hand on the driver's clock: time goes on only while it waits, and as far as it waits.
+
+    `turns` has, for each time that nothing but time came, when that was (seconds).
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.turns: list[float] = []
+        hand, poll = self, driver.select.poll
+
+        class Poll:
+            def __init__(self) -> None:
+                self._poll = poll()
+                self.register, self.unregister = self._poll.register, self._poll.unregister
+
+            def poll(self, milliseconds: int | None) -> list[tuple[int, int]]:
+                ready: list[tuple[int, int]] = self._poll.poll(0)
+                if not ready:
+                    assert milliseconds is not None
+                    hand.now += milliseconds / 1000
+                    hand.turns.append(hand.now)
+                return ready
+
+        monkeypatch.setattr(driver, "monotonic", lambda: self.now)
+        monkeypatch.setattr(driver.select, "poll", Poll)
+
+
+def asked(number: int, latency: Any) -> bytes:
+    body = {"type": "http_request", "msg_id": number, "path": "/", "simulate": {"latency": latency}}
+    return json.dumps({"src": "c", "body": body}).encode() + b"\n"
+
+
+def test_those_that_wait_cost_a_turn_for_each_instant_at_which_one_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Five hundred take 3.0 to 3.1 s, so that nothing is due for three seconds."""
+    with monkeypatch.context() as patched:
+        hand = Hand(patched)
+        said = b"".join(asked(number, {"uniform": [3.0, 3.1]}) for number in range(500))
+        replies = converse(Talk({"backends": ["a:1"]}).node, said)
+    assert Counter((r["in_reply_to"], r["status"]) for r in replies) == {
+        (number, 200): 1 for number in range(500)
+    }
+    assert hand.turns[0] >= 3.0 and hand.turns[-1] <= 3.101
+    assert hand.turns == sorted(set(hand.turns))
+
+
+def test_a_fraction_of_a_millisecond_is_waited_for_in_one_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hundred answers, each 0.7 ms after the one before."""
+    with monkeypatch.context() as patched:
+        hand = Hand(patched)
+        said = b"".join(asked(number, 0.5 + number * 0.0007) for number in range(100))
+        replies = converse(Talk({"backends": ["a:1"]}).node, said)
+    assert [reply["in_reply_to"] for reply in replies] == list(range(100))
+    # Some share a millisecond, and none takes more than one.
+    assert 70 <= len(hand.turns) <= 100
 
 
 def test_what_is_said_is_answered_until_the_end() -> None:
