@@ -1,7 +1,9 @@
 """The pytest plugin: golden conversations as tests, a node to talk to, coverage of routes.
 
 It is registered by an entry point, so it loads whenever pytest starts: nothing but pytest, which is
-there already, is imported before there is something to do.
+there already, is imported before there is something to do. Its options have its name, since others
+have such options, too; and files of others may be called as its own are, so it collects them only
+where a project says that it uses it, or a file is named on the command line.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("l7proxy", "tests of l7proxy configurations")
     group.addoption(
-        "--golden-update",
+        "--l7proxy-golden-update",
         action="store_true",
         help="write down what golden conversations (*.in.jsonl) are answered now",
     )
@@ -29,15 +31,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--l7proxy-config", metavar="FILE", help="the configuration of tests without one"
     )
     group.addoption(
-        "--route-coverage", action="store_true", help="list the routes that no test reached"
+        "--l7proxy-route-coverage", action="store_true", help="list the routes that no test reached"
     )
     group.addoption(
-        "--fail-under",
+        "--l7proxy-fail-under",
         type=float,
         metavar="N",
         help="fail where less than N percent of the routes were reached",
     )
-    parser.addini("l7proxy_config", "the configuration of tests without one", default="")
+    parser.addini(
+        "l7proxy_config",
+        "the configuration of tests without one; *.in.jsonl and *.cases.jsonl are collected",
+        default="",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,9 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     name = file_path.name
+    if not (_is_used(parent.config) or parent.session.isinitpath(file_path)):
+        return None
     if name.endswith(".in.jsonl"):
         answers = Path(str(file_path).removesuffix(".in.jsonl") + ".out.jsonl")
-        if answers.exists() or parent.config.getoption("--golden-update"):
+        if answers.exists() or parent.config.getoption("--l7proxy-golden-update"):
             return ConversationFile.from_parent(parent, path=file_path)
     elif name.endswith(".cases.jsonl"):
         return ConversationFile.from_parent(parent, path=file_path)
@@ -73,7 +81,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if config.getoption("--route-coverage") and _COVERAGE in config.stash:
+    if config.getoption("--l7proxy-route-coverage") and _COVERAGE in config.stash:
         terminalreporter.section("coverage of routes")
         terminalreporter.write(config.stash[_COVERAGE].as_text())
     elif _is_too_little(config):
@@ -189,7 +197,7 @@ class ConversationItem(pytest.Item):
             found = self._test.run(_make_node, coverage)
         else:
             got = self._test.run(_make_node, coverage)
-            if self.config.getoption("--golden-update"):
+            if self.config.getoption("--l7proxy-golden-update"):
                 self._test.update(got)
             found = self._test.differences(got)
         if found:
@@ -197,11 +205,12 @@ class ConversationItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from l7proxy.core.config import ConfigError
+        from l7proxy.tools.cases import BadCase
 
         error = excinfo.value
-        if isinstance(error, Different):
+        if isinstance(error, (Different, BadCase)):
             return str(error)
-        if isinstance(error, (ConfigError, ValueError)):
+        if isinstance(error, ConfigError):
             return f"{self._test.config}: {error}"
         return super().repr_failure(excinfo, style)
 
@@ -230,12 +239,17 @@ def _coverage(config: pytest.Config) -> Coverage:
 
 
 def _is_too_little(config: pytest.Config) -> bool:
-    least = config.getoption("--fail-under")
+    least = config.getoption("--l7proxy-fail-under")
     return (
         least is not None
         and _COVERAGE in config.stash
         and (config.stash[_COVERAGE].percent < least)
     )
+
+
+def _is_used(config: pytest.Config) -> bool:
+    """Whether the project says that it has configurations of l7proxy to test."""
+    return bool(config.getoption("--l7proxy-config") or config.getini("l7proxy_config"))
 
 
 def _default_config(config: pytest.Config) -> Path:

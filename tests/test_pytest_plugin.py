@@ -100,7 +100,7 @@ def run_apart(python: str, project: Path, *words: str) -> tuple[int, str]:
 def test_a_project_with_golden_conversations_and_a_property_passes(
     project: Path, run_pytest: Runs
 ) -> None:
-    status, out = run_pytest(project, "--route-coverage", "--fail-under", "100")
+    status, out = run_pytest(project, "--l7proxy-route-coverage", "--l7proxy-fail-under", "100")
     assert (status, "5 passed" in out) == (0, True), out
     assert "routes reached: 2 of 2 (100 %)" in out
 
@@ -110,7 +110,7 @@ def test_a_broken_route_fails_with_a_diff_that_names_the_line(
 ) -> None:
     config = (project / "lb.json").read_text()
     (project / "lb.json").write_text(config.replace('"/users/*"', '"/user/*"'))
-    status, out = run_pytest(project, "--route-coverage")
+    status, out = run_pytest(project, "--l7proxy-route-coverage")
     assert status == 1
     assert "users.out.jsonl:1:\n- " + GOT.format("u1") + "+ " + GOT.format("w") in out
     assert "2 passed" in out and "3 failed" in out
@@ -121,14 +121,14 @@ def test_golden_update_writes_what_is_answered_now(project: Path, run_pytest: Ru
     (project / "new.in.jsonl").write_text(SAID.format("/new"))
     assert "5 passed" in run_pytest(project)[1]
     (project / "root.out.jsonl").write_text("")
-    status, out = run_pytest(project, "--golden-update")
+    status, out = run_pytest(project, "--l7proxy-golden-update")
     assert (status, "6 passed" in out) == (0, True)
     assert (project / "new.out.jsonl").read_text() == GOT.format("w")
     assert (project / "root.out.jsonl").read_text() == GOT.format("w")
 
 
 def test_too_few_routes_fail_the_run(project: Path, run_pytest: Runs) -> None:
-    status, out = run_pytest(project, "root.in.jsonl", "--fail-under", "51")
+    status, out = run_pytest(project, "root.in.jsonl", "--l7proxy-fail-under", "51")
     assert (status, "only 50 % of the routes were reached" in out) == (1, True)
 
 
@@ -143,7 +143,34 @@ def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(
         True,
     )
     (project / "some.config.json").write_text('{"backends": 1}')
-    assert "some.config.json: /" in run_pytest(project, "some.cases.jsonl")[1]
+    out = run_pytest(project, "some.cases.jsonl")[1]
+    assert f"\n{project / 'some.config.json'}: /backends" in out
+    (project / "some.config.json").unlink()
+    (project / "some.cases.jsonl").write_text("[]\n")
+    out = run_pytest(project, "some.cases.jsonl")[1]
+    assert f"\n{project / 'some.cases.jsonl'}:1: a case needs an object" in out
+
+
+def test_files_are_collected_only_where_they_are_asked_for(project: Path, run_pytest: Runs) -> None:
+    (project / "some.cases.jsonl").write_text("this is somebody else's\n")
+    assert "1 failed, 5 passed" in run_pytest(project)[1]
+    (project / "pytest.ini").write_text("[pytest]\n")
+    (project / "test_routing.py").write_text("def test_one(): pass\n")
+    status, out = run_pytest(project)
+    assert (status, "1 passed" in out) == (0, True), out
+    status, out = run_pytest(project, "some.cases.jsonl")
+    assert (status, "some.cases.jsonl:1: not JSON" in out) == (1, True)
+
+
+@pytest.mark.parametrize("option", ["--golden-update", "--route-coverage", "--fail-under"])
+def test_other_plugins_may_have_options_like_those_of_the_command(
+    project: Path, run_pytest: Runs, option: str
+) -> None:
+    (project / "conftest.py").write_text(
+        f"def pytest_addoption(parser):\n    parser.addoption({option!r}, action='store_true')\n"
+    )
+    status, out = run_pytest(project, option)
+    assert (status, "5 passed" in out) == (0, True), out
 
 
 TALK = """
@@ -237,7 +264,7 @@ def test_an_installed_wheel_brings_the_plugin_along(project: Path, tmp_path: Pat
     (own / "outer.pth").write_text(sysconfig.get_path("purelib") + "\n")
     for folder in (made, environment):
         assert folder.is_dir()
-    words = ("--ignore", "dist", "--ignore", "environment", "--route-coverage")
+    words = ("--ignore", "dist", "--ignore", "environment", "--l7proxy-route-coverage")
     status, out = run_apart(python, project, *words)
     assert (status, "5 passed" in out) == (0, True), out
     config = (project / "lb.json").read_text()
