@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from l7proxy.core.config import parse_config
+from l7proxy.tools.schema import config_schema
 from tests.readme import README, Block, blocks, commands, set_up_and_test, sets_up
 
 ROOT = README.parent
@@ -71,9 +75,37 @@ def test_every_configuration_shown_is_valid(block: Block) -> None:
     parse_config(block.text)
 
 
-def test_every_file_that_is_linked_to_is_there() -> None:
-    import re
+def test_the_table_of_the_http_proxy_has_every_key_and_its_default() -> None:
+    section = README.read_text().partition("\n## As an HTTP proxy\n")[2].partition("\n## ")[0]
+    told: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`[sh].*?) \| (.*?) \|", section, re.MULTILINE):
+        keys = re.findall("`(.*?)`", names)
+        full = [keys[0], *(k if k[0] != "." else keys[0].rpartition(".")[0] + k for k in keys[1:])]
+        told |= zip(full, defaults.split(", "), strict=True)
+    definitions = config_schema()["$defs"]
+    known = {
+        f"{name}.{key}": default
+        for name, record in (("server", "ServerConfig"), ("http", "HttpConfig"))
+        for key, default in defaults_of(record, definitions)
+    }
+    assert told == known
 
+
+def defaults_of(record: str, definitions: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every key in a record, those of records in it after a dot, and how its default is told."""
+    schema = definitions[record]
+    for key, value in schema["properties"].items():
+        if "$ref" in value:
+            for inner, default in defaults_of(value["$ref"].rpartition("/")[2], definitions):
+                yield f"{key}.{inner}", default
+        elif key in schema.get("required", ()):
+            yield key, "required"
+        else:
+            default = value.get("default", "none")
+            yield key, default if isinstance(default, str) else json.dumps(default)
+
+
+def test_every_file_that_is_linked_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []
     assert "LICENSE" in links
