@@ -95,10 +95,12 @@ class Proxy:
         now: float,
         target: Target | None = None,
         kind: type[Exchange] = Exchange,
+        route: Route | None = None,
     ) -> Exchange:
         """Decides what happens to a request first; see `Exchange` for what follows.
 
-        `target` is what `parse_target` says of the request, where the shell knows that already.
+        `target` is what `parse_target` says of the request, and `route` what `router.match` says
+        of both, where the shell knows that already.
         `kind` is `core.trace.Traced` where the decision is to be explained.
         """
         exchange = kind(self, request, now)
@@ -108,7 +110,8 @@ class Proxy:
             exchange.target = target
             if not request.headers.well_formed or request.cookies:
                 check_fields(request)
-            route = self.router.match(request, target)
+            if route is None:
+                route = self.router.match(request, target)
             if route is None:
                 verdict, allow = self.router.refusal(request, target)
                 exchange.refuse(verdict, None if allow is None else Headers((("Allow", allow),)))

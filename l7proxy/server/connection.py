@@ -306,7 +306,7 @@ class ClientConnection(asyncio.Protocol):
             self._pending = data[end:] if end < len(data) else b""
         elif not self._begin_body(head, data, end):
             return
-        exchange = service.carrier.open(request, self, now, ready.parsed)
+        exchange = service.carrier.open(request, self, now, ready.parsed, route=ready.route)
         if exchange.state is not ENDED:
             self._exchange = exchange
             if self.body is not None and not self.body.complete:

@@ -17,8 +17,8 @@ from l7proxy.upstreams.http.headers import WireHeaders, host_field
 
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.routing import Route
-    from l7proxy.core.target import PathRules, Target
+    from l7proxy.core.routing import Route, Router
+    from l7proxy.core.target import Target
     from l7proxy.http1 import RequestHead
 
 _HOST = frozenset((b"host",))
@@ -28,7 +28,8 @@ _MAX_FORWARDS = frozenset((b"max-forwards",))
 class Prepared:
     """What follows from a request head alone, under one configuration.
 
-    `target`, `parsed` and `headers` are the core's; `parsed` is None where the target is refused.
+    `target`, `parsed` and `headers` are the core's; `parsed` is None where the target is refused,
+    and `route` where the head alone does not say which one it takes.
     `upgrade` is the protocol that the client may switch to, or None.
     """
 
@@ -38,12 +39,13 @@ class Prepared:
         "headers",
         "logged",
         "parsed",
+        "route",
         "starts",
         "target",
         "upgrade",
     )
 
-    def __init__(self, head: RequestHead, rules: PathRules) -> None:
+    def __init__(self, head: RequestHead, router: Router) -> None:
         self.headers = WireHeaders(head.fields)
         self._hops_left = self._count_hops(head)
         if head.path == "*" or self._hops_left == 0:
@@ -52,8 +54,12 @@ class Prepared:
             absolute = not head.target.startswith(b"/")
             self.target = head.target.decode("ascii") if absolute else head.path
         self.parsed: Target | None = None
+        self.route: Route | None = None
+        request = HttpRequest(head.method, self.target, self.headers)
         try:
-            self.parsed = parse_target(HttpRequest(head.method, self.target, self.headers), rules)
+            self.parsed = parse_target(request, router.rules)
+            if router.decides_by_head:
+                self.route = router.match(request, self.parsed)
         except Refused:
             pass
         self.upgrade = _upgrade(head)

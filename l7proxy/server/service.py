@@ -86,7 +86,7 @@ class Service:
 
     def prepare(self, head: RequestHead) -> Prepared:
         """Works out what follows from a head, and keeps it with it."""
-        made = head.derived = Prepared(head, self.proxy.router.rules)
+        made = head.derived = Prepared(head, self.proxy.router)
         return made
 
     @property

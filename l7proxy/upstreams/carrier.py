@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.messages import HttpRequest
     from l7proxy.core.proxy import Proxy
+    from l7proxy.core.routing import Route
     from l7proxy.core.target import Target
     from l7proxy.upstreams.base import Upstream
 
@@ -43,12 +44,13 @@ class Carrier:
         now: float,
         target: Target | None = None,
         kind: type[Exchange] = Exchange,
+        route: Route | None = None,
     ) -> Exchange:
         """Opens an exchange for the request and takes it as far as it gets at once.
 
-        `target` is the request's, where the shell has parsed it already.
+        `target` and `route` are the request's, where the shell knows them already.
         """
-        exchange = self.proxy.open(request, now, target, kind)
+        exchange = self.proxy.open(request, now, target, kind, route)
         exchange.owner = owner
         exchange.carry = self._carry
         self._take_on(exchange, now)
