@@ -45,7 +45,8 @@ def test_where_a_route_asks_who_the_client_is_each_request_is_looked_at() -> Non
     assert ready.route is None
 
 
-def test_a_head_without_a_route_or_with_a_bad_host_has_none() -> None:
+def test_a_head_that_no_route_matches_or_whose_target_is_refused_has_none() -> None:
     assert prepared({"path": "/y", "backend_pool": "near"}).route is None
-    bad = HEAD.replace(b"a.example", b"a,b")
-    assert prepared({"host": "a", "backend_pool": "near"}, head=bad).route is None
+    refused = prepared({"path": "/x", "backend_pool": "near"}, head=HEAD.replace(b"/x", b"/%2F"))
+    assert refused.parsed is None
+    assert refused.route is None
