@@ -74,6 +74,35 @@ def _noted(number: int, frame: object) -> None:
     """The wake-up pipe tells the loop; a handler must be there for it to be written to."""
 
 
+class Ending:
+    """When a conversation is over: it drains at the end of its input, or at a signal."""
+
+    __slots__ = ("_drain_timeout", "at", "patience")
+
+    def __init__(self, drain_timeout: float) -> None:
+        self._drain_timeout = drain_timeout
+        self.at: float | None = None
+        """When what is in flight is given up; None while there is input and no signal."""
+        self.patience: float | None = None
+        """When the last answer must have been read; None before the first signal."""
+
+    def input_ended(self, now: float) -> None:
+        """There is nothing more to read."""
+        if self.at is None:
+            self.at = now + self._drain_timeout
+
+    def signalled(self, now: float) -> bool:
+        """The first signal begins the drain, for which this is True; the second ends it."""
+        if self.patience is not None:
+            self.at = now
+            self.patience = now + LAST_WORDS
+            return False
+        end = now + self._drain_timeout
+        self.at = end if self.at is None else min(end, self.at)
+        self.patience = end + LAST_WORDS
+        return True
+
+
 class _Conversation:
     """A node between its input and its output, from the first message to the last answer."""
 
@@ -82,11 +111,7 @@ class _Conversation:
         self._source = source
         self._sink = sink
         self._wake = wake
-        self._drain_timeout = drain_timeout
-        self._end: float | None = None
-        """When what is in flight is given up; None while there is input and no signal."""
-        self._patience: float | None = None
-        """When the last answer must have been read; None before the first signal."""
+        self._ending = Ending(drain_timeout)
         self._input = select.poll()
         self._input.register(source, select.POLLIN)
         self._input.register(wake, select.POLLIN)
@@ -98,11 +123,11 @@ class _Conversation:
         self._blocks = os.get_blocking(sink) and not stat.S_ISREG(os.fstat(sink).st_mode)
 
     def run(self) -> None:
-        node, poll = self._node, self._input.poll
+        node, ending, poll = self._node, self._ending, self._input.poll
         told = False
-        while self._end is None or not self._is_over():
+        while ending.at is None or not self._is_over(ending.at):
             due = node.next_deadline()
-            wait = None if due is self._end is None else _milliseconds(due, self._end)
+            wait = None if due is ending.at is None else _milliseconds(due, ending.at)
             ready = dict(poll(wait))
             if due is not None:
                 self._write(node.advance(monotonic()))
@@ -111,15 +136,14 @@ class _Conversation:
                 self._hear_signals()
             if self._source in ready:
                 self._read()
-            if self._patience is not None and not told:
+            if ending.patience is not None and not told:
                 told = True
                 # Input is still read, since the answers of other nodes come that way.
                 self._write(node.drain(monotonic()))
         self._write(node.abort(monotonic()))
 
-    def _is_over(self) -> bool:
-        end = self._end
-        return end is not None and (self._node.idle or monotonic() >= end)
+    def _is_over(self, end: float) -> bool:
+        return self._node.idle or monotonic() >= end
 
     def _read(self) -> None:
         try:
@@ -135,23 +159,14 @@ class _Conversation:
                 self._write(answers)
             return
         self._input.unregister(self._source)
-        if self._end is None:
-            self._end = now + self._drain_timeout
+        self._ending.input_ended(now)
         self._write(self._node.finish(now))
 
     def _hear_signals(self) -> None:
-        """The first signal begins the drain, the second ends it."""
         now = monotonic()
         for number in os.read(self._wake, 64):
-            if number not in SIGNALS:
-                continue
-            if self._patience is not None:
-                self._end = now
-                self._patience = now + LAST_WORDS
-            else:
-                end = now + self._drain_timeout
-                self._end = end if self._end is None else min(end, self._end)
-                self._patience = end + LAST_WORDS
+            if number in SIGNALS:
+                self._ending.signalled(now)
 
     def _write(self, data: bytes | memoryview) -> None:
         most = PIPE_BUF if self._blocks else CHUNK
@@ -171,7 +186,7 @@ class _Conversation:
     def _wait_for_room(self) -> None:
         """Returns once the output takes more, which after a signal it has to in time."""
         while True:
-            until = self._patience
+            until = self._ending.patience
             ready = [fd for fd, _ in self._output.poll(_milliseconds(until, None))]
             if self._sink in ready:
                 return

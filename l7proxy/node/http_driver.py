@@ -13,7 +13,7 @@ import stat
 from errno import ETIMEDOUT
 from selectors import PollSelector
 
-from l7proxy.node.driver import LAST_WORDS, LONGEST_WAIT, SIGNALS
+from l7proxy.node.driver import LONGEST_WAIT, SIGNALS, Ending
 from l7proxy.upstreams.http import ConnectionPools, WholeUpstream
 
 TYPE_CHECKING = False
@@ -68,12 +68,8 @@ class _Conversation:
         self._node = build(lambda pool: WholeUpstream(pool, pools, LARGEST_RESPONSE))
         self._source = source
         self._sink = sink
-        self._drain_timeout = drain_timeout
+        self._ending = Ending(drain_timeout)
         self._over: asyncio.Future[None] = loop.create_future()
-        self._end: float | None = None
-        """When what is in flight is given up; None while there is input and no signal."""
-        self._patience: float | None = None
-        """When the last answer must have been read; None before the first signal."""
         self._ended = self._reading = self._writing = self._settling = self._finished = False
         self._out = bytearray()
         self._timer: asyncio.TimerHandle | None = None
@@ -106,7 +102,8 @@ class _Conversation:
     def _settle(self) -> None:
         node, now = self._node, self._loop.time()
         self._settling = True
-        if self._end is not None and not self._finished and (node.idle or now >= self._end):
+        end = self._ending.at
+        if end is not None and not self._finished and (node.idle or now >= end):
             self._finished = True
             self._write(node.abort(now))
         else:
@@ -121,9 +118,9 @@ class _Conversation:
         if self._timer is not None:
             self._timer.cancel()
         now = self._loop.time()
-        instants = [self._node.next_deadline(), self._patience]
+        instants = [self._node.next_deadline(), self._ending.patience]
         if not self._finished:
-            instants.append(self._end)
+            instants.append(self._ending.at)
         first = min((at for at in instants if at is not None), default=now + LONGEST_WAIT)
         # A loop's clock may be coarser than its timers: never spin on what is almost due.
         self._timer = self._loop.call_at(max(first, now + 0.001), self._tick)
@@ -131,7 +128,8 @@ class _Conversation:
     def _tick(self) -> None:
         now = self._loop.time()
         self._write(self._node.advance(now))
-        if self._patience is not None and self._out and now >= self._patience:
+        patience = self._ending.patience
+        if patience is not None and self._out and now >= patience:
             self._finish(OSError(ETIMEDOUT, "nobody reads, and answers are lost", "stdout"))
             return
         self._settle()
@@ -179,21 +177,13 @@ class _Conversation:
             self._write(self._node.feed(data, now))
         else:
             self._ended = True
-            if self._end is None:
-                self._end = now + self._drain_timeout
+            self._ending.input_ended(now)
             self._write(self._node.finish(now))
         self._settle()
 
     def _hear_signal(self) -> None:
-        """The first signal begins the drain, the second ends it."""
         now = self._loop.time()
-        if self._patience is not None:
-            self._end = now
-            self._patience = now + LAST_WORDS
-        else:
-            end = now + self._drain_timeout
-            self._end = end if self._end is None else min(end, self._end)
-            self._patience = end + LAST_WORDS
+        if self._ending.signalled(now):
             self._write(self._node.drain(now))
         self._settle()
 

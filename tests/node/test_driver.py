@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from l7proxy.node import driver
+from l7proxy.node.driver import LAST_WORDS
 from tests.node.test_node import Late, Talk
 from tests.processes import PATIENCE
 
@@ -52,6 +53,31 @@ def converse(node: Any, said: bytes, **options: Any) -> list[Any]:
         os.close(sink)
         with open(ear, "rb", closefd=False) as heard:
             return [json.loads(line)["body"] for line in heard]
+
+
+INPUT, SIGNAL = "input", "signal"
+
+
+@pytest.mark.parametrize(("happens", "at", "patience"), [
+    ((), None, None),
+    (((INPUT, 1.0),), 31.0, None),
+    (((SIGNAL, 1.0),), 31.0, 31.0 + LAST_WORDS),
+    (((SIGNAL, 1.0), (SIGNAL, 2.0)), 2.0, 2.0 + LAST_WORDS),
+    (((INPUT, 1.0), (SIGNAL, 5.0)), 31.0, 31.0 + LAST_WORDS),
+    (((SIGNAL, 1.0), (INPUT, 5.0)), 31.0, 31.0 + LAST_WORDS),
+    (((INPUT, 1.0), (SIGNAL, 5.0), (SIGNAL, 6.0)), 6.0, 6.0 + LAST_WORDS),
+])  # fmt: skip
+def test_a_conversation_is_over_when_it_has_drained_or_is_told_twice(
+    happens: tuple[tuple[str, float], ...], at: float | None, patience: float | None
+) -> None:
+    ending = driver.Ending(30.0)
+    begins = [
+        ending.signalled(now) if what is SIGNAL else ending.input_ended(now)
+        for what, now in happens
+    ]
+    assert (ending.at, ending.patience) == (at, patience)
+    signals = [began for began, (what, _) in zip(begins, happens, strict=True) if what is SIGNAL]
+    assert signals == [True, False][: len(signals)]
 
 
 class Hand:
