@@ -63,7 +63,7 @@ INPUT, SIGNAL = "input", "signal"
     (((INPUT, 1.0),), 31.0, None),
     (((SIGNAL, 1.0),), 31.0, 31.0 + LAST_WORDS),
     (((SIGNAL, 1.0), (SIGNAL, 2.0)), 2.0, 2.0 + LAST_WORDS),
-    (((INPUT, 1.0), (SIGNAL, 5.0)), 31.0, 31.0 + LAST_WORDS),
+    (((INPUT, 1.0), (SIGNAL, 5.0)), 31.0, 35.0 + LAST_WORDS),
     (((SIGNAL, 1.0), (INPUT, 5.0)), 31.0, 31.0 + LAST_WORDS),
     (((INPUT, 1.0), (SIGNAL, 5.0), (SIGNAL, 6.0)), 6.0, 6.0 + LAST_WORDS),
 ])  # fmt: skip
