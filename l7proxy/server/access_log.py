@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -27,16 +28,22 @@ if TYPE_CHECKING:
 BATCH = 1024
 """Entries after which a batch is written without waiting for its time."""
 NAME = "l7_proxy"
+MAX_LINE = 1 << 20
+"""Bytes of a first line that are looked at."""
 
 
 class AccessLog:
     """Collects entries, and appends them to a file by `flush`.
 
     The `envelope` format is a conversation that can be piped into the node again: one
-    `http_request` per line, with `at` (seconds since the log began, when the response ended, so
+    `http_request` per line, with `at` (seconds since the file began, when the response ended, so
     that time never runs backwards), and beside what the protocol knows `status`, `backend`,
-    `bytes` (of the body sent) and `seconds`. Bodies are not written down. What came in place of
-    a request has its first line as `line` and an empty `path`, so that the node refuses it, too.
+    `bytes` (of the body sent), `seconds` and `time` (the end, in seconds since 1970). Bodies are
+    not written down. What came in place of a request has its first line as `line` and an empty
+    `path`, so that the node refuses it, too.
+
+    A file that was there before goes on as it began. Processes that share one write it in turns;
+    `l7proxy replay` puts their lines in order.
     """
 
     def __init__(self, config: AccessLogConfig, now: float) -> None:
@@ -45,15 +52,16 @@ class AccessLog:
         self._write: Callable[[Entry], str]
         self._write = self._envelope if config.format == "envelope" else self._combined
         self._entries: list[Entry] = []
-        self._began = now
         self._wall = time.time() - now
+        self._began = now
+        """When `at` was 0, in the loop's time."""
         self._count = 0
         self._second = 0
         self._stamp = ""
         self._file = -1
-        self.reopen()
+        self.reopen(now)
 
-    def reopen(self) -> None:
+    def reopen(self, now: float) -> None:
         """Opens the file anew, as one does after it was moved away; what was noted is in the old.
 
         Raises OSError, and goes on with the old one, where it can't be opened.
@@ -66,6 +74,9 @@ class AccessLog:
         if self._file >= 0:
             os.close(self._file)
         self._file = file
+        if self.config.format == "envelope":
+            began = _beginning(self.config.path)
+            self._began = now if began is None else began - self._wall
 
     def add(
         self, exchange: Exchange, head: RequestHead, status: int, sent: int, now: float
@@ -114,7 +125,7 @@ class AccessLog:
             f'{{"src": {address}, "dest": "{NAME}", "at": {now - self._began:.6f}, '
             f'"body": {{"type": "http_request", "msg_id": {self._count}, {about}, '
             f'"client_ip": {address}, "status": {status}{whose}, "bytes": {sent}, '
-            f'"seconds": {now - opened_at:.6f}}}}}\n'
+            f'"seconds": {now - opened_at:.6f}, "time": {now + self._wall:.6f}}}}}\n'
         )
 
     def _combined(self, entry: Entry) -> str:
@@ -125,6 +136,18 @@ class AccessLog:
             self._second = second
             self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(second))
         return f'{client} - - [{self._stamp}] "{line}" {status} {sent} {rest}\n'
+
+
+def _beginning(path: str) -> float | None:
+    """When `at` was 0 in the file, in seconds since 1970; None where it has no first line yet."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, "rb") as file:
+            first = json.loads(file.readline(MAX_LINE))
+        return float(first["body"]["time"] - first["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _text_about(head: RequestHead | bytes, write: Callable[[RequestHead | bytes], str]) -> str:

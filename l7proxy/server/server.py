@@ -90,7 +90,7 @@ class Server:
         """Opens the access logs anew: their files were moved away."""
         for config, log in self._logs:
             try:
-                log.reopen()
+                log.reopen(self._loop.time())
             except OSError as error:
                 self._log(f"{config.path}: {error.strerror}; the log goes on in the file it had")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,12 +26,12 @@ from .support import FakeBackend, conversation, pool_config, serving
 class Site:
     """A proxy whose requests a log is told of."""
 
-    def __init__(self, path: str, form: str = "combined") -> None:
+    def __init__(self, path: str, form: str = "combined", began: float = 100.0) -> None:
         log = {"path": path, "format": form}
         config = config_from({"backends": ["a:1"], "server": {"access_log": log}})
         assert config.server.access_log is not None
         self.proxy = Proxy(config, Random(0))
-        self.log = AccessLog(config.server.access_log, 100.0)
+        self.log = AccessLog(config.server.access_log, began)
 
     def head(self, *fields: str, path: str = "/x") -> RequestHead:
         lines = [f"GET {path} HTTP/1.1", "Host: a", *fields, ""]
@@ -59,7 +60,9 @@ def test_an_envelope_has_everything_that_is_known_but_bodies(tmp_path: Path) -> 
     site = Site(str(file), "envelope")
     site.add(site.head("A: 1", path="/x?y"))
     site.log.close()
-    assert json.loads(file.read_text()) == {
+    line = json.loads(file.read_text())
+    assert abs(time.time() - line["body"].pop("time")) < 3600
+    assert line == {
         "src": "1.2.3.4",
         "dest": "l7_proxy",
         "at": 3.5,
@@ -192,12 +195,34 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     site = Site(str(file), "envelope")
     site.add(site.head(path="/one"))
     file.rename(moved)
-    site.log.reopen()
+    site.log.reopen(110.0)
     site.add(site.head(path="/two"))
     site.log.close()
     assert [body["path"] for body in bodies(moved)] == ["/one"]
     assert [body["path"] for body in bodies(file)] == ["/two"]
     assert open_files() == before
+
+
+def test_a_file_that_was_there_before_goes_on_as_it_began(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    for began in (100.0, 7.0):
+        site = Site(str(file), "envelope", began)
+        site.add(site.head(), now=began + 3.5)
+        site.log.close()
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert first["at"] == 3.5
+    passed = second["body"]["time"] - first["body"]["time"]
+    assert second["at"] == pytest.approx(3.5 + passed, abs=0.001)
+
+
+@pytest.mark.parametrize("first", ["", "no JSON", "[]", '{"at": 1, "body": {}}'])
+def test_a_file_that_began_with_something_else_begins_now(tmp_path: Path, first: str) -> None:
+    file = tmp_path / "access.log"
+    file.write_text(f"{first}\n")
+    site = Site(str(file), "envelope")
+    site.add(site.head())
+    site.log.close()
+    assert json.loads(file.read_text().splitlines()[1])["at"] == 3.5
 
 
 def test_a_file_that_can_not_be_made_anew_goes_on_as_it_was(tmp_path: Path) -> None:
@@ -206,7 +231,7 @@ def test_a_file_that_can_not_be_made_anew_goes_on_as_it_was(tmp_path: Path) -> N
     site = Site(str(folder / "access.log"), "envelope")
     folder.rename(moved)
     with pytest.raises(OSError, match="No such file"):
-        site.log.reopen()
+        site.log.reopen(110.0)
     site.add(site.head(path="/one"))
     site.log.close()
     assert [body["path"] for body in bodies(moved / "access.log")] == ["/one"]
@@ -215,7 +240,7 @@ def test_a_file_that_can_not_be_made_anew_goes_on_as_it_was(tmp_path: Path) -> N
 def test_a_dash_is_stderr_which_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
     before = open_files()
     site = Site("-")
-    site.log.reopen()
+    site.log.reopen(110.0)
     site.add(site.head(path="/one"))
     site.log.close()
     assert open_files() == before

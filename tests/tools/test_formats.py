@@ -146,6 +146,39 @@ def test_as_logged_says_nothing_of_what_the_log_does_not_know() -> None:
     assert "simulate" not in only([line], as_logged=True)["body"]
 
 
+def access(time: object, seconds: object = 0.5, **more: object) -> str:
+    """A line of our own access log."""
+    body = {"type": "http_request", "msg_id": 1, "path": "/api/a", "status": 503, "bytes": 0}
+    body |= {"seconds": seconds, "time": time, **more}
+    return json.dumps({"src": "c", "dest": "l7_proxy", "at": 0.25, "body": body})
+
+
+def test_our_own_access_log_is_read_by_when_requests_began_whoever_wrote_it_first() -> None:
+    # One that took long, one of another process that began to count later, one after a restart.
+    lines = [access(1700000009.0, 9), access(1700000001.5), access(1700000100)]
+    traffic = Traffic(lines, as_logged=True)
+    read = [(number, envelope["at"], envelope["body"]["simulate"]) for number, envelope in traffic]
+    assert traffic.format == "access"
+    assert read == [
+        (1, 0.0, {"status": 503, "latency": 9}),
+        (2, 1.0, {"status": 503, "latency": 0.5}),
+        (3, 99.5, {"status": 503, "latency": 0.5}),
+    ]
+    assert "simulate" not in only(lines[:1])["body"]
+
+
+@pytest.mark.parametrize(("line", "why"), [
+    (access("nan"), "is not a time"),
+    (access(1700000000, "1"), "how long"),
+    (access(1700000000, -1), "how long"),
+    (access(1700000000, float("nan")), "how long"),
+    ('{"src": "c", "body": {"path": "/"}}', "not a line of an access log"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_line_of_our_own_access_log_is_said(line: str, why: str) -> None:
+    with pytest.raises(BadLine, match=why):
+        find_reader("access")(line)
+
+
 def test_haproxy_lines_have_captured_headers_by_the_names_that_they_are_given() -> None:
     envelope = only([HAPROXY], captures=("Host", "User-Agent"), as_logged=True)
     assert envelope == {

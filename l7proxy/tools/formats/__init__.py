@@ -5,6 +5,7 @@ for what it can't make sense of. `at` is then in the log's own time (seconds sin
 `traffic` puts the envelopes in order and makes their times start at 0.
 
 - `envelopes`: what the node reads, and what `--record` writes
+- `access`: the access log of our own proxy, in its `envelope` format
 - `combined`: nginx's and Apache's access logs ("combined", "common", "vhost_combined")
 - `haproxy`: HAProxy's HTTP log
 - `json_log`: JSON access logs (nginx, Envoy, Caddy, Traefik, or fields of your own)

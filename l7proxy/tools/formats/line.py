@@ -44,14 +44,19 @@ def envelope(
     if headers:
         body["headers"] = headers
     if logged is not None:
-        simulate: dict[str, Any] = {}
-        if logged.status is not None and 200 <= logged.status <= 599:
-            simulate["status"] = logged.status
-        if logged.seconds is not None and logged.seconds >= 0:
-            simulate["latency"] = logged.seconds
-        if simulate:
-            body["simulate"] = simulate
+        simulate(body, logged)
     return {"src": client, "at": at, "body": body}
+
+
+def simulate(body: dict[str, Any], logged: Logged) -> None:
+    """Has simulated backends do for the request in `body` what they did then."""
+    said: dict[str, Any] = {}
+    if logged.status is not None and 200 <= logged.status <= 599:
+        said["status"] = logged.status
+    if logged.seconds is not None and logged.seconds >= 0:
+        said["latency"] = logged.seconds
+    if said:
+        body["simulate"] = said
 
 
 def request_line(text: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from l7proxy.tools.formats import combined, envelopes, haproxy, har, json_log
+from l7proxy.tools.formats import access, combined, envelopes, haproxy, har, json_log
 from l7proxy.tools.formats.line import BadLine
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from l7proxy.tools.formats.line import Reader
 
-FORMATS = ("envelopes", "combined", "haproxy", *json_log.PRESETS, "json", "har")
+FORMATS = ("envelopes", "access", "combined", "haproxy", *json_log.PRESETS, "json", "har")
 
 
 class UnknownFormat(ValueError):
@@ -35,6 +35,8 @@ def find_reader(
     """
     if name == "envelopes":
         return envelopes.read
+    if name == "access":
+        return access.reader(as_logged=as_logged)
     if name == "combined":
         return combined.reader(as_logged=as_logged)
     if name == "haproxy":
@@ -69,6 +71,8 @@ def _recognise_json(line: str) -> str:
     except ValueError:
         # A document over many lines: only HAR is one.
         return "har" if line in ("{", '{"log":', '{"log": {') else "envelopes"
+    if access.is_line(value):
+        return "access"
     if "body" in value or "src" in value:
         return "envelopes"
     if "log" in value:
