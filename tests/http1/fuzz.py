@@ -65,7 +65,7 @@ class Novelty:
 
     def refused(self, reason: str) -> None:
         """Two refusals are alike where they differ in numbers and quotations alone."""
-        self._take(re.sub(r"'.*'|\".*\"|[0-9]+", "", reason).encode())
+        self._take(re.sub(r"['\"].*['\"]|[0-9]+", "", reason).encode())
 
     def accepted(self, message: bytes) -> None:
         kinds = message.translate(self._kinds)
