@@ -19,7 +19,7 @@ class Clock:
         self.virtual = virtual
         self.now = 0.0
         """The core's time (seconds)."""
-        self.started = virtual
+        self.started = False
         """Before the first message no time passes."""
         self._wall = 0.0
         self._origin = 0.0
@@ -33,7 +33,7 @@ class Clock:
         return self.now
 
     def start(self) -> None:
-        """The first message is here: this is second 0 of the wall clock."""
+        """The first message is here, at second 0 unless it said what time it is."""
         self.started = True
         self._origin = self._wall
 
@@ -48,9 +48,11 @@ class Clock:
         """
         if type(at) not in (int, float) or not 0 <= at < 1e15:
             raise ValueError("must be a number of seconds, 0 or more")
-        if not self.virtual:
-            self.virtual = self.started = True
+        if not self.started:
+            self.now = float(at)
+        elif not self.virtual:
             self._shift = max(0.0, self.now - at)
+        self.virtual = True
         instant = float(at) + self._shift
         if instant < self.now:
             raise ValueError(f"time can't run backwards: {at} comes after {self.shown()}")

@@ -295,11 +295,7 @@ class Node:
         msg_id = given_id if type(given_id) is int else None
         try:
             self._check(value)
-            given_at = value.get("at")
-            if given_at is not None:
-                self._keep_time(given_at)
-            elif not self._clock.started:
-                self._clock.start()
+            self._keep_time(value.get("at"))
             assert isinstance(body, dict)
             if self._record is not None:
                 # What is due at this very instant comes first, as it will in the replay.
@@ -333,13 +329,20 @@ class Node:
             raise BadMember.at("/body/msg_id", "must be a whole number")
 
     def _keep_time(self, at: Any) -> None:
-        if self._http is not None:
+        """Goes on to `at`, where an envelope has that; with the first one time begins."""
+        clock = self._clock
+        if at is not None and self._http is not None:
             raise BadMember.at("/at", "real backends take the time they take")
+        begins = not clock.started
         try:
-            instant = self._clock.read(at)
+            instant = clock.now if at is None else clock.read(at)
         except ValueError as error:
             raise BadMember.at("/at", str(error)) from None
-        self._let_happen(instant)
+        if begins:
+            clock.start()
+            self._carriers[-1].proxy.start(clock.now)
+        if at is not None:
+            self._let_happen(instant)
 
     def _broken(self, text: str, line: int) -> None:
         self._log(f"line {line}: {text}")
@@ -532,7 +535,8 @@ class Node:
             self._carriers.clear()
         self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
         self._forget_kinds()
-        proxy.start(self._clock.now)
+        if self._clock.started:
+            proxy.start(self._clock.now)
 
     def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
         kind = "simulated" if self._simulate else pool.config.upstream

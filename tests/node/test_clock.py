@@ -58,6 +58,7 @@ def test_what_is_no_time_is_refused(at: Any) -> None:
 def test_time_does_not_run_backwards() -> None:
     clock = Clock(virtual=True)
     clock.now = clock.read(2)
+    clock.start()
     with pytest.raises(ValueError, match="1 comes after 2"):
         clock.read(1)
 
@@ -69,6 +70,16 @@ def test_it_is_shown_to_the_nanosecond() -> None:
 
 
 # The node by its clock.
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_time_begins_with_the_first_message_whatever_time_it_tells(virtual: bool) -> None:
+    """Were it to begin at 0, half a billion checks of health would be due by then."""
+    timed = Timed(virtual_time=virtual, health={})
+    body = {"type": "http_request", "msg_id": 1, "path": "/p"}
+    line = json.dumps({"src": "c", "dest": "lb", "at": 1764000000.5, "body": body})
+    answer = json.loads(timed.node.feed(line.encode() + b"\n", 0.0))
+    assert (answer["at"], answer["body"]["status"]) == (1764000000.5, 200)
 
 
 class Timed:
