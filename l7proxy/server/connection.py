@@ -13,6 +13,7 @@ from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config.server import UNIX
 from l7proxy.core.exchange import ENDED
 from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
 from l7proxy.core.verdict import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
@@ -150,7 +151,7 @@ class ClientConnection(asyncio.Protocol):
         """From the next request on, another configuration applies."""
         self._service = service
         peername = self._transport.get_extra_info("peername")
-        address = peername[0] if isinstance(peername, tuple) else "unix:"
+        address = peername[0] if isinstance(peername, tuple) else UNIX
         proto = b"http" if self._transport.get_extra_info("sslcontext") is None else b"https"
         self._peer = service.forwarding.peer(address, proto)
         self._plain = service.forwarding.plain_fields(self._peer)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config.server import UNIX
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -103,8 +105,8 @@ class Peer:
         self.address = address
         self.proto = proto
         self.trusted = trusted
-        self.field = address.encode("ascii", "replace") or b"unknown"
-        if ":" in address:
+        self.field = b"unknown" if address == UNIX else address.encode("ascii", "replace")
+        if b":" in self.field:
             self.node = b'"[%b]"' % self.field
         else:
             self.node = self.field
@@ -116,5 +118,5 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+        return address == UNIX and UNIX in networks
+    return any(network != UNIX and parsed in network for network in networks)

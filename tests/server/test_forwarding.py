@@ -39,7 +39,7 @@ def told(rules: Forwarding, address: str, request: RequestHead) -> list[str]:
     ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
     ("10.0.0.1", "1.2.3.4, somebody", "somebody"),
     ("::1", "2001:db8::1", "2001:db8::1"),
-    ("", "1.2.3.4", ""),
+    ("unix:", "1.2.3.4", "unix:"),
 ])  # fmt: skip
 def test_the_client_is_the_last_that_no_trusted_proxy_vouches_for(
     address: str, claimed: str | None, client: str
@@ -122,9 +122,18 @@ def test_a_request_without_host_has_no_host_to_tell() -> None:
 
 def test_whoever_connects_through_a_socket_without_addresses_is_unknown() -> None:
     rules = forwarding(forwarded=True)
-    lines = told(rules, "", head())
+    lines = told(rules, "unix:", head(*CLAIMS[:-1]))
     assert lines[0] == "X-Forwarded-For: unknown"
     assert lines[-1].startswith("Forwarded: for=unknown;")
+
+
+def test_whoever_connects_through_a_socket_without_addresses_can_be_trusted() -> None:
+    rules = forwarding(trusted_proxies=["unix:", "10.0.0.0/8"])
+    lines = told(rules, "unix:", head(*CLAIMS))
+    assert lines[:2] == ["X-Forwarded-For: 1.2.3.4, unknown", "X-Forwarded-Proto: https"]
+    peer = rules.peer("unix:", b"http")
+    assert rules.client_ip(peer, head("X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.2")) == "1.2.3.4"
+    assert told(rules, "9.9.9.9", head(*CLAIMS))[0] == "X-Forwarded-For: 9.9.9.9"
 
 
 def test_the_fields_of_ordinary_requests_are_the_same_unless_heads_are_believed_or_repeated() -> (

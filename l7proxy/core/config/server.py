@@ -21,17 +21,25 @@ from l7proxy.core.config.spec import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+    from typing import Literal
 
-    Network = IPv4Network | IPv6Network
+    Network = IPv4Network | IPv6Network | Literal["unix:"]
+
+
+UNIX: Literal["unix:"] = "unix:"
+"""What stands for the address of whoever connects to a unix socket."""
 
 
 def _network(text: str) -> Network:
     from ipaddress import ip_network
 
+    if text == UNIX:
+        return UNIX
     try:
         return ip_network(text)
     except ValueError:
-        raise ValueError(f'"{text}" must be a network such as 10.0.0.0/8, or an address') from None
+        problem = f'"{text}" must be a network such as 10.0.0.0/8, an address, or unix:'
+        raise ValueError(problem) from None
 
 
 def _listen(text: str) -> str:
@@ -111,7 +119,8 @@ class ServerConfig(Record):
     )
     trusted_proxies: tuple[Network, ...] = field(
         ListOf(Mapped(Text(min_length=1), _network)),
-        "networks whose X-Forwarded-* and Forwarded are believed; others' are overwritten",
+        "networks whose X-Forwarded-* and Forwarded are believed, unix: for who comes through a"
+        " unix socket; others' are overwritten",
         default=(),
     )
     via: str | None = field(
