@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.config.policies import BreakerConfig
+    from l7proxy.core.policy import Stays
     from l7proxy.core.pool import Pool
     from l7proxy.core.timers import Timer
 
@@ -124,15 +125,31 @@ class Breaker(Watcher):
         if circuit is not None and circuit.reopening is not None:
             self._pool.timers.cancel(circuit.reopening)
 
+    def take_over(self, before: Breaker, stays: Stays) -> None:
+        if before._config != self._config:
+            return
+        for old, new in stays.items():
+            circuit = before._circuits.pop(old, None)
+            if circuit is None:
+                continue
+            self._circuits[new] = circuit
+            new.bars |= old.bars & BROKEN
+            if circuit.reopening is not None:
+                before._pool.timers.cancel(circuit.reopening)
+                self._stay_open(new, circuit, circuit.reopening.when)
+
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         return {"circuit_state": self.state(backend)}
 
     def _open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         self._turn(backend, circuit, OPEN, now)
-        circuit.reopening = self._pool.timers.schedule(
-            now + self._config.open_time, lambda due: self._half_open(backend, circuit, due)
-        )
+        self._stay_open(backend, circuit, now + self._config.open_time)
         self._pool.raise_bar(backend, BROKEN, now)
+
+    def _stay_open(self, backend: Backend, circuit: _Circuit, until: float) -> None:
+        circuit.reopening = self._pool.timers.schedule(
+            until, lambda due: self._half_open(backend, circuit, due)
+        )
 
     def _half_open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         circuit.reopening = None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.config.policies import EjectionConfig
+    from l7proxy.core.policy import Stays
     from l7proxy.core.pool import Pool
     from l7proxy.core.timers import Timer
 
@@ -89,6 +90,19 @@ class Ejection(Watcher):
             self._pool.timers.cancel(record.out)
             self._out -= 1
 
+    def take_over(self, before: Ejection, stays: Stays) -> None:
+        if before._config != self._config:
+            return
+        for old, new in stays.items():
+            record = before._records.pop(old, None)
+            if record is None:
+                continue
+            self._records[new] = record
+            if record.out is not None:
+                before._pool.timers.cancel(record.out)
+                self._stay_out(new, record, record.out.when)
+                new.bars |= EJECTED
+
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         return {"ejections": self._record(backend).ejections}
 
@@ -97,12 +111,15 @@ class Ejection(Watcher):
 
     def _eject(self, backend: Backend, record: _Record, now: float) -> None:
         record.ejections += 1
-        self._out += 1
         duration = self._duration(record.ejections)
         self._pool.log(now, f"{backend.name} is ejected for {duration:g} s")
         self._pool.raise_bar(backend, EJECTED, now)
+        self._stay_out(backend, record, now + duration)
+
+    def _stay_out(self, backend: Backend, record: _Record, until: float) -> None:
+        self._out += 1
         record.out = self._pool.timers.schedule(
-            now + duration, lambda due: self._take_back(backend, record, due)
+            until, lambda due: self._take_back(backend, record, due)
         )
 
     def _take_back(self, backend: Backend, record: _Record, now: float) -> None:

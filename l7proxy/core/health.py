@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.backend import DOWN, REMOVED
+from l7proxy.core.policy import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.config.policies import HealthConfig
+    from l7proxy.core.policy import Stays
     from l7proxy.core.pool import Pool
     from l7proxy.core.timers import Timer
 
@@ -100,7 +102,7 @@ def _nothing() -> None:
     """What there is to give up where the upstream set nothing."""
 
 
-class HealthChecks:
+class HealthChecks(Policy):
     """The checks of one pool. `probes` is where those to be carried out now are put."""
 
     def __init__(
@@ -115,16 +117,29 @@ class HealthChecks:
         self._under_way: dict[Backend, Probe] = {}
 
     def watch(self, backend: Backend, now: float) -> None:
-        """Starts checking a backend, the first time at once."""
-        count = self._counts[backend] = HealthCount(self._config)
-        # A backend that was found down before a reload is down until it is found up.
-        count.up = self._config.initially_up and not backend.bars & DOWN
-        if not count.up:
+        """Starts checking a backend, the first time at once; one that is checked goes on so."""
+        if backend not in self._counts:
+            self._counts[backend] = HealthCount(self._config)
+        if not self._counts[backend].up:
             self._pool.raise_bar(backend, DOWN, now)
-        self._schedule(backend, now)
+        if backend not in self._next:
+            self._schedule(backend, now)
 
-    def forget(self, backend: Backend) -> None:
-        """Stops checking a backend."""
+    def take_over(self, before: HealthChecks, stays: Stays) -> None:
+        """Whoever was up or down stays so until checks find otherwise, under whatever settings."""
+        for old, new in stays.items():
+            count = before._counts.get(old)
+            if count is None:
+                continue
+            if before._config == self._config:
+                self._counts[new] = count
+                if old in before._next:
+                    self._schedule(new, before._next[old].when)
+            else:
+                self.assume(new, up=count.up)
+            new.bars |= old.bars & DOWN
+
+    def removed(self, backend: Backend) -> None:
         self._counts.pop(backend, None)
         timer = self._next.pop(backend, None)
         if timer is not None:
@@ -141,7 +156,7 @@ class HealthChecks:
     def stop(self) -> None:
         """Stops checking."""
         for backend in list(self._counts):
-            self.forget(backend)
+            self.removed(backend)
 
     def _schedule(self, backend: Backend, when: float) -> None:
         self._next[backend] = self._pool.timers.schedule(

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from l7proxy.core.breaker import Breaker
     from l7proxy.core.config import BackendConfig, PoolConfig
     from l7proxy.core.health import HealthChecks, Probe
+    from l7proxy.core.policy import Policy
     from l7proxy.core.slow_start import SlowStart
     from l7proxy.core.timers import DelayLine, Timers
-    from l7proxy.core.watcher import Watcher
+    from l7proxy.core.watcher import Relay, Watcher
 
 STATES: dict[str, tuple[int, int]] = {
     "up": (0, DOWN | DRAINING | MAINTENANCE),
@@ -112,12 +113,15 @@ class Pool:
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
         self._hears_times = selector.observed is not Selector.observed
-        self.watchers = self._policies(chance, probes)
+        self.watchers: tuple[Watcher, ...] = ()
+        """Those of the policies that hear of every attempt."""
+        self._policies = self._build_policies(chance, probes)
 
-    def _policies(self, chance: Chance, probes: deque[Probe]) -> tuple[Watcher, ...]:
+    def _build_policies(self, chance: Chance, probes: deque[Probe]) -> tuple[Policy, ...]:
         """Builds the policies that are configured; what is not costs nothing."""
         config = self.config
         watchers: list[Watcher] = []
+        policies: list[Policy] = []
         if config.ejection is not None:
             from l7proxy.core.ejection import Ejection
 
@@ -131,11 +135,14 @@ class Pool:
             from l7proxy.core.slow_start import SlowStart
 
             self._slow_start = SlowStart(self, config.slow_start)
+            policies.append(self._slow_start)
         if config.health is not None:
             from l7proxy.core.health import HealthChecks
 
             self.health = HealthChecks(self, config.health, chance.stream("health"), probes)
-        return tuple(watchers)
+            policies.append(self.health)
+        self.watchers = tuple(watchers)
+        return (*watchers, *policies)
 
     def start(self, now: float) -> None:
         """Begins the health checks, if any are configured."""
@@ -143,22 +150,42 @@ class Pool:
             for backend in self.backends:
                 self.health.watch(backend, now)
 
-    def take_over(self, before: Pool) -> None:
+    def take_over(self, before: Pool, now: float) -> None:
         """Goes on, before its own first request, with what is known of the backends that stay.
 
         They are those with the same name and address. Their counters go on, and so does what a
-        person or the health checks said of them; who was ejected or had an open circuit gets a
-        fresh chance.
+        person said of them, and what each policy makes of them. Whoever is new starts slowly
+        where that is configured. The pool before this one has its requests, and tells how they go.
         """
+        from l7proxy.core.watcher import Relay
+
+        stays: dict[Backend, Backend] = {}
         for backend in self.backends:
             old = before.by_name.get(backend.name)
             if old is not None and old.address == backend.address:
+                stays[old] = backend
                 backend.total, backend.failures = old.total, old.failures
-                kept = old.bars & (DRAINING | MAINTENANCE)
-                if self.config.health is not None and before.config.health is not None:
-                    kept |= old.bars & DOWN
-                backend.bars = kept
-        self._survey(0.0)
+                backend.bars = old.bars & (DRAINING | MAINTENANCE)
+        for policy in self._policies:
+            for other in before._policies:
+                if type(other) is type(policy):
+                    policy.take_over(other, stays)
+        # It is no news that there is panic, or none.
+        self._listened_to = before._listened_to
+        self._survey(now)
+        known = set(stays.values())
+        for backend in self.backends:
+            if backend not in known:
+                self.warm_up(backend, now)
+        before._hand_over(Relay(self, stays))
+
+    def _hand_over(self, relay: Relay) -> None:
+        """Leaves it to another pool what is to be made of the backends."""
+        for policy in self._policies:
+            for backend in self.backends:
+                policy.removed(backend)
+        self._policies = ()
+        self.watchers = (relay,)
 
     def stop(self) -> None:
         """Ends the health checks: the pool only finishes what it has."""
@@ -385,12 +412,8 @@ class Pool:
         if self.by_name.get(backend.name) is backend:
             del self.by_name[backend.name]
         self.selector.forgotten(backend)
-        if self.health is not None:
-            self.health.forget(backend)
-        if self._slow_start is not None:
-            self._slow_start.stop(backend)
-        for watcher in self.watchers:
-            watcher.removed(backend)
+        for policy in self._policies:
+            policy.removed(backend)
 
     def _set_bars(self, backend: Backend, bars: int, now: float) -> None:
         changed = backend.bars ^ bars

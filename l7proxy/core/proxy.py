@@ -182,7 +182,7 @@ class Proxy:
             and not any(p.affinity or p.selector.minds_request for p in self.pools.values())
         )
 
-    def take_over(self, before: Proxy) -> None:
+    def take_over(self, before: Proxy, now: float) -> None:
         """Goes on where a proxy with another configuration stops.
 
         What would be missed is kept, for pools, limits and backends that are there under the same
@@ -194,7 +194,7 @@ class Proxy:
         for name, pool in self.pools.items():
             old = before.pools.get(name)
             if old is not None:
-                pool.take_over(old)
+                pool.take_over(old, now)
                 if pool.affinity is not None and old.affinity is not None:
                     pool.affinity.take_over(old.affinity)
 

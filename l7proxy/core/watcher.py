@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from l7proxy.core.policy import Policy
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from l7proxy.core.backend import Backend
+    from l7proxy.core.policy import Stays
+    from l7proxy.core.pool import Pool
 
 
-class Watcher:
+class Watcher(Policy):
     """Hears of every attempt on a pool's backends; overrides what it cares for.
 
         began ──> succeeded ──> completed, or broke_off, or nothing more
@@ -39,9 +43,55 @@ class Watcher:
     def dropped(self, backend: Backend, began_at: float, now: float) -> None:
         """Nobody waits for the attempt any more: it says nothing about the backend."""
 
-    def removed(self, backend: Backend) -> None:
-        """The backend has left the pool."""
-
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         """What the `status` message shows of this policy for the backend."""
         return {}
+
+
+class Relay(Watcher):
+    """Tells the pool that took over how requests go that were begun under the one before it."""
+
+    def __init__(self, pool: Pool, stays: Stays) -> None:
+        self._pool = pool
+        self._stays = stays
+
+    def began(self, backend: Backend, now: float) -> None:
+        known = self._stays.get(backend)
+        if known is not None:
+            known.total += 1
+            for watcher in self._pool.watchers:
+                watcher.began(known, now)
+
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.succeeded, backend, began_at, now)
+
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.completed, backend, began_at, now)
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.broke_off, backend, began_at, now)
+
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.failed, backend, began_at, now)
+
+    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.drop, backend, began_at, now)
+
+    def _tell(
+        self,
+        event: Callable[[Backend, float, float], None],
+        backend: Backend,
+        began_at: float,
+        now: float,
+    ) -> None:
+        known = self._stays.get(backend)
+        if known is not None:
+            if self._pool.queue:
+                # Whoever gets a place by that is on the other proxy's hands, whose shell takes no
+                # part in this.
+                self._pool.timers.schedule(now, _wake)
+            event(known, began_at, now)
+
+
+def _wake(now: float) -> None:
+    """Something is due: so the shell looks at what came up."""

@@ -38,6 +38,10 @@ class Clock:
         self._timers.on_sooner = self._set
         self._carrier.proxy.start(self._loop.time())
         self._carrier.carry_ready(self._loop.time())
+        # What was taken over from another configuration was due before anybody listened.
+        due = self._timers.next_deadline()
+        if due is not None:
+            self._set(due)
 
     def _set(self, due: float) -> None:
         if due < self._due:

@@ -121,8 +121,8 @@ class Server:
         certificates = certificates_of(config) if self._tls is not None else None
         service = self._service(config)
         before, self.service = self.service, service
+        service.proxy.take_over(before.proxy, self._loop.time())
         before.stop()
-        service.proxy.take_over(before.proxy)
         self.listener.service = service
         service.start()
         self.pools.keep_only(service.connections)

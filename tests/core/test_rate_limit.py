@@ -288,13 +288,13 @@ def test_another_configuration_goes_on_with_the_buckets() -> None:
     after = proxy_with(
         rate_limits={"per_ip": {**slow, "max_keys": 5}, "per_api_key": {"free": slow}}
     )
-    after.take_over(before)
+    after.take_over(before, 0.0)
     assert not admitted(ask(after))
     assert admitted(ask(after, client="b", X_API_Key="k")), "another burst is another limit"
-    after.take_over(proxy_with())
-    proxy_with().take_over(before)
+    after.take_over(proxy_with(), 0.0)
+    proxy_with().take_over(before, 0.0)
     new = proxy_with(rate_limits={"per_api_key": {"paid": slow}})
-    new.take_over(before)
+    new.take_over(before, 0.0)
     assert admitted(ask(new, X_API_Key="k"))
 
 
@@ -309,7 +309,7 @@ def used_up_by(first: Proxy, second: Proxy, *askers: dict[str, str]) -> list[boo
     """Who is refused by the second, which took over when each had asked the first once."""
     for asker in askers:
         assert admitted(ask(first, **asker))
-    second.take_over(first)
+    second.take_over(first, 0.0)
     return [not admitted(ask(second, **asker)) for asker in askers]
 
 

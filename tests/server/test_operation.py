@@ -75,6 +75,33 @@ async def test_a_configuration_that_can_not_be_put_to_work_changes_nothing() -> 
 
 
 @conversation
+async def test_who_is_ejected_at_a_reload_is_back_when_its_time_is_over() -> None:
+    backend = FakeBackend()
+    backend._script = backend.answers(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", OK)
+    settings = {"ejection": {"consecutive_failures": 1, "time": 0.05, "max_share": 1}}
+    async with serving(backend, **settings) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).startswith(b"HTTP/1.1 500 ")
+        pools = {"api": pool_config(backend, **settings)}
+        proxy.server.reload(config_from({"backend_pools": pools}))
+        assert not proxy.pool().backends[0].eligible
+        await until(lambda: proxy.pool().backends[0].eligible)
+        assert (await client.get()).endswith(b"ok")
+
+
+@conversation
+async def test_who_has_to_be_found_up_first_is_not_found_anew_at_a_reload() -> None:
+    backend = FakeBackend()
+    health = {"interval": 0.01, "timeout": 0.01, "rise": 1, "initially_up": False}
+    async with serving(backend, health=health) as proxy:
+        await until(lambda: proxy.pool().backends[0].eligible)
+        client = await proxy.connect()
+        pools = {"api": pool_config(backend, health={**health, "interval": 60})}
+        proxy.server.reload(config_from({"backend_pools": pools}))
+        assert (await client.get()).endswith(b"ok")
+
+
+@conversation
 async def test_a_log_that_can_not_be_written_is_a_problem_of_the_configuration() -> None:
     backend = FakeBackend()
     async with serving(backend) as proxy:

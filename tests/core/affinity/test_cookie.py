@@ -305,8 +305,8 @@ def test_without_a_reader_of_keys_there_is_no_sticky_cookie() -> None:
 def test_another_configuration_has_nothing_to_take_over() -> None:
     before, after = sticky_proxy(BY_KEY), sticky_proxy(BY_KEY)
     cookie = pair_of(visit(before)[1])
-    after.take_over(before)
-    after.take_over(sticky_proxy(BY_KEY, name="shop"))
+    after.take_over(before, 0.0)
+    after.take_over(sticky_proxy(BY_KEY, name="shop"), 0.0)
     assert visit(after, cookie=cookie) == ("a", None)
 
 
