@@ -38,6 +38,17 @@ class _Record:
         """The end of its ejection, while it is out."""
 
 
+class _Records(dict["Backend", _Record]):
+    """Each backend's record, made when something is first said of it."""
+
+    def __init__(self, config: EjectionConfig) -> None:
+        self._rate = config.failure_rate
+
+    def __missing__(self, backend: Backend) -> _Record:
+        record = self[backend] = _Record(None if self._rate is None else FailureRate(self._rate))
+        return record
+
+
 class Ejection(Watcher):
     """Ejects a pool's backends for failures in a row, or for too high a share of failures.
 
@@ -47,11 +58,11 @@ class Ejection(Watcher):
     def __init__(self, pool: Pool, config: EjectionConfig) -> None:
         self._pool = pool
         self._config = config
-        self._records: dict[Backend, _Record] = {}
+        self._records = _Records(config)
         self._out = 0
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
-        record = self._record(backend)
+        record = self._records[backend]
         if record.out is not None or began_at < record.returned_at:
             return
         # Who did well for as long as it was last away starts with a clean sheet.
@@ -61,18 +72,18 @@ class Ejection(Watcher):
             record.rate.add(now, failed=False)
 
     def completed(self, backend: Backend, began_at: float, now: float) -> None:
-        record = self._record(backend)
+        record = self._records[backend]
         if began_at >= record.returned_at:
             record.in_a_row = 0
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
-        record = self._record(backend)
+        record = self._records[backend]
         if record.out is None and began_at >= record.returned_at:
             too_often = record.rate is not None and record.rate.add(now, failed=True)
             self._judge(backend, record, now, too_often=too_often)
 
     def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
-        record = self._record(backend)
+        record = self._records[backend]
         if record.out is None and began_at >= record.returned_at:
             too_often = record.rate is not None and record.rate.turn(now)
             self._judge(backend, record, now, too_often=too_often)
@@ -104,7 +115,7 @@ class Ejection(Watcher):
                 new.bars |= EJECTED
 
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
-        return {"ejections": self._record(backend).ejections}
+        return {"ejections": self._records[backend].ejections}
 
     def _may_eject(self) -> bool:
         return self._out + 1 <= self._config.max_share * len(self._pool.backends)
@@ -134,10 +145,3 @@ class Ejection(Watcher):
 
     def _duration(self, ejections: int) -> float:
         return min(self._config.time * ejections, self._config.max_time)
-
-    def _record(self, backend: Backend) -> _Record:
-        record = self._records.get(backend)
-        if record is None:
-            rate = self._config.failure_rate
-            record = self._records[backend] = _Record(None if rate is None else FailureRate(rate))
-        return record

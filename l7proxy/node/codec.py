@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring_ascii
 
 from l7proxy.core.strict_json import DEEPEST, count_keys, decode_json
 
@@ -78,8 +77,3 @@ def encode_envelope(src: str, dest: str, at: float | None, body: Mapping[str, An
         envelope["at"] = at
     envelope["body"] = body
     return json.dumps(envelope).encode() + b"\n"
-
-
-def encode_text(text: str) -> bytes:
-    """A string as it stands in the lines of `encode_envelope`."""
-    return encode_basestring_ascii(text).encode()

@@ -7,7 +7,7 @@ from random import Random
 from l7proxy.core.config import ConfigError, Problem, amended
 from l7proxy.core.config.spec import child, kind_of
 from l7proxy.core.exchange import ENDED, Exchange
-from l7proxy.core.json_messages import BadMember
+from l7proxy.core.json_messages import BadMember, json_text
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
 from l7proxy.core.verdict import DRAINING
@@ -18,7 +18,6 @@ from l7proxy.node.codec import (
     NOT_SUPPORTED,
     EnvelopeDecoder,
     encode_envelope,
-    encode_text,
 )
 from l7proxy.node.express import IN_REPLY_TO, Express, Journey
 from l7proxy.node.framing import DEFAULT_LIMIT, Framer
@@ -565,7 +564,7 @@ def _renderer(
 
     def render(backend: Backend, rewritten_path: str | None) -> bytes:
         response = response_of(backend)
-        named = b'"backend": ' + encode_text(backend.name)
+        named = b'"backend": ' + json_text(backend.name).encode()
         pieces = around.get((response, rewritten_path))
         if pieces is None:
             exchange.stand_in(backend, response, rewritten_path)

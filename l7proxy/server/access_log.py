@@ -12,7 +12,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from l7proxy.core.json_messages import put_headers
+from l7proxy.core.json_messages import json_text, put_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,8 +119,8 @@ class AccessLog:
         head, client, status, sent, backend, opened_at, now = entry
         self._count += 1
         about = _text_about(head, _members)
-        whose = "" if backend is None else f', "backend": {json.dumps(backend)}'
-        address = json.dumps(client)
+        whose = "" if backend is None else f', "backend": {json_text(backend)}'
+        address = json_text(client)
         return (
             f'{{"src": {address}, "dest": "{NAME}", "at": {now - self._began:.6f}, '
             f'"body": {{"type": "http_request", "msg_id": {self._count}, {about}, '
