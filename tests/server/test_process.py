@@ -390,13 +390,19 @@ def test_a_log_that_can_not_be_opened_anew_goes_on_as_it_was(
     folder.mkdir()
     file = folder / "access.log"
     config.write_text(with_a_log(file))
+    processes = 2 if arguments else 1
     with served(config, "--no-watch", *arguments) as proxy:
-        proxy.ask("/web")
+
+        def everybody_has_it() -> bool | None:
+            serving = proxy.children or [proxy.process.pid]
+            return sum(str(file) in opened(pid) for pid in serving) == processes or None
+
+        poll(everybody_has_it)
         folder.rename(moved)
         config.write_text("nonsense")
         proxy.signal(signal.SIGHUP)
         why = b"%b: No such file or directory; the log goes on in the file it had\n"
-        proxy.hear(why % bytes(file), 2 if arguments else 1)
+        proxy.hear(why % bytes(file), processes)
         proxy.ask("/web/again")
         proxy.signal(signal.SIGTERM)
         assert proxy.ends() == 0
