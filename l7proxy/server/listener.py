@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from l7proxy.server.connection import ClientConnection
+from l7proxy.server.connection import LINGER, ClientConnection
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -37,6 +37,8 @@ class Listener:
                 backlog=BACKLOG,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else self.service.timeouts.head,
+                # A client that is gone never says that it has heard of the end.
+                ssl_shutdown_timeout=None if tls is None else LINGER,
             )
         self._servers.append(server)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -15,7 +16,16 @@ import pytest
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.server.server import Server, bind
 
-from .support import OK, Client, FakeBackend, conversation, pool_config, serving, until
+from .support import (
+    OK,
+    PATIENCE,
+    Client,
+    FakeBackend,
+    conversation,
+    pool_config,
+    serving,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
@@ -112,6 +122,33 @@ async def test_clients_are_shown_the_certificate_for_the_name_they_ask_for(home:
     finally:
         server.listener.service.timeouts = server.service.timeouts.but(drain=0)
         await server.stop()
+        await backend.stop()
+
+
+@conversation
+async def test_a_client_that_does_not_hear_of_the_end_does_not_put_it_off(home: Path) -> None:
+    backend = FakeBackend()
+    await backend.start()
+    loop = asyncio.get_running_loop()
+    server = Server(config(backend, certificate(home, "a.example")), Random(0), loop, print)
+    secure = bind("tls:127.0.0.1:0")
+    address = secure.getsockname()
+    await server.start([], [secure])
+    context = ssl.create_default_context(cafile=str(home / "a.example.pem"))
+
+    def ask_once() -> ssl.SSLSocket:
+        sock = context.wrap_socket(socket.create_connection(address), server_hostname="a.example")
+        sock.sendall(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 200"
+        return sock
+
+    client = await loop.run_in_executor(None, ask_once)
+    # Far longer than anyone waits for this test.
+    assert min(server.service.timeouts.drain, server.service.timeouts.idle) > PATIENCE
+    try:
+        await server.stop()
+    finally:
+        client.close()
         await backend.stop()
 
 
