@@ -96,6 +96,10 @@ class Lanes:
         """Requests of this kind that take the route have this lane, which does not mind paths."""
         self._by_route[route] = lane
 
+    def forget(self) -> None:
+        """No lane is known any more."""
+        self._by_route.clear()
+
     def find(self, target: str) -> tuple[Lane, Route, str | None] | None:
         """For a request for `target` its lane, its route, and the path that the route rewrites.
 

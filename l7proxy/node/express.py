@@ -164,6 +164,8 @@ class Express:
         `lanes` are everybody's, given where the path alone decides.
         """
         self._lanes = lanes
+        if lanes is not None:
+            lanes.forget()
         self._key = SPELLINGS[0][0]
         self._length = self._comma = 0
         """How long the last line was up to its `msg_id`, and up to the comma behind it: the next

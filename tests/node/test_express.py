@@ -215,6 +215,13 @@ def test_what_it_remembers_is_bounded(config: dict[str, Any]) -> None:
     assert max(kept) > kept[-1]
 
 
+def test_what_it_has_forgotten_of_one_route_it_does_not_take_for_known_under_another() -> None:
+    flood = b"".join(lines_of(1, path=f"/api/{n}") for n in range(ROOM // ENTRY))
+    first, last = lines_of(1, path="/static/1"), lines_of(1, path="/static/2")
+    express, long_way = by_both_ways(PLAIN, first + flood + last, 1 << 20)
+    assert express == long_way
+
+
 def test_it_pauses_where_no_line_is_like_another() -> None:
     talk = node(PLAIN, express=True)
     lines = (lines_of(1, path="/api/1", headers={"X": str(number)}) for number in range(400))
