@@ -95,6 +95,12 @@ class BackendConnection(asyncio.Protocol):
 
     # What the pool and the upstream do.
 
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The host and port that it is connected to over TCP; None once it is cut."""
+        address = self._transport.get_extra_info("peername")
+        return None if address is None else (address[0], address[1])
+
     def usable(self, method: str) -> bool:
         """Whether a request may be sent on this idle connection.
 

@@ -176,6 +176,23 @@ class ConnectionPool:
         stalled = now - self.config.between_bytes_timeout
         for connection in [c for c in self.connections if c.stalled_since < stalled]:
             connection.stalled()
+        if self.connections and self._resolver.is_due and not self._connecting:
+            self._go(self._ask_for_name())
+        if self._resolver.moved:
+            self._leave_old_addresses()
+
+    async def _ask_for_name(self) -> None:
+        """Finds out whether the name has moved, which connections in use would never tell."""
+        await self._resolver.addresses()
+
+    def _leave_old_addresses(self) -> None:
+        """Ends the idle connections to addresses that the name has no more; others, when idle."""
+        old = {c for c in self.connections if not self._resolver.has(c.peer)}
+        leaving = [connection for connection in self.idle if connection in old]
+        for connection in leaving:
+            self.idle.remove(connection)
+            connection.close()
+        self._resolver.moved = len(leaving) < len(old)
 
     def retire(self) -> None:
         """The backend is not wanted any more: whatever is idle or becomes so is closed."""

@@ -27,11 +27,23 @@ class Resolver:
         self._numeric = family is not None
         self._addresses: list[Address] = [] if family is None else [(family, (host, port))]
         self._asked_at = 0.0
+        self.moved = False
+        """Whether an address is gone that the name once had; who has left it makes this False."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the name is known, and has to be asked for anew."""
+        known = self._addresses and not self._numeric
+        return bool(known) and self._loop.time() - self._asked_at >= self._interval
+
+    def has(self, host_and_port: tuple[str, int] | None) -> bool:
+        """Whether that is one of the name's addresses, as far as is known."""
+        return any(address == host_and_port for _, address in self._addresses)
 
     async def addresses(self) -> list[Address]:
         """Where to connect to, in order of preference. Raises OSError for an unknown name."""
         now = self._loop.time()
-        if self._addresses and (self._numeric or now - self._asked_at < self._interval):
+        if self._addresses and not self.is_due:
             return self._addresses
         try:
             found = await self._loop.getaddrinfo(
@@ -41,9 +53,14 @@ class Resolver:
             if not self._addresses:
                 raise
         else:
-            self._addresses = [
-                (family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found
-            ]
+            before, self._addresses = (
+                self._addresses,
+                [
+                    (family, (str(address[0]), int(address[1])))
+                    for family, _, _, _, address in found
+                ],
+            )
+            self.moved |= not set(before) <= set(self._addresses)
         self._asked_at = now
         return self._addresses
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from l7proxy.upstreams.http.resolver import Resolver
-from tests.server.support import FakeBackend, conversation, serving
+from tests.server.support import OK, FakeBackend, conversation, serving, until
 
 INTERVAL = 30.0
 
@@ -68,6 +68,31 @@ def test_an_answer_is_believed_until_the_interval_is_over() -> None:
     assert (found(names), server.asked) == ([(socket.AF_INET, ("10.0.0.2", 8080))], 2)
 
 
+def test_a_name_has_moved_when_it_loses_an_address_and_not_when_it_gains_one() -> None:
+    server = NameServer("10.0.0.1")
+    names = resolver(server)
+    moves = []
+    for hosts in (("10.0.0.1",), ("10.0.0.2", "10.0.0.1"), (), ("10.0.0.2",)):
+        server.hosts = hosts
+        server.now += INTERVAL
+        found(names)
+        moves.append(names.moved)
+    assert moves == [False, False, False, True]
+    assert (names.has(("10.0.0.2", 8080)), names.has(("10.0.0.1", 8080))) == (True, False)
+    assert not names.has(("10.0.0.2", 80)) and not names.has(None)
+
+
+def test_only_what_is_known_has_to_be_asked_for_anew() -> None:
+    server = NameServer("10.0.0.1")
+    names, number = resolver(server), resolver(server, "10.0.0.1")
+    assert (names.is_due, number.is_due) == (False, False)
+    found(names)
+    server.now += INTERVAL - 1
+    assert not names.is_due
+    server.now += 1
+    assert (names.is_due, number.is_due) == (True, False)
+
+
 def test_a_name_that_is_not_known_any_more_keeps_its_addresses_for_another_interval() -> None:
     server = NameServer("10.0.0.1")
     names = resolver(server)
@@ -111,3 +136,28 @@ async def test_a_backend_is_reached_by_its_name() -> None:
         assert (await client.get()).endswith(b"ok")
         assert b"\r\nHost: example.org\r\n" in backend.heads[0]
     await backend.stop()
+
+
+@conversation
+async def test_connections_in_use_follow_a_name_that_moves() -> None:
+    old, new = FakeBackend(), FakeBackend(FakeBackend().answers(OK.replace(b"ok", b"!!")))
+    await old.start()
+    await new.start(host="127.0.0.2", port=old.port)
+    async with serving(f"http://localhost:{old.port}") as proxy:
+        (pool,) = proxy.server.service.connections
+        client = await proxy.connect()
+        pool._resolver = names = Resolver(asyncio.get_running_loop(), "localhost", old.port, 0)
+        server = NameServer("127.0.0.1")
+        names._loop = cast("asyncio.AbstractEventLoop", server)
+        assert (await client.get()).endswith(b"ok")
+        server.hosts = ("127.0.0.2",)
+        assert (await client.get()).endswith(b"ok")
+        pool.sweep(0.0)
+        await until(lambda: names.moved)
+        pool.sweep(0.0)
+        assert not names.moved
+        assert (await client.get()).endswith(b"!!")
+        assert (await client.get()).endswith(b"!!")
+    assert (old.accepted, new.accepted) == (1, 1)
+    await old.stop()
+    await new.stop()
