@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
 
@@ -92,6 +92,13 @@ class HttpRequest:
         self.cookies = cookies
         self.body = body
         self.simulate = simulate
+
+    def when_whole(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
+        """Calls `act(request, now)` once the request is there with all of its body, as it is here.
+
+        With None in its place where the body has passed and was not kept.
+        """
+        act(self, now)
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.target})"

@@ -100,6 +100,7 @@ class Pool:
         self.health: HealthChecks | None = None
         self._slow_start: SlowStart | None = None
         self._log = log
+        self._has_missed_copies = False
         self.noticed: Callable[[Backend, float], None] = _nobody_notices
         """Told of every backend whose health or administrative state has changed."""
         self._listened_to = _EVERY_BAR
@@ -195,6 +196,12 @@ class Pool:
     def log(self, now: float, text: str) -> None:
         """Notes a change of state: only flips are logged, never single requests."""
         self._log(now, f"pool {self.name}: {text}")
+
+    def miss_copy(self, now: float) -> None:
+        """A request that was to be mirrored here can't be: its body has passed."""
+        if not self._has_missed_copies:
+            self._has_missed_copies = True
+            self.log(now, "requests whose bodies are too large to be kept are not mirrored")
 
     # Requests.
 

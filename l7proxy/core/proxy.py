@@ -141,7 +141,7 @@ class Proxy:
         if pool_name is not None:
             exchange.seek(self.pools[pool_name], now)
             if route.mirror is not None and exchange.state is not ENDED:
-                exchange.mirror = exchange.copy_for(self.pools[route.mirror], now)
+                exchange.mirror = self.pools[route.mirror]
 
     def lane(self, exchange: Exchange) -> Lane | None:
         """The lane for requests that are like the exchange's in all but their `msg_id`.

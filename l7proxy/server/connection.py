@@ -28,7 +28,7 @@ from l7proxy.http1 import (
 from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import CONTINUE, field_block
 from l7proxy.server.answers import DATES, answer
-from l7proxy.server.request import Prepared
+from l7proxy.server.request import Prepared, StreamedRequest
 from l7proxy.upstreams.http import RequestBody
 
 if TYPE_CHECKING:
@@ -301,12 +301,16 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = NEVER
         peer = self._peer
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
-        request = HttpRequest(self.method, ready.target, ready.headers, client_ip=client_ip)
         if head.length == 0:
             self.body = None
             self._pending = data[end:] if end < len(data) else b""
-        elif not self._begin_body(head, data, end):
+            request = HttpRequest(self.method, ready.target, ready.headers, client_ip=client_ip)
+        elif (body := self._begin_body(head, data, end)) is None:
             return
+        else:
+            request = StreamedRequest(
+                self.method, ready.target, ready.headers, client_ip, body, self._time
+            )
         exchange = service.carrier.open(request, self, now, ready.parsed, route=ready.route)
         if exchange.state is not ENDED:
             self._exchange = exchange
@@ -315,25 +319,27 @@ class ClientConnection(asyncio.Protocol):
 
     # A request's body.
 
-    def _begin_body(self, head: RequestHead, data: bytes, end: int) -> bool:
-        """Takes what has come of the body. False where it is refused at once."""
+    def _begin_body(self, head: RequestHead, data: bytes, end: int) -> RequestBody | None:
+        """Takes what has come of the body. None where it is refused at once."""
         service = self._service
         limit = service.max_body
         if limit is not None and head.length > limit:
             self._refuse(CONTENT_TOO_LARGE)
-            return False
-        self.body = RequestBody(self, chunked=head.length == CHUNKED, limit=service.replay_limit)
+            return None
+        self.body = body = RequestBody(
+            self, chunked=head.length == CHUNKED, limit=service.replay_limit
+        )
         self._reader = body_reader(head.length)
         self._pending = b""
         try:
             self._read_body(data, end)
         except BadRequest as error:
             self._refuse(Verdict("bad_request", error.status, error.reason))
-            return False
-        if limit is not None and self.body.size > limit:
+            return None
+        if limit is not None and body.size > limit:
             self._refuse(CONTENT_TOO_LARGE)
-            return False
-        return True
+            return None
+        return body
 
     def _read_body(self, data: bytes, start: int) -> None:
         reader, body = self._reader, self.body

@@ -16,13 +16,48 @@ from l7proxy.http1.serialise import field_block, request_line
 from l7proxy.upstreams.http.headers import WireHeaders, host_field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.messages import Headers
     from l7proxy.core.routing import Route, Router
     from l7proxy.core.target import Target
     from l7proxy.http1 import RequestHead
+    from l7proxy.upstreams.http import RequestBody
 
 _HOST = frozenset((b"host",))
 _MAX_FORWARDS = frozenset((b"max-forwards",))
+
+
+class StreamedRequest(HttpRequest):
+    """A request whose body is passed on as it comes, in `stream`."""
+
+    __slots__ = ("_stream", "_time")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        client_ip: str,
+        stream: RequestBody,
+        time: Callable[[], float],
+    ) -> None:
+        """`time` tells the time at which the body has come (seconds)."""
+        super().__init__(method, target, headers, client_ip=client_ip)
+        self._stream = stream
+        self._time = time
+
+    def when_whole(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
+        def act_with(payload: bytes | None) -> None:
+            whole = None
+            if payload is not None:
+                whole = HttpRequest(
+                    self.method, self.target, self.headers, client_ip=self.client_ip, body=payload
+                )
+            act(whole, self._time())
+
+        self._stream.when_whole(act_with)
 
 
 class Prepared:

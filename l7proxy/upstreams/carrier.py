@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from l7proxy.core.exchange import ATTEMPTING, ENDED, MIRRORED, Exchange
 
 TYPE_CHECKING = False
@@ -54,10 +56,8 @@ class Carrier:
         exchange.owner = owner
         exchange.carry = self._carry
         self._take_on(exchange, now)
-        mirror = exchange.mirror
-        if mirror is not None:
-            mirror.carry = self.carry
-            self._take_on(mirror, now)
+        if exchange.mirror is not None:
+            request.when_whole(partial(self._send_copy, exchange), now)
         if self.proxy.ready:
             self.carry_ready(now)
         return exchange
@@ -95,6 +95,20 @@ class Carrier:
         """Lets everything happen now that is due by `now` (seconds), which is real time."""
         self.proxy.timers.catch_up(now)
         self.carry_ready(now)
+
+    def _send_copy(self, exchange: Exchange, request: HttpRequest | None, now: float) -> None:
+        """Sends a copy of the exchange to its mirror; `request` is its own, if all of it is there.
+
+        A mirror is asked for nothing before the body is there, so that it is not to blame for a
+        client that is slow, and has no request that breaks off.
+        """
+        assert exchange.mirror is not None
+        if request is None:
+            exchange.mirror.miss_copy(now)
+            return
+        copy = exchange.copy_for(exchange.mirror, request, now)
+        copy.carry = self._carry
+        self._carry(copy, now)
 
     def _take_on(self, exchange: Exchange, now: float) -> None:
         try:

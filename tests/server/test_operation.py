@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +21,7 @@ from .support import (
     BackendTalk,
     Client,
     FakeBackend,
+    Running,
     conversation,
     free_port,
     pool_config,
@@ -417,6 +420,88 @@ async def test_a_mirror_gets_a_copy_and_its_answer_goes_nowhere() -> None:
         b"GET /api/x HTTP/1.1\r\nHost: example.org\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
     ]
     await mirror.stop()
+
+
+class Mirrored:
+    """What a mirror hears: the field with the length, and the body; it answers with an error."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[bytes, bytes]] = []
+        self.backend = FakeBackend(self._script)
+
+    async def _script(self, talk: BackendTalk) -> None:
+        while head := await talk.head():
+            (length,) = (line for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
+            self.heard.append((length, await talk.read(int(length.split()[1]))))
+            await talk.say(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+
+
+async def reads_all(talk: BackendTalk) -> None:
+    """Answers requests whose bodies end with an exclamation mark."""
+    while await talk.head():
+        await talk.reader.readuntil(b"!")
+        await talk.say(OK)
+
+
+@asynccontextmanager
+async def mirroring() -> AsyncIterator[tuple[Running, Mirrored]]:
+    """A proxy that keeps 8 bytes of a body, and its mirror."""
+    backend, mirror = FakeBackend(reads_all), Mirrored()
+    async with serving(backend, mirror.backend) as proxy:
+        route = {"path_pattern": "/*", "backend_pool": "api", "mirror": "copy"}
+        http = {"replay_limit": 8}
+        pools = {
+            "api": pool_config(backend, http=http), "copy": pool_config(mirror.backend, http=http)
+        }  # fmt: skip
+        proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
+        yield proxy, mirror
+
+
+POST = b"POST /api HTTP/1.1\r\nHost: a\r\n"
+
+
+@conversation
+async def test_a_mirror_gets_the_body_too_once_it_is_there() -> None:
+    async with mirroring() as (proxy, mirror):
+        client = await proxy.connect()
+        await client.say(POST + b"Content-Length: 3\r\n\r\nab!")
+        assert (await client.response()).endswith(b"ok")
+        await until(lambda: len(mirror.heard) == 1)
+        await client.say(POST + b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n")
+        await until(lambda: proxy.pool().active == 1)
+        assert proxy.pool("copy").backends[0].total == 1
+        await client.say(b"4\r\nefg!\r\n0\r\n\r\n")
+        assert (await client.response()).endswith(b"ok")
+        await until(lambda: len(mirror.heard) == 2)
+    assert mirror.heard == [(b"Content-Length: 3", b"ab!"), (b"Content-Length: 8", b"abcdefg!")]
+
+
+@conversation
+async def test_a_body_that_is_not_kept_is_not_mirrored_which_is_said_once() -> None:
+    async with mirroring() as (proxy, mirror):
+        client = await proxy.connect()
+        for pieces in ((b"abcdefgh!",), (b"abcd", b"efgh!"), (b"abcd", b"efg!")):
+            await client.say(POST + b"Content-Length: %d\r\n\r\n" % sum(map(len, pieces)))
+            for piece in pieces:
+                await client.say(piece)
+            assert (await client.response()).endswith(b"ok")
+        await until(lambda: len(mirror.heard) == 1)
+        assert mirror.heard[0][1] == b"abcdefg!"
+        assert [line for line in proxy.log if "mirrored" in line] == [
+            "pool copy: requests whose bodies are too large to be kept are not mirrored"
+        ]
+
+
+@conversation
+async def test_a_body_that_never_comes_is_nothing_to_a_mirror() -> None:
+    async with mirroring() as (proxy, mirror):
+        client = await proxy.connect()
+        await client.say(POST + b"Content-Length: 3\r\n\r\na")
+        await until(lambda: proxy.pool().active == 1)
+        client.reset()
+        await until(lambda: proxy.pool().active == 0)
+        assert proxy.pool("copy").backends[0].total == 0
+    assert mirror.backend.accepted == 0
 
 
 @conversation

@@ -40,7 +40,9 @@ class HttpConfig(Record):
         seconds(), "how long the addresses of a name are believed", default=30
     )
     replay_limit: int = field(
-        count(0), "bytes of a request's body that are kept for another attempt", default=64 * 1024
+        count(0),
+        "bytes of a body that are kept for another attempt, and for mirrors",
+        default=64 * 1024,
     )
     tls: BackendTlsConfig = field(
         Of(BackendTlsConfig), "how https:// backends are checked", default=BackendTlsConfig()

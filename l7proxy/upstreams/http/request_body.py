@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from l7proxy.http1 import encode_chunk, last_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from l7proxy.upstreams.http.downstream import Flow, Piece
@@ -32,6 +32,7 @@ class RequestBody:
         "_kept",
         "_limit",
         "_sink",
+        "_then",
         "_waiting",
         "chunked",
         "complete",
@@ -45,6 +46,7 @@ class RequestBody:
         self._limit = limit
         self._kept: list[Piece] = []
         self._sink: BodySink | None = None
+        self._then: Callable[[bytes | None], None] | None = None
         self._waiting = False
         self.chunked = chunked
         self.complete = False
@@ -79,6 +81,18 @@ class RequestBody:
             if self.chunked:
                 self._sink.body_data((last_chunk(trailers),))
             self._sink.body_end()
+        if self._then is not None:
+            self._then(self._payload())
+
+    def when_whole(self, act: Callable[[bytes | None], None]) -> None:
+        """Calls `act` once the payload is complete: with it, or with None if it was not kept."""
+        if self.complete:
+            act(self._payload())
+        else:
+            self._then = act
+
+    def _payload(self) -> bytes | None:
+        return b"".join(self._kept) if self.size <= self._limit else None
 
     # What the receiver does.
 

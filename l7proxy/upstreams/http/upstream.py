@@ -55,7 +55,6 @@ class HttpUpstream(Upstream):
         # While a body is still coming from the client, the time it takes says nothing about the
         # backend: the attempt's deadline begins with the body's end.
         if exchange.owner is MIRRORED:
-            # A body goes to one backend only: it is passed on as it comes.
             downstream: Downstream = Whole(exchange, keep=False, overwrite=True)
         else:
             downstream = exchange.owner

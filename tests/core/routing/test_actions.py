@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from l7proxy.core import ConfigError, Exchange, Headers, HttpRequest, Proxy, config_from
+from l7proxy.core import (
+    ConfigError,
+    Exchange,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    Proxy,
+    config_from,
+)
 from l7proxy.core.chance import Chance
 from l7proxy.core.exchange import ENDED
 from l7proxy.core.verdict import CONNECT_FAILED
@@ -241,6 +249,17 @@ class Crashing(Upstream):
         raise RuntimeError("a bug")
 
 
+class Asked(Upstream):
+    """Answers, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, bytes]] = []
+
+    def start(self, exchange: Exchange, now: float) -> None:
+        self.heard.append((exchange.forward_path, exchange.request.body))
+        exchange.answered(HttpResponse(500), now)
+
+
 @pytest.mark.parametrize("upstreams", [{}, {"b": Failing()}, {"b": Crashing()}])
 def test_a_mirror_gets_a_copy_and_the_client_hears_nothing_of_it(
     upstreams: dict[str, Upstream],
@@ -250,11 +269,17 @@ def test_a_mirror_gets_a_copy_and_the_client_hears_nothing_of_it(
     exchange = carrier.open(HttpRequest("GET", "/x/y"), "client", 0.0)
     assert delivered == [exchange]
     assert exchange.response is not None and exchange.response.status == 200
-    copy = exchange.mirror
-    assert copy is not None and copy.state is ENDED
-    assert copy.forward_path == "/y" and copy.pool is proxy.pools["b"]
     assert proxy.pools["b"].backends[0].total == 1
     assert proxy.pools["b"].backends[0].in_flight == 0
+
+
+def test_a_mirror_is_asked_for_what_the_other_is_asked_for() -> None:
+    proxy = proxy_with({"backend_pool": "a", "mirror": "b", "rewrite": {"strip_prefix": "/x"}})
+    mirror = Asked()
+    carrier, _ = carried(proxy, b=mirror)
+    exchange = carrier.open(HttpRequest("POST", "/x/y", body=b"all of it"), "client", 0.0)
+    assert exchange.response is not None and exchange.response.status == 200
+    assert mirror.heard == [("/y", b"all of it")]
 
 
 def test_a_request_that_is_refused_is_not_mirrored() -> None:
