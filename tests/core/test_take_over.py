@@ -142,6 +142,16 @@ def test_a_check_under_way_is_given_up_and_made_again_at_its_time() -> None:
 EJECTION = {"consecutive_failures": 2, "time": 2, "max_share": 1}
 
 
+def test_checks_that_had_not_begun_begin_with_who_takes_over() -> None:
+    story = Succession("a:1", "b:1", health=FAST)
+    story.proxy = story._make()
+    story.pool.set_state(story.pool.backends[0], "down", 0.0)
+    story.reload(1.0)
+    assert story.states() == {"a": "down", "b": ""}
+    story.proxy.timers.advance(1.0)
+    assert sorted(probe.backend.name for probe in story.proxy.probes) == ["a", "b"]
+
+
 def fail(story: Succession, now: float, times: int = 1) -> None:
     for _ in range(times):
         story.begin(now, "POST").answered(BAD, now)
@@ -316,6 +326,16 @@ def test_how_it_goes_with_a_backend_that_is_gone_is_of_no_interest() -> None:
     exchange.failed(RESET, 2.0)
     exchange.cancelled(3.0)
     assert [(b.total, b.failures) for b in story.pool.backends] == [(1, 0)]
+
+
+def test_a_retry_on_a_backend_that_is_gone_counts_for_nobody() -> None:
+    story = Succession("a:1", "b:1")
+    old = story.begin(0.0)
+    story.reload(1.0, backends=["a:1"])
+    old.failed(RESET, 2.0)
+    assert old.backend is not None and old.backend.name == "b"
+    old.answered(GOOD, 3.0)
+    assert [(b.name, b.total, b.failures) for b in story.pool.backends] == [("a", 1, 1)]
 
 
 def test_whoever_gets_a_place_by_what_was_in_flight_is_seen_by_its_own_shell() -> None:
