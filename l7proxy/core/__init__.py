@@ -14,8 +14,9 @@ named as `module:Class` is imported (`selectors.registry`), which runs whatever 
 - `affinity`, `cookies`: which clients come back to the backend they had
 - `rate_limit`: how many requests are too many
 - `retry`: when another attempt is made
-- `health`, `ejection`, `breaker`, `slow_start`: what keeps a pool alive; they hear of every attempt
-  as `watcher`s and act through a backend's bars
+- `health`, `ejection`, `breaker`, `slow_start`: what keeps a pool alive. Each is a `policy`, which
+  goes on under another configuration; `watcher`s hear of every attempt, and all but the last act
+  through a backend's bars
 - `chance`: separate streams of chance, so that one draw does not disturb another
 - `lane`: requests that differ in nothing that matters, decided as one
 - `trace`: why it was decided so
