@@ -9,10 +9,12 @@ M. Nygard, "Release It!", chapter on stability patterns.
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 
 from l7proxy.core.backend import BROKEN
 from l7proxy.core.failure_rate import FailureRate
+from l7proxy.core.policy import PerBackend
 from l7proxy.core.watcher import Watcher
 
 TYPE_CHECKING = False
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.backend import Backend
-    from l7proxy.core.config.policies import BreakerConfig
+    from l7proxy.core.config.policies import BreakerConfig, FailureRateConfig
     from l7proxy.core.policy import Stays
     from l7proxy.core.pool import Pool
     from l7proxy.core.timers import Timer
@@ -36,12 +38,12 @@ class _Circuit:
 
     __slots__ = ("good", "in_a_row", "probes", "rate", "reopening", "since", "state")
 
-    def __init__(self, rate: FailureRate | None) -> None:
+    def __init__(self, rate: FailureRateConfig | None) -> None:
         self.state = CLOSED
         self.since = -inf
         """When the state last changed."""
         self.in_a_row = 0
-        self.rate = rate
+        self.rate = None if rate is None else FailureRate(rate)
         self.probes = 0
         """Probes under way."""
         self.good = 0
@@ -60,7 +62,7 @@ class Breaker(Watcher):
     def __init__(self, pool: Pool, config: BreakerConfig) -> None:
         self._pool = pool
         self._config = config
-        self._circuits: dict[Backend, _Circuit] = {}
+        self._circuits = PerBackend(partial(_Circuit, config.failure_rate))
 
     def state(self, backend: Backend) -> str:
         """`closed`, `open` or `half-open`."""
@@ -68,14 +70,14 @@ class Breaker(Watcher):
         return CLOSED if circuit is None else circuit.state
 
     def began(self, backend: Backend, now: float) -> None:
-        circuit = self._circuit(backend)
+        circuit = self._circuits[backend]
         if circuit.state is HALF_OPEN:
             circuit.probes += 1
             if circuit.probes == self._config.probes:
                 self._pool.raise_bar(backend, BROKEN, now)
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
-        circuit = self._circuit(backend)
+        circuit = self._circuits[backend]
         if began_at < circuit.since:
             return
         if circuit.state is CLOSED:
@@ -89,18 +91,18 @@ class Breaker(Watcher):
                 self._probe_ended(backend, circuit, now)
 
     def completed(self, backend: Backend, began_at: float, now: float) -> None:
-        circuit = self._circuit(backend)
+        circuit = self._circuits[backend]
         if began_at >= circuit.since:
             circuit.in_a_row = 0
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
-        circuit = self._circuit(backend)
+        circuit = self._circuits[backend]
         if began_at >= circuit.since:
             too_often = circuit.rate is not None and circuit.rate.add(now, failed=True)
             self._judge(backend, circuit, now, too_often=too_often)
 
     def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
-        circuit = self._circuit(backend)
+        circuit = self._circuits[backend]
         if began_at >= circuit.since:
             too_often = circuit.rate is not None and circuit.rate.turn(now)
             self._judge(backend, circuit, now, too_often=too_often)
@@ -116,7 +118,7 @@ class Breaker(Watcher):
             self._open(backend, circuit, now)
 
     def dropped(self, backend: Backend, began_at: float, now: float) -> None:
-        circuit = self._circuit(backend)
+        circuit = self._circuits[backend]
         if circuit.state is HALF_OPEN and began_at >= circuit.since:
             self._probe_ended(backend, circuit, now)
 
@@ -128,11 +130,7 @@ class Breaker(Watcher):
     def take_over(self, before: Breaker, stays: Stays) -> None:
         if before._config != self._config:
             return
-        for old, new in stays.items():
-            circuit = before._circuits.pop(old, None)
-            if circuit is None:
-                continue
-            self._circuits[new] = circuit
+        for old, new, circuit in self._circuits.moved_from(before._circuits, stays):
             new.bars |= old.bars & BROKEN
             if circuit.reopening is not None:
                 before._pool.timers.cancel(circuit.reopening)
@@ -176,11 +174,3 @@ class Breaker(Watcher):
             circuit.rate.clear()
         self._pool.log(now, f"{backend.name}: the circuit is {state}")
         self._pool.noticed(backend, now)
-
-    def _circuit(self, backend: Backend) -> _Circuit:
-        circuit = self._circuits.get(backend)
-        if circuit is None:
-            rate = self._config.failure_rate
-            circuit = _Circuit(None if rate is None else FailureRate(rate))
-            self._circuits[backend] = circuit
-        return circuit

@@ -6,10 +6,12 @@ of the pool may be out at a time.
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 
 from l7proxy.core.backend import EJECTED
 from l7proxy.core.failure_rate import FailureRate
+from l7proxy.core.policy import PerBackend
 from l7proxy.core.watcher import Watcher
 
 TYPE_CHECKING = False
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.backend import Backend
-    from l7proxy.core.config.policies import EjectionConfig
+    from l7proxy.core.config.policies import EjectionConfig, FailureRateConfig
     from l7proxy.core.policy import Stays
     from l7proxy.core.pool import Pool
     from l7proxy.core.timers import Timer
@@ -29,24 +31,13 @@ class _Record:
 
     __slots__ = ("ejections", "in_a_row", "out", "rate", "returned_at")
 
-    def __init__(self, rate: FailureRate | None) -> None:
+    def __init__(self, rate: FailureRateConfig | None) -> None:
         self.in_a_row = 0
-        self.rate = rate
+        self.rate = None if rate is None else FailureRate(rate)
         self.ejections = 0
         self.returned_at = -inf
         self.out: Timer | None = None
         """The end of its ejection, while it is out."""
-
-
-class _Records(dict["Backend", _Record]):
-    """Each backend's record, made when something is first said of it."""
-
-    def __init__(self, config: EjectionConfig) -> None:
-        self._rate = config.failure_rate
-
-    def __missing__(self, backend: Backend) -> _Record:
-        record = self[backend] = _Record(None if self._rate is None else FailureRate(self._rate))
-        return record
 
 
 class Ejection(Watcher):
@@ -58,7 +49,7 @@ class Ejection(Watcher):
     def __init__(self, pool: Pool, config: EjectionConfig) -> None:
         self._pool = pool
         self._config = config
-        self._records = _Records(config)
+        self._records = PerBackend(partial(_Record, config.failure_rate))
         self._out = 0
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
@@ -104,11 +95,7 @@ class Ejection(Watcher):
     def take_over(self, before: Ejection, stays: Stays) -> None:
         if before._config != self._config:
             return
-        for old, new in stays.items():
-            record = before._records.pop(old, None)
-            if record is None:
-                continue
-            self._records[new] = record
+        for _, new, record in self._records.moved_from(before._records, stays):
             if record.out is not None:
                 before._pool.timers.cancel(record.out)
                 self._stay_out(new, record, record.out.when)

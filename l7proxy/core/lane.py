@@ -111,10 +111,9 @@ class Lanes:
         request, asked = self._request, Target(None, path, None)
         try:
             route = self._router.match(request, asked)
-            lane = None if route is None else self._by_route.get(route)
-            if route is None or lane is None:
+            if route is None or route not in self._by_route:
                 return None
             rewritten, _ = route.rewritten(request, asked)
         except Refused:
             return None
-        return lane, route, rewritten
+        return self._by_route[route], route, rewritten

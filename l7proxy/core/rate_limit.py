@@ -144,7 +144,10 @@ class Limit:
 
 
 class Turnstile:
-    """Lets the requests of one key through one limit."""
+    """Lets the requests of one key through one limit, as `Buckets.wait` and `take` would.
+
+    It is one call for both, since nothing else is called as often.
+    """
 
     __slots__ = ("_before", "_buckets", "_key", "_limit")
 

@@ -154,9 +154,7 @@ class _Conversation:
             raise OSError(error.errno, error.strerror, "stdin") from None
         now = monotonic()
         if data:
-            answers = self._node.feed(data, now)
-            if answers:
-                self._write(answers)
+            self._write(self._node.feed(data, now))
             return
         self._input.unregister(self._source)
         self._ending.input_ended(now)
@@ -169,15 +167,12 @@ class _Conversation:
                 self._ending.signalled(now)
 
     def _write(self, data: bytes | memoryview) -> None:
-        most = PIPE_BUF if self._blocks else CHUNK
+        most = PIPE_BUF if self._blocks else None
         while data:
             if self._blocks:
                 self._wait_for_room()
             try:
-                written = os.write(self._sink, data if len(data) <= most else data[:most])
-                if written == len(data):
-                    return
-                data = memoryview(data)[written:]
+                data = memoryview(data)[os.write(self._sink, data[:most]) :]
             except BlockingIOError:
                 self._wait_for_room()
             except OSError as error:

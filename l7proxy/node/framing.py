@@ -82,9 +82,6 @@ class Framer:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes; every message that they complete is handled before it returns."""
-        if len(data) <= _PIECE:
-            self._feed(data)
-            return
         # Finding one message that spans lines costs as much as the piece it is in is long.
         for start in range(0, len(data), _PIECE):
             self._feed(data[start : start + _PIECE])

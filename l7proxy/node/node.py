@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 from l7proxy.core.config import ConfigError, Problem, amended
@@ -240,14 +241,13 @@ class Node:
         """
         if not self._clock.started:
             return
+        is_real = self._http is not None
+        run = self._timers.catch_up if is_real else self._timers.advance
         while (due := self._timers.next_deadline()) is not None and due <= until:
-            now = due if self._http is None else until
+            now = until if is_real else due
             self._clock.now = max(self._clock.now, now)
             try:
-                if self._http is None:
-                    self._timers.advance(due)
-                else:
-                    self._timers.catch_up(until)
+                run(now)
                 for carrier in self._carriers:
                     carrier.carry_ready(now)
             except Exception as error:
@@ -379,15 +379,11 @@ class Node:
         if not isinstance(upstream, Simulated) or not upstream.is_instant(exchange):
             return
         msg_id = envelope.msg_id
-
-        def response_of(backend: Backend) -> HttpResponse:
-            return upstream.response(exchange, backend)
-
         by_route = not (lane.minds_path or upstream.minds_path())
         journey = Journey(
             lane,
             carrier.proxy.lanes(exchange.request),
-            _renderer(exchange, msg_id, response_of),
+            _renderer(exchange, msg_id, partial(upstream.response, exchange)),
             (exchange.pool, exchange.route.response_headers),
             exchange.route if by_route else None,
             exchange.rewritten_path,
