@@ -15,7 +15,7 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 from __future__ import annotations
 
 from l7proxy.core.messages import Headers, HttpResponse
-from l7proxy.core.timers import DelayLine
+from l7proxy.core.timers import DelayLine, Timer
 from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from l7proxy.core.proxy import Proxy
     from l7proxy.core.routing import Route
     from l7proxy.core.target import Target
-    from l7proxy.core.timers import Timer
     from l7proxy.core.verdict import Verdict
+    from l7proxy.core.watcher import Event
 
 WAITING = "waiting"
 ATTEMPTING = "attempting"
@@ -208,8 +208,13 @@ class Exchange:
 
     def completed(self, now: float) -> None:
         """The response ended as it should."""
-        if self.state is RESPONDING:
-            self._complete(now)
+        if self.state is not RESPONDING:
+            return
+        pool = self.pool
+        assert pool is not None
+        if pool.watchers and not self._has_failed:
+            self._report(pool.completed, now)
+        self._end(now)
 
     def answered(self, response: HttpResponse, now: float) -> None:
         """A whole response came at once: `responded` and `completed` in one.
@@ -219,7 +224,7 @@ class Exchange:
         """
         if self.responded(response.status, now, response.headers):
             self.response = self._edited(response)
-            self._complete(now)
+            self.completed(now)
         else:
             self._kept = response
 
@@ -252,7 +257,7 @@ class Exchange:
             return
         if self.state is ATTEMPTING:
             assert self.pool is not None and self.backend is not None
-            self.pool.drop(self.backend, self.attempt_at, now)
+            self.pool.dropped(self.backend, self.attempt_at, now)
         self._give_up_attempt()
         self._end(now)
         self._proxy.ready.pop(self, None)
@@ -261,7 +266,7 @@ class Exchange:
         """The request can't be written for any backend, and no backend is to blame for it."""
         if self.state is ATTEMPTING:
             assert self.pool is not None and self.backend is not None
-            self.pool.drop(self.backend, self.attempt_at, now)
+            self.pool.dropped(self.backend, self.attempt_at, now)
         self._end(now)
         self.backend = None
         self.refuse(verdict)
@@ -408,21 +413,17 @@ class Exchange:
         if self.state is not WAITING:
             self._proxy.ready[self] = None
 
-    def _complete(self, now: float) -> None:
-        pool = self.pool
-        assert pool is not None
-        if pool.watchers and not self._has_failed:
-            self._report(pool.completed, now)
-        self._end(now)
-
-    def _report(self, event: Callable[[Backend, float, float], None], now: float) -> None:
+    def _report(self, event: Event, now: float) -> None:
         """Tells the pool's policies how the attempt went, and notes if the circuit changed."""
         pool, backend = self.pool, self.backend
         assert pool is not None and backend is not None
         breaker = pool.breaker
-        before = None if breaker is None else breaker.state(backend)
+        if breaker is None:
+            event(backend, self.attempt_at, now)
+            return
+        before = breaker.state(backend)
         event(backend, self.attempt_at, now)
-        if breaker is not None and breaker.state(backend) is not before:
+        if breaker.state(backend) is not before:
             self.circuit_state = breaker.state(backend)
 
     def _end(self, now: float) -> None:
@@ -454,9 +455,9 @@ class Exchange:
 
     def _forget_timer(self) -> None:
         timer, self._timer = self._timer, None
-        if isinstance(timer, DelayLine):
+        if type(timer) is DelayLine:
             timer.drop(self, None)
-        elif timer is not None:
+        elif isinstance(timer, Timer):
             self._proxy.timers.cancel(timer)
 
     def overdue(self, now: float) -> None:

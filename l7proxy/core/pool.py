@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 from l7proxy.core.backend import (
     ADMIN_BARS,
@@ -19,6 +20,7 @@ from l7proxy.core.chance import Chance
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.retry import RetryPolicy
 from l7proxy.core.selectors import Selector, find_selector
+from l7proxy.core.watcher import hearers, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,8 +116,6 @@ class Pool:
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
         self._hears_times = selector.observed is not Selector.observed
-        self.watchers: tuple[Watcher, ...] = ()
-        """Those of the policies that hear of every attempt."""
         self._policies = self._build_policies(chance, probes)
 
     def _build_policies(self, chance: Chance, probes: deque[Probe]) -> tuple[Policy, ...]:
@@ -144,6 +144,31 @@ class Pool:
             policies.append(self.health)
         self.watchers = tuple(watchers)
         return (*watchers, *policies)
+
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """Those of the policies, and others, that hear of every attempt."""
+        return self._watchers
+
+    @watchers.setter
+    def watchers(self, watchers: tuple[Watcher, ...]) -> None:
+        self._watchers = watchers
+        good, bad = hearers(watchers, "succeeded"), hearers(watchers, "failed")
+        if self._hears_times:
+            good.insert(0, partial(self._time, failed=False))
+            bad.insert(0, partial(self._time, failed=True))
+        self._began = hearers(watchers, "began")
+        self._failed = told(bad)
+        self._broke_off = told(hearers(watchers, "broke_off"))
+        self.succeeded = told(good)
+        """Told that an attempt brought a good response: `(backend, began_at, now)`."""
+        self.completed = told(hearers(watchers, "completed"))
+        """Told that a good response has come to its end: `(backend, began_at, now)`."""
+        self.dropped = told(hearers(watchers, "dropped"))
+        """Told that nobody waits for an attempt any more: `(backend, began_at, now)`."""
+
+    def _time(self, backend: Backend, began_at: float, now: float, *, failed: bool) -> None:
+        self.selector.observed(backend, now - began_at, now, failed=failed)
 
     def start(self, now: float) -> None:
         """Begins the health checks, if any are configured."""
@@ -242,39 +267,18 @@ class Pool:
             self.selector.opened(backend)
         if backend.in_flight == backend.config.max_connections:
             self.raise_bar(backend, FULL, now)
-        for watcher in self.watchers:
-            watcher.began(backend, now)
-
-    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
-        """Hears now that an attempt brought a good response."""
-        if self._hears_times:
-            self.selector.observed(backend, now - began_at, now, failed=False)
-        for watcher in self.watchers:
-            watcher.succeeded(backend, began_at, now)
+        for began in self._began:
+            began(backend, now)
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         """Hears now that an attempt brought no response, or one that is a failure."""
-        if self._hears_times:
-            self.selector.observed(backend, now - began_at, now, failed=True)
         backend.failures += 1
-        for watcher in self.watchers:
-            watcher.failed(backend, began_at, now)
-
-    def completed(self, backend: Backend, began_at: float, now: float) -> None:
-        """Hears now that a good response has come to its end."""
-        for watcher in self.watchers:
-            watcher.completed(backend, began_at, now)
+        self._failed(backend, began_at, now)
 
     def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
         """Hears now that a response that began well broke off."""
         backend.failures += 1
-        for watcher in self.watchers:
-            watcher.broke_off(backend, began_at, now)
-
-    def drop(self, backend: Backend, began_at: float, now: float) -> None:
-        """Hears that nobody waits for the outcome of an attempt any more."""
-        for watcher in self.watchers:
-            watcher.dropped(backend, began_at, now)
+        self._broke_off(backend, began_at, now)
 
     def release(self, backend: Backend, now: float) -> None:
         """Counts an attempt out on the backend, and lets the next one that waits have its place."""

@@ -100,7 +100,7 @@ class Proxy:
         """Decides what happens to a request first; see `Exchange` for what follows.
 
         `target` is what `parse_target` says of the request, and `route` what `router.match` says
-        of both, where the shell knows that already.
+        of both, where the shell knows that already; then the fields are known to be well formed.
         `kind` is `core.trace.Traced` where the decision is to be explained.
         """
         exchange = kind(self, request, now)
@@ -108,9 +108,9 @@ class Proxy:
             if target is None:
                 target = parse_target(request, self.router.rules)
             exchange.target = target
-            if not request.headers.well_formed or request.cookies:
-                check_fields(request)
             if route is None:
+                if not request.headers.well_formed or request.cookies:
+                    check_fields(request)
                 route = self.router.match(request, target)
             if route is None:
                 verdict, allow = self.router.refusal(request, target)

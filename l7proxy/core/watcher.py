@@ -6,16 +6,19 @@ from l7proxy.core.policy import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from l7proxy.core.backend import Backend
     from l7proxy.core.policy import Stays
     from l7proxy.core.pool import Pool
 
+    Event = Callable[[Backend, float, float], None]
+    """What is told of a backend's attempt: `(backend, began_at, now)`."""
+
 
 class Watcher(Policy):
-    """Hears of every attempt on a pool's backends; overrides what it cares for.
+    """Hears of every attempt on a pool's backends; overrides what it cares for, and hears of that.
 
         began ──> succeeded ──> completed, or broke_off, or nothing more
             └──> failed, or dropped
@@ -48,6 +51,24 @@ class Watcher(Policy):
         return {}
 
 
+def hearers(watchers: Iterable[Watcher], event: str) -> list[Callable[..., None]]:
+    """The methods of those watchers that care for the event."""
+    nobody = getattr(Watcher, event)
+    return [getattr(w, event) for w in watchers if getattr(type(w), event) is not nobody]
+
+
+def told(hearers: list[Callable[..., None]]) -> Event:
+    """Tells all of them, with nothing in between where there is only one to tell."""
+    if len(hearers) == 1:
+        return hearers[0]
+
+    def tell(backend: Backend, began_at: float, now: float) -> None:
+        for hear in hearers:
+            hear(backend, began_at, now)
+
+    return tell
+
+
 class Relay(Watcher):
     """Tells the pool that took over how requests go that were begun under the one before it."""
 
@@ -75,15 +96,9 @@ class Relay(Watcher):
         self._tell(self._pool.failed, backend, began_at, now)
 
     def dropped(self, backend: Backend, began_at: float, now: float) -> None:
-        self._tell(self._pool.drop, backend, began_at, now)
+        self._tell(self._pool.dropped, backend, began_at, now)
 
-    def _tell(
-        self,
-        event: Callable[[Backend, float, float], None],
-        backend: Backend,
-        began_at: float,
-        now: float,
-    ) -> None:
+    def _tell(self, event: Event, backend: Backend, began_at: float, now: float) -> None:
         known = self._stays.get(backend)
         if known is not None:
             if self._pool.queue:

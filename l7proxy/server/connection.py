@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
 from l7proxy.core.exchange import ENDED
-from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
+from l7proxy.core.messages import Headers, HttpResponse
 from l7proxy.core.verdict import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
 from l7proxy.http1 import (
     CHUNKED,
@@ -172,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
                 and head.length == 0
             ):
                 # The hot path: just what came before, on this or any other connection.
-                self._begin(head, data, len(data))
+                self._begin(head, b"")
                 return
             self._take(data)
         elif state is BUSY:
@@ -278,7 +278,7 @@ class ClientConnection(asyncio.Protocol):
                 break
             self._scanned = 0
             head, end = parsed
-            self._begin(head, data, end)
+            self._begin(head, data[end:])
             if self._state is not READY:
                 break
             data = self._pending
@@ -288,7 +288,8 @@ class ClientConnection(asyncio.Protocol):
                 break
         self._taking = False
 
-    def _begin(self, head: RequestHead, data: bytes, end: int) -> None:
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """Begins a request; `rest` is what has come behind its head."""
         now = self._time()
         service = self._service
         self.head = head
@@ -303,9 +304,11 @@ class ClientConnection(asyncio.Protocol):
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
         if head.length == 0:
             self.body = None
-            self._pending = data[end:] if end < len(data) else b""
-            request = HttpRequest(self.method, ready.target, ready.headers, client_ip=client_ip)
-        elif (body := self._begin_body(head, data, end)) is None:
+            self._pending = rest
+            request = ready.request
+            if request.client_ip != client_ip:
+                request = ready.request_of(client_ip)
+        elif (body := self._begin_body(head, rest)) is None:
             return
         else:
             request = StreamedRequest(
@@ -319,7 +322,7 @@ class ClientConnection(asyncio.Protocol):
 
     # A request's body.
 
-    def _begin_body(self, head: RequestHead, data: bytes, end: int) -> RequestBody | None:
+    def _begin_body(self, head: RequestHead, rest: bytes) -> RequestBody | None:
         """Takes what has come of the body. None where it is refused at once."""
         service = self._service
         limit = service.max_body
@@ -332,7 +335,7 @@ class ClientConnection(asyncio.Protocol):
         self._reader = body_reader(head.length)
         self._pending = b""
         try:
-            self._read_body(data, end)
+            self._read_body(rest)
         except BadRequest as error:
             self._refuse(Verdict("bad_request", error.status, error.reason))
             return None
@@ -341,10 +344,10 @@ class ClientConnection(asyncio.Protocol):
             return None
         return body
 
-    def _read_body(self, data: bytes, start: int) -> None:
+    def _read_body(self, data: bytes) -> None:
         reader, body = self._reader, self.body
         assert reader is not None and body is not None
-        pieces, end = reader.feed(data, start)
+        pieces, end = reader.feed(data)
         if pieces:
             body.add(pieces)
         if reader.complete:
@@ -362,7 +365,7 @@ class ClientConnection(asyncio.Protocol):
         body, exchange = self.body, self._exchange
         assert body is not None and exchange is not None
         try:
-            self._read_body(data, 0)
+            self._read_body(data)
         except BadRequest as error:
             self._break_off(Verdict("bad_request", error.status, error.reason))
             return
@@ -412,10 +415,11 @@ class ClientConnection(asyncio.Protocol):
         self._out.append(self._head_for_client(exchange, head, length))
 
     def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
-        out = self._head_for_client(exchange, head, len(payload))
+        length = len(payload)
+        out = self._head_for_client(exchange, head, length)
         self._answered = True
-        self._sent += len(payload)
-        if len(payload) < _JOINED:
+        self._sent += length
+        if length < _JOINED:
             self._outbox.put(self._write, out + payload)
         else:
             self._out += (out, payload)

@@ -74,6 +74,7 @@ class Prepared:
         "headers",
         "logged",
         "parsed",
+        "request",
         "route",
         "starts",
         "target",
@@ -90,11 +91,12 @@ class Prepared:
             self.target = head.target.decode("ascii") if absolute else head.path
         self.parsed: Target | None = None
         self.route: Route | None = None
-        request = HttpRequest(head.method, self.target, self.headers)
+        self.request = HttpRequest(head.method, self.target, self.headers)
+        """As the client sent it that was the last to send this head, if it came without a body."""
         try:
-            self.parsed = parse_target(request, router.rules)
+            self.parsed = parse_target(self.request, router.rules)
             if router.decides_by_head:
-                self.route = router.match(request, self.parsed)
+                self.route = router.match(self.request, self.parsed)
         except Refused:
             pass
         self.upgrade = _upgrade(head)
@@ -103,6 +105,14 @@ class Prepared:
         self.starts: dict[Route | None, bytes] = {}
         """What `start` has worked out."""
         self._bare_starts: dict[Route | None, bytes] = {}
+
+    def request_of(self, client_ip: str) -> HttpRequest:
+        """The request as another client sends it, without a body."""
+        last = self.request
+        made = self.request = HttpRequest(
+            last.method, last.target, last.headers, client_ip=client_ip
+        )
+        return made
 
     def _count_hops(self, head: RequestHead) -> int | None:
         """How many servers may pass an OPTIONS on, this one included (RFC 9110, 7.6.2).

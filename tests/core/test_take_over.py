@@ -425,7 +425,7 @@ class Attempts:
         elif self._open:
             pool, backend, began_at = self._open.pop(what % len(self._open))
             if kind == "dropped":
-                pool.drop(backend, began_at, now)
+                pool.dropped(backend, began_at, now)
             elif kind == "bad":
                 pool.failed(backend, began_at, now)
             else:

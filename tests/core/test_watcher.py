@@ -21,10 +21,13 @@ class Diary(Watcher):
     def __init__(self) -> None:
         self.heard: list[tuple[str, float]] = []
 
-    def __getattribute__(self, name: str) -> Any:
-        if name not in EVENTS:
-            return super().__getattribute__(name)
-        return lambda backend, *times: self.heard.append((name, times[0]))
+
+def _noting(event: str) -> Any:
+    return lambda diary, backend, *times: diary.heard.append((event, times[0]))
+
+
+for event in EVENTS:
+    setattr(Diary, event, _noting(event))
 
 
 def respond(exchange: Exchange) -> None:
@@ -78,6 +81,16 @@ def test_an_attempt_has_one_outcome_and_fails_at_most_once(
         step(exchange)
     assert diary.heard == [("began", 1.0), *((event, 1.0) for event in events)]
     assert story.pool.backends[0].failures == failures
+
+
+def test_all_who_watch_hear_of_it() -> None:
+    story, first, second = Story("a"), Diary(), Diary()
+    story.pool.watchers = (first, second)
+    exchange = story.begin(1.0)
+    respond(exchange)
+    complete(exchange)
+    assert first.heard == second.heard
+    assert first.heard == [("began", 1.0), ("succeeded", 1.0), ("completed", 1.0)]
 
 
 def test_a_watcher_may_ignore_whatever_it_hears() -> None:

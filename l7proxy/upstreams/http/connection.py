@@ -101,15 +101,8 @@ class BackendConnection(asyncio.Protocol):
         address = self._transport.get_extra_info("peername")
         return None if address is None else (address[0], address[1])
 
-    def usable(self, method: str) -> bool:
-        """Whether a request may be sent on this idle connection.
-
-        A request that must not be sent twice can't be replaced if the backend has closed the
-        connection meanwhile, so for those the socket is asked whether anything has come.
-        """
-        return self._state is IDLE and (method in IDEMPOTENT or not self._has_news())
-
-    def _has_news(self) -> bool:
+    def has_news(self) -> bool:
+        """Whether the socket has anything to tell: on an idle connection, no good news."""
         socket = self._transport.get_extra_info("socket")
         if socket is None:
             return False
@@ -371,6 +364,7 @@ class BackendConnection(asyncio.Protocol):
         """The backend will send no more."""
         state, exchange = self._state, self._exchange
         if exchange is None:
+            self._pool.lost(self)
             self._state = CLOSED
         elif state is WAITING:
             downstream = self._downstream

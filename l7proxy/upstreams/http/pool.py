@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.address import split_address
+from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection
@@ -104,6 +105,7 @@ class ConnectionPool:
         self.config = config
         self.parser = ResponseParser()
         self.idle: list[BackendConnection] = []
+        """Those that may be used again, the most recently used last."""
         self.connections: set[BackendConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._keep = config.max_idle if config.keep_alive else 0
@@ -130,11 +132,15 @@ class ConnectionPool:
         return self.config == config and self._trusts == _trusts(config)
 
     def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
-        """Brings the exchange to a connection: an idle one, else a new one."""
-        idle = self.idle
+        """Brings the exchange to a connection: an idle one, else a new one.
+
+        A request that must not be sent twice can't be replaced if the backend has closed the
+        connection meanwhile, so for those the socket is asked whether anything has come.
+        """
+        idle, repeatable = self.idle, exchange.request.method in IDEMPOTENT
         while idle:
             connection = idle.pop()
-            if connection.usable(exchange.request.method):
+            if repeatable or not connection.has_news():
                 connection.carry(exchange, downstream, now)
                 return
         self.connect(exchange, downstream)
