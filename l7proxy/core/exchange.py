@@ -163,14 +163,18 @@ class Exchange:
     def forward_headers(self) -> Headers:
         """The client's headers with `forward_host` and the route's changes."""
         assert self.route is not None
-        host = self.forward_host
         edits = self.route.request_headers
-        if host is None and edits is None:
-            return self.request.headers
-        pairs = list(self.request.headers)
-        if host is not None:
-            pairs = [("Host", host), *(pair for pair in pairs if pair[0].lower() != "host")]
-        return Headers(pairs if edits is None else edits.apply(pairs))
+        headers = self.addressed_headers
+        return headers if edits is None else Headers(edits.apply(headers))
+
+    @property
+    def addressed_headers(self) -> Headers:
+        """The client's headers with `forward_host`, before the route's changes."""
+        host = self.forward_host
+        headers = self.request.headers
+        if host is None:
+            return headers
+        return Headers((("Host", host), *(pair for pair in headers if pair[0].lower() != "host")))
 
     # What the shell or the upstream reports.
 

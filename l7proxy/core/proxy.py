@@ -95,15 +95,28 @@ class Proxy:
         now: float,
         target: Target | None = None,
         kind: type[Exchange] = Exchange,
-        route: Route | None = None,
     ) -> Exchange:
+        """An exchange for the request, decided; see `decide`.
+
+        `kind` is `core.trace.Traced` where the decision is to be explained.
+        """
+        exchange = kind(self, request, now)
+        self.decide(exchange, now, target)
+        return exchange
+
+    def decide(
+        self,
+        exchange: Exchange,
+        now: float,
+        target: Target | None = None,
+        route: Route | None = None,
+    ) -> None:
         """Decides what happens to a request first; see `Exchange` for what follows.
 
         `target` is what `parse_target` says of the request, and `route` what `router.match` says
         of both, where the shell knows that already; then the fields are known to be well formed.
-        `kind` is `core.trace.Traced` where the decision is to be explained.
         """
-        exchange = kind(self, request, now)
+        request = exchange.request
         try:
             if target is None:
                 target = parse_target(request, self.router.rules)
@@ -125,7 +138,6 @@ class Proxy:
                 exchange.response, exchange.state = HttpResponse(200, ALLOW), ENDED
             else:
                 exchange.refuse(refused.verdict, refused.headers)
-        return exchange
 
     def _take(self, route: Route, exchange: Exchange, now: float) -> None:
         """Sends the exchange down its route."""

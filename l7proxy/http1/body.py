@@ -83,9 +83,6 @@ _DROPPED_TRAILERS = frozenset(
         b"via",
         b"warning",
         b"www-authenticate",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-proto",
     )
 )
 
@@ -260,9 +257,18 @@ class ChunkedBody:
         refused = names & _REFUSED_TRAILERS
         if refused:
             raise self._error(f"{min(refused).decode()} in the trailers; it belongs in the head")
-        if names.isdisjoint(_DROPPED_TRAILERS):
-            return block
-        return drop_fields(block, _DROPPED_TRAILERS)
+        dropped = {name for name in names if _is_dropped(name.replace(b"_", b"-"))}
+        return drop_fields(block, dropped) if dropped else block
+
+
+def _is_dropped(name: bytes) -> bool:
+    """Whether a trailer called so is not passed on; an underscore counts as a hyphen.
+
+    To many a backend it is one, in a trailer as in a head.
+    """
+    return (
+        name in _DROPPED_TRAILERS or name in _REFUSED_TRAILERS or name.startswith(b"x-forwarded-")
+    )
 
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from random import Random
 
 from l7proxy.core.config import ConfigError, Problem, amended
 from l7proxy.core.config.spec import child, kind_of
-from l7proxy.core.exchange import ENDED, Exchange
+from l7proxy.core.exchange import ENDED, MIRRORED, Exchange
 from l7proxy.core.json_messages import BadMember, json_text
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
@@ -421,6 +421,8 @@ class Node:
     def _crash(self, exchange: Exchange, error: Exception, now: float) -> None:
         """A bug ended the exchange: its sender is told, and everyone else is not affected."""
         self._log_bug(error)
+        if exchange.owner is MIRRORED:
+            return
         envelope: Envelope = exchange.owner
         self._in_flight.pop(exchange, None)
         text = f"internal error: {type(error).__name__}"

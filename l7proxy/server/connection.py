@@ -394,12 +394,14 @@ class ClientConnection(asyncio.Protocol):
     # The exchange's downstream: see `Downstream`.
 
     def request_head(self, exchange: Exchange) -> bytes:
-        head, plain = self.head, self._plain
-        if plain is not None and head.fields.via is None:
-            ready = self._prepared
-            return (ready.starts.get(exchange.route) or ready.start(head, exchange)) + plain
-        start = self._prepared.bare_start(head, exchange)
-        return start + self._service.forwarding.fields(self._peer, head)
+        ready, plain = self._prepared, self._plain
+        if plain is not None:
+            start = ready.starts.get(exchange.route) or ready.start(self.head, exchange)
+            if start is not None:
+                return start + plain
+        assert exchange.route is not None
+        fields = self._service.forwarding.fields(self._peer, self.head, exchange.route)
+        return ready.bare_start(self.head, exchange) + fields
 
     def interim(self, head: ResponseHead) -> None:
         # The 100 was the proxy's to send: the client may have seen one already.

@@ -10,11 +10,14 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
+from l7proxy.core.routing.conditions import client_address
+from l7proxy.http1.fields import drop_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from l7proxy.core.config.server import Network, ServerConfig
+    from l7proxy.core.routing import Route
     from l7proxy.http1 import RequestHead
 
 
@@ -32,19 +35,35 @@ class Forwarding:
         return Peer(address, proto, trusted=_is_in(address, self._trusted))
 
     def client_ip(self, peer: Peer, head: RequestHead) -> str:
-        """Where the request came from: the last address that no trusted proxy vouches for."""
+        """Where the request came from: the last address that no trusted proxy vouches for.
+
+        What is no address is not believed, as nginx has it: the client is whoever passed it on.
+        """
         claimed = head.fields.forwarded_for
         if not peer.trusted or claimed is None:
             return peer.address
         client = peer.address
         for hop in reversed(claimed.decode("latin-1").split(",")):
-            client = hop.strip()
+            address = hop.strip()
+            if client_address(address) is None or "%" in address:
+                break
+            client = address
             if not _is_in(client, self._trusted):
                 break
         return client
 
-    def fields(self, peer: Peer, head: RequestHead) -> bytes:
-        """The fields for one request, with the empty line that ends its head."""
+    def fields(self, peer: Peer, head: RequestHead, route: Route | None = None) -> bytes:
+        """The fields for one request, with the empty line that ends its head.
+
+        What its route takes away or sets is not among them.
+        """
+        lines = self._lines(peer, head)
+        if route is not None and route.request_headers is not None:
+            gone = frozenset(name.encode("ascii") for name in route.request_headers.gone)
+            lines = drop_fields(lines, gone)
+        return lines + b"\r\n"
+
+    def _lines(self, peer: Peer, head: RequestHead) -> bytes:
         fields = head.fields
         if peer.trusted and fields.forwarded_for is not None:
             for_ = b"%b, %b" % (fields.forwarded_for, peer.field)
@@ -75,7 +94,6 @@ class Forwarding:
             lines.append(b"Via: %b%b\r\n" % (before, self._via))
         elif fields.via is not None:
             lines.append(b"Via: %b\r\n" % fields.via)
-        lines.append(b"\r\n")
         return b"".join(lines)
 
     def plain_fields(self, peer: Peer) -> bytes | None:

@@ -13,7 +13,7 @@ from l7proxy.core.verdict import Refused
 from l7proxy.http1 import CHUNKED
 from l7proxy.http1.fields import drop_fields, split_fields
 from l7proxy.http1.serialise import field_block, request_line
-from l7proxy.upstreams.http.headers import WireHeaders, host_field
+from l7proxy.upstreams.http.headers import ABOUT_CLIENTS, WireHeaders, host_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,16 +124,21 @@ class Prepared:
         said = self.headers.get("max-forwards") or ""
         return int(said) if said.isdecimal() and len(said) < 10 else None
 
-    def start(self, head: RequestHead, exchange: Exchange) -> bytes:
+    def start(self, head: RequestHead, exchange: Exchange) -> bytes | None:
         """The head to send on, X-Forwarded-Host included, up to what differs between clients.
 
         A route may rewrite a request, but always in the same way: so this is worked out once for
-        each head and route.
+        each head and route. None where what follows has to be worked out for each request.
         """
+        route = exchange.route
+        assert route is not None
+        edits = route.request_headers
+        if head.fields.via is not None or (edits and not edits.gone.isdisjoint(ABOUT_CLIENTS)):
+            return None
         start = self.bare_start(head, exchange)
         if head.host:
             start += b"X-Forwarded-Host: %b\r\n" % head.host.encode()
-            self.starts[exchange.route] = start
+            self.starts[route] = start
         return start
 
     def bare_start(self, head: RequestHead, exchange: Exchange) -> bytes:

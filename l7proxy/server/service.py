@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
+from l7proxy.core.exchange import MIRRORED
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.verdict import CRASHED
 from l7proxy.http1 import Limits, RequestParser
@@ -117,5 +118,7 @@ def _crash(exchange: Exchange, error: Exception, now: float) -> None:
     import traceback
 
     traceback.print_exception(error, file=sys.stderr)
+    if exchange.owner is MIRRORED:
+        return
     exchange.refuse(CRASHED)
     _deliver(exchange, now)

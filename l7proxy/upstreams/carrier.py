@@ -23,7 +23,8 @@ class Carrier:
 
     `upstreams` has one for each pool, by name. `deliver(exchange, now)` is called once for each
     exchange, when it has ended, or `crashed(exchange, error, now)` where a bug ended it; nothing
-    is called for one that was cancelled, or that is a copy for a mirror.
+    is called for one that was cancelled. Of a copy for a mirror, whose owner is `MIRRORED`, only
+    bugs are told.
     """
 
     def __init__(
@@ -52,9 +53,13 @@ class Carrier:
 
         `target` and `route` are the request's, where the shell knows them already.
         """
-        exchange = self.proxy.open(request, now, target, kind, route)
+        exchange = kind(self.proxy, request, now)
         exchange.owner = owner
         exchange.carry = self._carry
+        try:
+            self.proxy.decide(exchange, now, target, route)
+        except Exception as error:
+            self._give_up(exchange, error, now)
         self._take_on(exchange, now)
         if exchange.mirror is not None:
             request.when_whole(partial(self._send_copy, exchange), now)
@@ -121,7 +126,9 @@ class Carrier:
                 if exchange.owner is not MIRRORED:
                     self.deliver(exchange, now)
         except Exception as error:
-            # A bug costs one request its answer, and nobody else a place.
-            exchange.cancelled(now)
-            if exchange.owner is not MIRRORED:
-                self._crashed(exchange, error, now)
+            self._give_up(exchange, error, now)
+
+    def _give_up(self, exchange: Exchange, error: Exception, now: float) -> None:
+        """A bug costs one request its answer, and nobody else a place."""
+        exchange.cancelled(now)
+        self._crashed(exchange, error, now)

@@ -108,6 +108,21 @@ def test_a_chunked_body_can_be_cut_anywhere(cut: int) -> None:
     assert reader.complete
 
 
+@pytest.mark.parametrize(("name", "passed_on"), [
+    ("X", True), ("X_Y", True), ("X-Forward", True),
+    ("Cookie", False), ("X-Forwarded-For", False), ("X_Forwarded_For", False),
+    ("X-Forwarded-Prefix", False), ("Content_Length", False), ("transfer_encoding", False),
+])  # fmt: skip
+def test_a_trailer_is_passed_on_unless_it_could_be_taken_for_what_the_proxy_says(
+    name: str, passed_on: bool
+) -> None:
+    reader = ChunkedBody()
+    field = f"{name}: 1\r\n".encode()
+    reader.feed(b"0\r\nA: 1\r\n" + field + b"\r\n")
+    assert reader.complete
+    assert reader.trailers == b"A: 1\r\n" + (field if passed_on else b"")
+
+
 def test_a_chunk_is_written_uncopied_and_never_empty() -> None:
     piece = memoryview(BIG)
     assert encode_chunk([b"ab", piece]) == [b"10002\r\n", b"ab", piece, b"\r\n"]

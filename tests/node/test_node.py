@@ -395,6 +395,31 @@ def test_a_bug_in_an_upstream_gets_error_13_and_holds_no_place() -> None:
     assert carrier.proxy.pools["default"].backends[0].in_flight == 0
 
 
+def test_a_bug_in_a_selector_gets_error_13_and_holds_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Talk({"backends": ["a:1"], "algorithm": "random"})
+    pool = talk.node._carriers[-1].proxy.pools["default"]
+    with monkeypatch.context() as patched:
+        patched.setattr(pool.selector, "pick", lambda request, avoid: 1 / 0)
+        assert talk.get("/")["text"] == "internal error: ZeroDivisionError"
+    assert talk.node.idle
+    assert talk.get("/")["status"] == 200
+    assert (pool.requests, pool.backends[0].in_flight) == (0, 0)
+
+
+def test_a_bug_that_only_a_mirrored_copy_meets_is_told_in_the_log_alone() -> None:
+    route = {"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}
+    pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"]}}
+    talk = Talk({"backend_pools": pools, "routes": [route]})
+    carrier = talk.node._carriers[-1]
+    carrier.upstreams = {**carrier.upstreams, "b": Buggy()}
+    assert talk.get("/")["status"] == 200
+    (traceback,) = talk.log
+    assert traceback.endswith("ZeroDivisionError: a bug")
+    assert carrier.proxy.pools["b"].requests == 0
+
+
 def late_talk() -> Talk:
     talk = Talk({"backends": ["a:1"]})
     talk.node._carriers[-1].upstreams = {"default": Late()}

@@ -404,6 +404,33 @@ async def test_routes_rewrite_what_is_sent_and_edit_what_comes_back() -> None:
     assert b"\r\nX-Served-By: us\r\n" in answer
 
 
+@pytest.mark.parametrize(("edits", "lines"), [
+    ({"set": {"x-forwarded-for": "hidden"}}, ["x-forwarded-for: hidden"]),
+    ({"remove": ["X-Forwarded-For"]}, []),
+    ({"add": {"X-Forwarded-For": "also"}},
+     ["X-Forwarded-For: also", "X-Forwarded-For: 127.0.0.1"]),
+    ({"set": {"Via": "us"}}, ["X-Forwarded-For: 127.0.0.1"]),
+])  # fmt: skip
+@pytest.mark.parametrize("field", ["A: b", "X-Forwarded-For: 1.2.3.4", "Via: 1.0 fred"])
+@conversation
+async def test_what_a_route_says_of_a_field_counts_for_those_that_the_proxy_adds(
+    edits: dict[str, Any], lines: list[str], field: str
+) -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        route = {"path_pattern": "/*", "backend_pool": "api", "request_headers": edits}
+        pools = {"api": pool_config(backend)}
+        proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
+        await (await proxy.connect()).get("/x", field)
+    sent = backend.heads[0].decode().split("\r\n")
+    assert [line for line in sent if line.lower().startswith("x-forwarded-for:")] == lines
+    vias = [line for line in sent if line.lower().startswith("via:")]
+    if "Via" in edits.get("set", ()):
+        assert vias == ["Via: us"]
+    else:
+        assert vias == [field] * field.startswith("Via")
+
+
 @conversation
 async def test_a_mirror_gets_a_copy_and_its_answer_goes_nowhere() -> None:
     backend, mirror = FakeBackend(), FakeBackend()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
 from l7proxy.upstreams.base import Upstream
 
-from .support import FakeBackend, conversation, serving
+from .support import FakeBackend, conversation, pool_config, serving, until
 
 
 class Buggy(Upstream):
@@ -38,3 +39,36 @@ async def test_a_bug_gets_500_and_a_traceback_on_stderr_and_the_connection_lives
         assert (await client.get("/api/x")).endswith(b"ok")
     err = capsys.readouterr().err
     assert err.startswith("Traceback ") and err.endswith("ZeroDivisionError: a bug\n")
+
+
+@conversation
+async def test_a_bug_in_a_selector_gets_500_and_costs_nobody_a_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        pool = proxy.server.service.proxy.pools["api"]
+        client = await proxy.connect()
+        with monkeypatch.context() as patched:
+            patched.setattr(pool.selector, "pick", lambda request, avoid: 1 / 0)
+            assert (await client.get("/api/x")).startswith(b"HTTP/1.1 500 ")
+        assert (await client.get("/api/x")).endswith(b"ok")
+        assert proxy.in_flight == 0
+    assert capsys.readouterr().err.endswith("ZeroDivisionError: division by zero\n")
+
+
+@conversation
+async def test_a_bug_that_only_a_mirrored_copy_meets_is_told_on_stderr_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        route = {"path_pattern": "/*", "backend_pool": "api", "mirror": "copy"}
+        pools = {"api": pool_config(backend), "copy": pool_config(backend)}
+        proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
+        upstreams = proxy.server.service.carrier.upstreams
+        upstreams["copy"] = Buggy(upstreams["copy"])  # type: ignore[index]
+        client = await proxy.connect()
+        assert (await client.get("/bug")).endswith(b"ok")
+        await until(lambda: proxy.in_flight == 0)
+    assert capsys.readouterr().err.endswith("ZeroDivisionError: a bug\n")

@@ -205,12 +205,13 @@ class HeaderEdits:
 
     def __init__(self, config: HeaderEditsConfig) -> None:
         replaced = config.set or {}
-        self._gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
+        self.gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
+        """What is taken away, and what is replaced, in lower case."""
         self._added = [*replaced.items(), *header_lines(config.add or {})]
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """The names and values as they are passed on."""
-        gone = self._gone
+        gone = self.gone
         kept = [pair for pair in pairs if pair[0].lower() not in gone] if gone else list(pairs)
         return kept + self._added
 

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from l7proxy.http1 import Fields
 
 
+ABOUT_CLIENTS = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
+)
+"""The fields about where a request came from, in lower case: the proxy's to write."""
+
+
 def host_field(address: str) -> str:
     """The value of a Host field of our own, for a backend at that address."""
     if address.startswith("unix:"):

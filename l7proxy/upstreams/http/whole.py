@@ -8,11 +8,11 @@ from l7proxy.core.messages import Headers, HttpResponse
 from l7proxy.http1 import BadResponse
 from l7proxy.http1.fields import is_host, may_be_dropped, split_fields
 from l7proxy.http1.serialise import request_head
-from l7proxy.upstreams.http.headers import host_field
+from l7proxy.upstreams.http.headers import ABOUT_CLIENTS, host_field
 from l7proxy.upstreams.http.request_body import RequestBody
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import ResponseHead
@@ -34,10 +34,6 @@ _OURS = frozenset(
     )
 )
 """Fields about one connection (RFC 9110, 7.6.1) or the framing of one message."""
-_CLAIMS = frozenset(
-    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
-)
-"""What clients say about where a request came from."""
 
 
 class Whole:
@@ -78,23 +74,27 @@ class Whole:
     def _written(self, exchange: Exchange) -> bytes:
         request, backend = exchange.request, exchange.backend
         assert backend is not None
-        ours = _OURS | _CLAIMS if self._overwrite else _OURS
-        listed = _listed(exchange.forward_headers)
+        ours = _OURS | ABOUT_CLIENTS if self._overwrite else _OURS
+        headers = exchange.addressed_headers
+        listed = _listed(headers)
         # An underscore is a hyphen to backends that read fields as CGI variables.
         fields = [
             (name, value)
-            for name, value in exchange.forward_headers
+            for name, value in headers
             if name.lower().replace("_", "-") not in ours and name.lower() not in listed
         ]
+        if self._overwrite and request.client_ip:
+            fields.append(("X-Forwarded-For", request.client_ip))
+        if request.cookies:
+            fields = _with_cookies(fields, request.cookies)
+        assert exchange.route is not None
+        if exchange.route.request_headers is not None:
+            fields = exchange.route.request_headers.apply(fields)
         hosts = [value for name, value in fields if name.lower() == "host"]
         if not hosts:
             fields.insert(0, ("Host", host_field(backend.address)))
         elif len(hosts) > 1 or is_host(hosts[0].strip(" \t").encode("latin-1", "replace")) is None:
             raise ValueError(f"Host is {', '.join(hosts)}; it must be one name or address")
-        if self._overwrite and request.client_ip:
-            fields.append(("X-Forwarded-For", request.client_ip))
-        if request.cookies:
-            fields.append(("Cookie", "; ".join(f"{k}={v}" for k, v in request.cookies.items())))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             fields.append(("Content-Length", str(len(request.body))))
         return request_head(request.method, exchange.forward_target, fields)
@@ -141,6 +141,16 @@ class Whole:
 
     def tunnel_begun(self) -> None:
         """There never is one."""
+
+
+def _with_cookies(
+    fields: list[tuple[str, str]], cookies: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The fields with these cookies before others, in the one Cookie line that there may be."""
+    lines = [f"{name}={value}" for name, value in cookies.items()]
+    lines += [value for name, value in fields if name.lower() == "cookie"]
+    others = [(name, value) for name, value in fields if name.lower() != "cookie"]
+    return [*others, ("Cookie", "; ".join(lines))]
 
 
 def _listed(headers: Headers) -> frozenset[str]:

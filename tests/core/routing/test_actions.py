@@ -18,7 +18,7 @@ from l7proxy.core import (
     config_from,
 )
 from l7proxy.core.chance import Chance
-from l7proxy.core.exchange import ENDED
+from l7proxy.core.exchange import ENDED, MIRRORED
 from l7proxy.core.verdict import CONNECT_FAILED
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.carrier import Carrier
@@ -171,7 +171,8 @@ def carried(proxy: Proxy, **upstreams: Upstream) -> tuple[Carrier, list[Exchange
     simulated = {name: Simulated(pool, Chance(Random(0))) for name, pool in proxy.pools.items()}
 
     def crashed(exchange: Exchange, error: Exception, now: float) -> None:
-        raise error
+        if exchange.owner is not MIRRORED:
+            raise error
 
     carrier = Carrier(
         proxy, {**simulated, **upstreams}, lambda exchange, now: delivered.append(exchange), crashed

@@ -91,6 +91,24 @@ def test_cookies_of_their_own_become_a_field() -> None:
     assert written(cookies={"a": "1", "b": "2"})[2:] == ["Cookie: a=1; b=2"]
 
 
+def test_there_is_one_cookie_field_with_those_first_that_win() -> None:
+    fields = (("Cookie", "a=0; c=3"), ("A", "1"), ("cookie", "d=4"))
+    lines = written("GET", *fields, cookies={"a": "1", "b": "2"})
+    assert lines[2:] == ["A: 1", "Cookie: a=1; b=2; a=0; c=3; d=4"]
+
+
+def test_a_route_has_the_last_word_on_what_is_overwritten() -> None:
+    for edits, lines in (
+        ({"set": {"X-Forwarded-For": "hidden"}}, ["X-Forwarded-For: hidden"]),
+        ({"remove": ["X-Forwarded-For"]}, []),
+        ({"set": {"Cookie": "c=3"}}, ["X-Forwarded-For: 2.2.2.2", "Cookie: c=3"]),
+    ):
+        route = {"request_headers": edits}
+        made = exchange("GET", ("X-Forwarded-For", "1.1.1.1"), client_ip="2.2.2.2", route=route)
+        whole = Whole(made, keep=False, overwrite=True)
+        assert whole.request_head(made).decode().split("\r\n")[2:-2] == lines
+
+
 def test_a_field_that_has_no_bytes_in_http_1_1_is_refused() -> None:
     with pytest.raises(ValueError, match="X"):
         written("GET", ("X", "日本"))
