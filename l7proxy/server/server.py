@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+from contextlib import ExitStack, contextmanager, suppress
 from errno import EADDRINUSE
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from l7proxy.server.service import Service
 from l7proxy.upstreams.http import ConnectionPools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from l7proxy.core.affinity import Secrets
@@ -205,6 +206,25 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
         raise OSError(f"{listen}: {getattr(error, 'strerror', None) or error}") from None
     sock.setblocking(False)
     return sock
+
+
+@contextmanager
+def unix_sockets(listens: Sequence[str]) -> Iterator[list[socket.socket]]:
+    """Sockets bound to these; in the end they are closed, and their files go.
+
+    Files that are somebody else's by then stay.
+    """
+    with ExitStack() as stack:
+        sockets = []
+        for listen in listens:
+            stack.callback(_leave, split_listen(listen)[0])
+            sockets.append(stack.enter_context(bind(listen)))
+        yield sockets
+
+
+def _leave(path: str) -> None:
+    with suppress(OSError):
+        _make_way(path)
 
 
 def _make_way(path: str) -> None:

@@ -22,6 +22,7 @@ from l7proxy.server.server import (
     certificates_of,
     ignore_signals,
     serve_sockets,
+    unix_sockets,
 )
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def serve(
     bound.
     """
     shared = workers > 1
-    # A unix socket can't be bound twice: the workers accept from one.
-    inherited = [bind(listen) for listen in listens if listen.startswith("unix:")]
+    paths = [listen for listen in listens if listen.startswith("unix:")]
     ports = [listen for listen in listens if not listen.startswith(("unix:", "tls:"))]
     secure_ports = [listen for listen in listens if listen.startswith("tls:")]
 
@@ -89,9 +89,11 @@ def serve(
     simulated = [name for name, pool in pools if pool.upstream == "simulated"]
     if simulated:
         log(f"simulated pools, whose backends are not asked: {', '.join(simulated)}")
-    if shared:
-        return _Supervisor(config, workers, work, prove, reread, log, watch).run()
-    work(config, watch)
+    # A unix socket can't be bound twice: the workers accept from one.
+    with unix_sockets(paths) as inherited:
+        if shared:
+            return _Supervisor(config, workers, work, prove, reread, log, watch).run()
+        work(config, watch)
     return 0
 
 
@@ -170,7 +172,7 @@ class _Supervisor:
             self._children.discard(child)
             if self._stopping:
                 continue
-            self._log(f"worker {child} ended with {code}")
+            self._log(f"worker {child} {_end_of(code)}")
             if os.waitstatus_to_exitcode(code) > 0:
                 # It did not die of a crash: it could not begin, and nor could the next one.
                 self._stop()
@@ -191,3 +193,9 @@ class _Supervisor:
     def _pass_on(self, number: int) -> None:
         for child in self._children:
             os.kill(child, number)
+
+
+def _end_of(wait_status: int) -> str:
+    """How a process ended, for people."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    return f"ended with status {code}" if code >= 0 else f"was ended by signal {-code}"

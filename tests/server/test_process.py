@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import TypeVar
 
@@ -297,8 +298,20 @@ def test_who_takes_the_place_of_a_dead_worker_begins_with_the_last_good_configur
         proxy.hear(b"not reloaded")
         for pid in proxy.children:
             os.kill(pid, signal.SIGKILL)
-        proxy.hear(b"ended with 9", 2)
+        proxy.hear(b"was ended by signal 9", 2)
         assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_unix_socket_goes_with_its_server(config: Path, workers: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "front.sock"
+        with served(config, "--workers", workers, "--listen", f"unix:{path}") as proxy:
+            assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+            assert path.is_socket()
+            proxy.signal(signal.SIGTERM)
+            assert proxy.ends() == 0
+        assert not path.exists()
 
 
 def test_workers_that_can_not_begin_are_not_begun_again(config: Path) -> None:

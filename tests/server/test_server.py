@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from l7proxy.server.server import bind
+from l7proxy.server.server import bind, unix_sockets
 
 
 @pytest.fixture
@@ -47,6 +47,17 @@ def test_a_socket_that_can_not_be_connected_to_is_somebodys(folder: Path) -> Non
         with pytest.raises(OSError, match="Address already in use"):
             bind(f"unix:{path}")
     assert path.is_socket()
+
+
+def test_a_socket_that_somebody_else_has_put_in_its_place_stays(folder: Path) -> None:
+    path = folder / "front.sock"
+    with unix_sockets([f"unix:{path}"]) as (ours,):
+        ours.close()
+        theirs = bind(f"unix:{path}")
+    with theirs, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    with unix_sockets([f"unix:{path}"]) as (ours,), ours:
+        path.unlink()
 
 
 def test_what_is_not_a_socket_is_left_alone(folder: Path) -> None:

@@ -225,29 +225,36 @@ class ConnectionPool:
             except OSError:
                 connection.report(None)
 
-        self._go(run())
+        connection.give_up = self._go(run()).cancel
 
-    def _go(self, work: Coroutine[None, None, None]) -> None:
+    def _go(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self.loop.create_task(work)
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
+        return task
 
     async def open(self, protocol: Callable[[], P]) -> P:
-        """A new connection. Raises OSError where there is none to be had."""
+        """A new connection. Raises OSError where there is none to be had.
+
+        Of several addresses each has its share of the time, so that one that never answers leaves
+        some for the others.
+        """
         if self._path is not None:
             _, connection = await self.loop.create_unix_connection(protocol, self._path)
             return connection
         problem: OSError | None = None
-        for family, address in await self._resolver.addresses():
+        addresses = await self._resolver.addresses()
+        for family, address in addresses:
             try:
-                _, connection = await self.loop.create_connection(
-                    protocol,
-                    address[0],
-                    address[1],
-                    family=family,
-                    ssl=self._tls,
-                    server_hostname=self._server_name,
-                )
+                async with asyncio.timeout(self.config.connect_timeout / len(addresses)):
+                    _, connection = await self.loop.create_connection(
+                        protocol,
+                        address[0],
+                        address[1],
+                        family=family,
+                        ssl=self._tls,
+                        server_hostname=self._server_name,
+                    )
             except OSError as error:
                 problem = error
             else:

@@ -9,6 +9,8 @@ from l7proxy.http1 import BadResponse
 from l7proxy.http1.serialise import request_head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from l7proxy.core.health import Probe
     from l7proxy.upstreams.http.pool import ConnectionPool
 
@@ -24,6 +26,8 @@ class ProbeConnection(asyncio.Protocol):
         self._probe: Probe | None = probe
         self._pending = b""
         self._transport: asyncio.Transport | None = None
+        self.give_up: Callable[[], object] = _nothing
+        """Ends the attempt to connect; set by who makes it."""
         probe.abandon = self.abandon
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,3 +71,9 @@ class ProbeConnection(asyncio.Protocol):
         self._probe = None
         if self._transport is not None:
             self._transport.abort()
+        else:
+            self.give_up()
+
+
+def _nothing() -> None:
+    """What there is to give up before anybody has begun."""

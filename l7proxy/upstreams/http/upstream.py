@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import MIRRORED
-from l7proxy.core.verdict import BAD_REQUEST
+from l7proxy.core.verdict import BAD_REQUEST, CONNECT_FAILED
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.http.whole import Whole
 
@@ -31,6 +31,7 @@ class _Connections(dict["Backend | None", "ConnectionPool"]):
         super().__init__((backend, self._get(backend.address)) for backend in pool.backends)
 
     def __missing__(self, backend: Backend) -> ConnectionPool:
+        """Raises ValueError as above: a file that the settings name may be gone by now."""
         for gone in self.keys() - set(self._pool.backends):
             del self[gone]
         made = self[backend] = self._get(backend.address)
@@ -61,7 +62,15 @@ class HttpUpstream(Upstream):
         body = downstream.body
         if body is None or body.complete:
             exchange.under_way(now)
-        self._connections[exchange.backend].carry(exchange, downstream, now)
+        self._carry(exchange, downstream, now)
+
+    def _carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
+        try:
+            connections = self._connections[exchange.backend]
+        except ValueError as error:
+            exchange.failed(CONNECT_FAILED.because(str(error)), now, sent=False)
+        else:
+            connections.carry(exchange, downstream, now)
 
     @property
     def connections(self) -> set[ConnectionPool]:
@@ -69,7 +78,12 @@ class HttpUpstream(Upstream):
         return set(self._connections.values())
 
     def probe(self, probe: Probe, now: float) -> None:
-        self._connections[probe.backend].probe(probe)
+        try:
+            connections = self._connections[probe.backend]
+        except ValueError:
+            probe.failed(now)
+        else:
+            connections.probe(probe)
 
 
 class WholeUpstream(HttpUpstream):
@@ -90,4 +104,4 @@ class WholeUpstream(HttpUpstream):
             exchange.unsendable(BAD_REQUEST.because(str(error)), now)
             return
         exchange.under_way(now)
-        self._connections[exchange.backend].carry(exchange, whole, now)
+        self._carry(exchange, whole, now)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from l7proxy.core.health import Probe
 from tests.server.support import FakeBackend, Running, conversation, serving, until
 
 
@@ -28,6 +29,53 @@ async def test_a_backend_that_takes_too_long_to_connect_to_is_a_504() -> None:
         assert answer.startswith(b"HTTP/1.1 504 ")
         assert answer.endswith(b": connecting\n")
         assert proxy.in_flight == 0
+
+
+class Hole:
+    """A loop on which one address never answers."""
+
+    def __init__(self, address: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._address = address
+        self.connecting = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_connection(self, protocol: Any, host: str, *where: Any, **how: Any) -> Any:
+        if host != self._address:
+            return await self._loop.create_connection(protocol, host, *where, **how)
+        self.connecting += 1
+        try:
+            return await self._loop.create_future()
+        finally:
+            self.connecting -= 1
+
+
+@conversation
+async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
+    backend = FakeBackend()
+    async with serving(backend, http={"connect_timeout": 0.02}) as proxy:
+        pool = connections_to(proxy)
+        pool.loop = hole = Hole("192.0.2.1")
+        ((family, (_, port)),) = await pool._resolver.addresses()
+        pool._resolver._addresses.insert(0, (family, ("192.0.2.1", port)))
+        assert (await (await proxy.connect()).get()).endswith(b"ok")
+        assert hole.connecting == 0
+
+
+@conversation
+async def test_a_check_that_is_given_up_stops_connecting() -> None:
+    async with serving("127.0.0.1:1") as proxy:
+        pool = connections_to(proxy)
+        pool.loop = hole = Hole("127.0.0.1")
+        core = proxy.server.service.proxy.pools["api"]
+        probe = Probe(core, core.backends[0], "/", pool.time() + 60, lambda *outcome: None)
+        pool.probe(probe)
+        await until(lambda: hole.connecting == 1)
+        probe.cancel()
+        await until(lambda: not pool.busy)
+        assert hole.connecting == 0
 
 
 @pytest.mark.parametrize("fails", [True, False])

@@ -72,6 +72,37 @@ def test_a_backend_that_was_added_is_checked() -> None:
     assert {probe.backend for probe in addresses.made["b:2"].carried} == {added}
 
 
+class Broken(Addresses):
+    """Can't be had for new backends any more."""
+
+    def get(self, address: str, config: Any) -> Connections:
+        if address == "b:2":
+            raise ValueError("can't use ca.pem: No such file or directory")
+        return super().get(address, config)
+
+
+def test_a_backend_whose_settings_can_not_be_put_to_work_is_as_one_that_can_not_be_reached() -> (
+    None
+):
+    made = proxy()
+    pool = made.pools["p"]
+    addresses: Any = Broken()
+    upstream = HttpUpstream(pool, addresses)
+    pool.remove(pool.backends[0], 0.0)
+    pool.add("b", BackendConfig(address="b:2"), 0.0)
+    exchange = made.open(HttpRequest("GET", "/p"), 0.0)
+    exchange.owner = Body()
+    upstream.start(exchange, 0.0)
+    assert exchange.response is not None and exchange.response.status == 502
+    assert exchange.verdict is not None and "can't use ca.pem" in exchange.verdict.text
+    assert pool.backends[0].in_flight == 0
+    made.timers.advance(60.0)
+    while made.probes:
+        probe = made.probes.popleft()
+        upstream.probe(probe, 60.0)
+        assert probe.over
+
+
 def test_a_backend_that_was_removed_leaves_nothing_behind_once_another_is_used() -> None:
     addresses: Any = Addresses()
     made = proxy()
