@@ -1,4 +1,5 @@
-"""Two minutes in which backends are killed, frozen, restarted and drained, under 200 connections.
+"""Two minutes in which backends are killed, frozen, restarted and drained, under 200 connections,
+while the proxy takes its configuration anew and stands still now and then.
 
 pytest --long -s tests/long -k chaos
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import Counter
 from random import Random
 from typing import Any
@@ -33,8 +35,10 @@ POOL = {
 }
 FOUND_OUT = 1.5
 """Seconds after which a check must have found a backend that is well again."""
-LONGEST = 10.0
-"""Seconds after which a request has been forgotten: three attempts take three."""
+STALL = 4.0
+"""Seconds for which the proxy stands still: two checks and what they may take."""
+LONGEST = 15.0
+"""Seconds after which a request has been forgotten: three attempts take three, beside stalls."""
 
 
 class Chaos:
@@ -121,6 +125,17 @@ class Chaos:
             self.done["reload"] += 1
             self._reload()
 
+    async def stalls(self) -> None:
+        """Has the proxy itself stand still now and then, for longer than two checks may take."""
+        while not self.over:
+            await asyncio.sleep(self._dice.uniform(5, 15))
+            self.done["stall"] += 1
+            known = self._known_well(self._loop.time())
+            time.sleep(STALL)
+            # Nobody has been found out about meanwhile.
+            for backend in self._well_since.keys() - set(known):
+                self._well_since[backend] += STALL
+
     # What clients see.
 
     async def client(self, port: int, method: str) -> None:
@@ -185,10 +200,10 @@ class Chaos:
         methods = ["GET"] * GETS + ["POST"] * POSTS
         clients = [asyncio.ensure_future(self.client(port, method)) for method in methods]
         troubles = [asyncio.ensure_future(self.trouble(victim)) for victim in self._backends]
-        reloads = asyncio.ensure_future(self.reloads())
+        others = [asyncio.ensure_future(self.reloads()), asyncio.ensure_future(self.stalls())]
         await asyncio.sleep(seconds)
         self.over = True
-        await asyncio.gather(reloads, *troubles, *clients)
+        await asyncio.gather(*others, *troubles, *clients)
 
     def counters(self) -> Counter[str]:
         """Whatever is counted up and down, over all configurations there were."""
