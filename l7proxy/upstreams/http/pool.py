@@ -215,7 +215,7 @@ class ConnectionPool:
         for connection in list(self.connections):
             connection.abort()
 
-    def probe(self, probe: Probe) -> None:
+    def probe(self, probe: Probe, now: float) -> None:
         """Carries out a health check."""
         connection = ProbeConnection(self, probe)
 

@@ -30,12 +30,28 @@ class _Connections(dict["Backend | None", "ConnectionPool"]):
         self._get = partial(pools.get, config=pool.config.http)
         super().__init__((backend, self._get(backend.address)) for backend in pool.backends)
 
-    def __missing__(self, backend: Backend) -> ConnectionPool:
-        """Raises ValueError as above: a file that the settings name may be gone by now."""
+    def __missing__(self, backend: Backend) -> ConnectionPool | _Unusable:
         for gone in self.keys() - set(self._pool.backends):
             del self[gone]
-        made = self[backend] = self._get(backend.address)
+        try:
+            made = self[backend] = self._get(backend.address)
+        except ValueError as error:
+            # A file that the settings name is gone by now, and may be back the next time.
+            return _Unusable(str(error))
         return made
+
+
+class _Unusable:
+    """Stands for the connections to a backend that can't be had under its settings."""
+
+    def __init__(self, why: str) -> None:
+        self._verdict = CONNECT_FAILED.because(why)
+
+    def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
+        exchange.failed(self._verdict, now, sent=False)
+
+    def probe(self, probe: Probe, now: float) -> None:
+        probe.failed(now)
 
 
 class HttpUpstream(Upstream):
@@ -62,15 +78,7 @@ class HttpUpstream(Upstream):
         body = downstream.body
         if body is None or body.complete:
             exchange.under_way(now)
-        self._carry(exchange, downstream, now)
-
-    def _carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
-        try:
-            connections = self._connections[exchange.backend]
-        except ValueError as error:
-            exchange.failed(CONNECT_FAILED.because(str(error)), now, sent=False)
-        else:
-            connections.carry(exchange, downstream, now)
+        self._connections[exchange.backend].carry(exchange, downstream, now)
 
     @property
     def connections(self) -> set[ConnectionPool]:
@@ -78,12 +86,7 @@ class HttpUpstream(Upstream):
         return set(self._connections.values())
 
     def probe(self, probe: Probe, now: float) -> None:
-        try:
-            connections = self._connections[probe.backend]
-        except ValueError:
-            probe.failed(now)
-        else:
-            connections.probe(probe)
+        self._connections[probe.backend].probe(probe, now)
 
 
 class WholeUpstream(HttpUpstream):
@@ -104,4 +107,4 @@ class WholeUpstream(HttpUpstream):
             exchange.unsendable(BAD_REQUEST.because(str(error)), now)
             return
         exchange.under_way(now)
-        self._carry(exchange, whole, now)
+        self._connections[exchange.backend].carry(exchange, whole, now)

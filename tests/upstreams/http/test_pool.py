@@ -71,7 +71,7 @@ async def test_a_check_that_is_given_up_stops_connecting() -> None:
         pool.loop = hole = Hole("127.0.0.1")
         core = proxy.server.service.proxy.pools["api"]
         probe = Probe(core, core.backends[0], "/", pool.time() + 60, lambda *outcome: None)
-        pool.probe(probe)
+        pool.probe(probe, pool.time())
         await until(lambda: hole.connecting == 1)
         probe.cancel()
         await until(lambda: not pool.busy)

@@ -21,7 +21,7 @@ class Connections:
     def carry(self, exchange: Exchange, downstream: Any, now: float) -> None:
         self.carried.append(exchange)
 
-    def probe(self, probe: Any) -> None:
+    def probe(self, probe: Any, now: float) -> None:
         self.carried.append(probe)
 
 
