@@ -180,7 +180,9 @@ def start_backends(stack: ExitStack, directory: Path) -> None:
     start(stack, nginx_config(directory, "backends", http), LOAD_CPU, BACKENDS[0])
 
 
-# The proxies: each function gives the command, or None where it is not installed.
+# The proxies: each function gives the command, or None where it is not installed. All have the
+# same job: backends in turn, one more attempt where one can't be reached, and backends that fail
+# left out for a while (which nginx does unasked).
 
 
 def nginx(directory: Path, port: int) -> list[str] | None:
@@ -200,11 +202,13 @@ def nginx(directory: Path, port: int) -> list[str] | None:
 def haproxy(directory: Path, port: int) -> list[str] | None:
     if shutil.which("haproxy") is None:
         return None
-    servers = "".join(f"  server s{backend} 127.0.0.1:{backend}\n" for backend in BACKENDS)
+    watch = "check inter 10s observe layer7 error-limit 5 on-error mark-down"
+    servers = "".join(f"  server s{b} 127.0.0.1:{b} {watch}\n" for b in BACKENDS)
     file = directory / "haproxy.cfg"
     file.write_text(
         "global\n  nbthread 1\n  maxconn 8192\ndefaults\n  mode http\n  timeout client 60s\n"
         "  timeout server 60s\n  timeout connect 5s\n  option forwardfor\n  http-reuse always\n"
+        "  retries 1\n  option redispatch 1\n"
         f"frontend f\n  bind 127.0.0.1:{port}\n  use_backend api if {{ path_beg /api/ }}\n"
         f"backend api\n  balance roundrobin\n{servers}"
     )
@@ -220,6 +224,10 @@ def envoy(directory: Path, port: int) -> list[str] | None:
         return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
 
     endpoints = [{"endpoint": {"address": address(backend)}} for backend in BACKENDS]
+    route = {
+        "cluster": "api",
+        "retry_policy": {"retry_on": "connect-failure,reset", "num_retries": 1},
+    }
     manager = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network."
         "http_connection_manager.v3.HttpConnectionManager",
@@ -230,7 +238,7 @@ def envoy(directory: Path, port: int) -> list[str] | None:
                 {
                     "name": "all",
                     "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/api/"}, "route": {"cluster": "api"}}],
+                    "routes": [{"match": {"prefix": "/api/"}, "route": route}],
                 }
             ]
         },
@@ -260,6 +268,7 @@ def envoy(directory: Path, port: int) -> list[str] | None:
                         {
                             "name": "api",
                             "type": "STATIC",
+                            "outlier_detection": {},
                             "load_assignment": {
                                 "cluster_name": "api",
                                 "endpoints": [{"lb_endpoints": endpoints}],
@@ -282,7 +291,7 @@ def caddy(directory: Path, port: int) -> list[str] | None:
     file.write_text(
         "{\n admin off\n auto_https off\n}\n"
         f"http://127.0.0.1:{port} {{\n reverse_proxy /api/* {targets} {{\n"
-        "  lb_policy round_robin\n }\n}\n"
+        "  lb_policy round_robin\n  lb_retries 1\n  fail_duration 30s\n  max_fails 5\n }\n}\n"
     )
     return ["env", "GOMAXPROCS=1", binary, "run", "--config", str(file), "--adapter", "caddyfile"]
 
