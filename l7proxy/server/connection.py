@@ -294,14 +294,14 @@ class ClientConnection(asyncio.Protocol):
         service = self._service
         self.head = head
         self.method = head.method
-        ready: Prepared = head.derived or service.prepare(head)
+        peer = self._peer
+        client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
+        ready: Prepared = head.derived or service.prepare(head, client_ip)
         self._prepared = ready
         self.upgrade = ready.upgrade is not None
         self._state = BUSY
         self._responding = self._answered = False
         self.deadline = NEVER
-        peer = self._peer
-        client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
         if head.length == 0:
             self.body = None
             self._pending = rest

@@ -81,7 +81,8 @@ class Prepared:
         "upgrade",
     )
 
-    def __init__(self, head: RequestHead, router: Router) -> None:
+    def __init__(self, head: RequestHead, router: Router, client_ip: str) -> None:
+        """`client_ip` is who sends the head now; others may, later."""
         self.headers = WireHeaders(head.fields)
         self._hops_left = self._count_hops(head)
         if head.path == "*" or self._hops_left == 0:
@@ -91,7 +92,7 @@ class Prepared:
             self.target = head.target.decode("ascii") if absolute else head.path
         self.parsed: Target | None = None
         self.route: Route | None = None
-        self.request = HttpRequest(head.method, self.target, self.headers)
+        self.request = HttpRequest(head.method, self.target, self.headers, client_ip=client_ip)
         """As the client sent it that was the last to send this head, if it came without a body."""
         try:
             self.parsed = parse_target(self.request, router.rules)
@@ -165,7 +166,8 @@ class Prepared:
         if route.request_headers is not None:
             pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in split_fields(fields)]
             fields = field_block(route.request_headers.apply(pairs))
-        line = request_line(head.method, exchange.forward_target)
+        target = exchange.forward_target
+        line = head.line if target == head.path else request_line(head.method, target)
         more = b""
         if self._hops_left is not None:
             fields = drop_fields(fields, _MAX_FORWARDS)

@@ -85,9 +85,9 @@ class Service:
         self.carrier = Carrier(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.carrier)
 
-    def prepare(self, head: RequestHead) -> Prepared:
+    def prepare(self, head: RequestHead, client_ip: str) -> Prepared:
         """Works out what follows from a head, and keeps it with it."""
-        made = head.derived = Prepared(head, self.proxy.router)
+        made = head.derived = Prepared(head, self.proxy.router, client_ip)
         return made
 
     @property

@@ -38,7 +38,7 @@ class Site:
         parsed = RequestParser().parse("".join(f"{line}\r\n" for line in lines).encode())
         assert parsed is not None
         head = parsed[0]
-        head.derived = Prepared(head, self.proxy.router)
+        head.derived = Prepared(head, self.proxy.router, "127.0.0.1")
         return head
 
     def add(self, head: RequestHead, *, status: int = 200, now: float = 103.5) -> None:

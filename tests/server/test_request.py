@@ -19,7 +19,7 @@ def prepared(*routes: dict[str, Any], head: bytes = HEAD) -> Prepared:
     config = config_from({"backend_pools": POOLS, "routes": list(routes)})
     parsed = RequestParser().parse(head)
     assert parsed is not None
-    return Prepared(parsed[0], Router(config.effective_routes))
+    return Prepared(parsed[0], Router(config.effective_routes), "127.0.0.1")
 
 
 @pytest.mark.parametrize(("conditions", "pool"), [

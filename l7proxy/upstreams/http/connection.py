@@ -21,7 +21,7 @@ from l7proxy.http1.limits import DEFAULT_LIMITS
 from l7proxy.upstreams.http.headers import WireHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.verdict import Verdict
@@ -55,6 +55,7 @@ class BackendConnection(asyncio.Protocol):
         "_exchange",
         "_half_closed",
         "_interims",
+        "_look",
         "_outbox",
         "_parse",
         "_pending",
@@ -90,6 +91,7 @@ class BackendConnection(asyncio.Protocol):
         self._half_closed = False
         self._served = 0
         self._interims = 0
+        self._look: Callable[[int], object] | None = None
         self.idle_since = 0.0
         self.stalled_since = NEVER
 
@@ -103,12 +105,14 @@ class BackendConnection(asyncio.Protocol):
 
     def has_news(self) -> bool:
         """Whether the socket has anything to tell: on an idle connection, no good news."""
-        socket = self._transport.get_extra_info("socket")
-        if socket is None:
-            return False
-        look = poll()
-        look.register(socket.fileno(), POLLIN)
-        return bool(look.poll(0))
+        if self._look is None:
+            socket = self._transport.get_extra_info("socket")
+            if socket is None:
+                return False
+            look = poll()
+            look.register(socket.fileno(), POLLIN)
+            self._look = look.poll
+        return bool(self._look(0))
 
     def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Sends the exchange's request; what comes back goes to `downstream`."""
@@ -121,10 +125,9 @@ class BackendConnection(asyncio.Protocol):
         if body is None:
             self._outbox.put(self._write, head)
             return
-        parts: list[Piece] = [head]
-        parts += body.attach(self)
+        # At once: where it can't be repeated, `has_news` was asked at this very moment.
+        self._write(b"".join((head, *body.attach(self))))
         exchange.repeatable = body.repeatable
-        self._write(b"".join(parts))
         self._body = body
 
     def stalled(self) -> None:
