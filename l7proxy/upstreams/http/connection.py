@@ -125,7 +125,6 @@ class BackendConnection(asyncio.Protocol):
         if body is None:
             self._outbox.put(self._write, head)
             return
-        # At once: where it can't be repeated, `has_news` was asked at this very moment.
         self._write(b"".join((head, *body.attach(self))))
         exchange.repeatable = body.repeatable
         self._body = body

@@ -142,6 +142,9 @@ class ConnectionPool:
             connection = idle.pop()
             if repeatable or not connection.has_news():
                 connection.carry(exchange, downstream, now)
+                if not repeatable:
+                    # At once: what was found out about the socket holds only for now.
+                    self.outbox.flush()
                 return
         self.connect(exchange, downstream)
 
