@@ -53,6 +53,25 @@ async def test_what_must_not_be_sent_twice_is_written_as_soon_as_the_socket_was_
         assert backend.accepted == 1
 
 
+@pytest.mark.parametrize(("method", "accepted"), [("GET", 1), ("POST", 2)])
+def test_a_connection_with_something_to_tell_gets_nothing_that_must_not_be_sent_twice(
+    method: str, accepted: int
+) -> None:
+    @conversation
+    async def talk() -> None:
+        backend = FakeBackend()
+        async with serving(backend) as proxy:
+            client = await proxy.connect()
+            await client.get()
+            (idle,) = connections_to(proxy).idle
+            idle._look = lambda wait: [(7, 1)]
+            await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert (await client.response()).endswith(b"ok")
+        assert backend.accepted == accepted
+
+    talk()
+
+
 class Hole:
     """A loop on which one address never answers."""
 
