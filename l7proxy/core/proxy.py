@@ -89,19 +89,13 @@ class Proxy:
         if problems:
             raise ConfigError(problems)
 
-    def open(
-        self,
-        request: HttpRequest,
-        now: float,
-        target: Target | None = None,
-        kind: type[Exchange] = Exchange,
-    ) -> Exchange:
-        """An exchange for the request, decided; see `decide`.
+    def open(self, request: HttpRequest, now: float, kind: type[Exchange] = Exchange) -> Exchange:
+        """The exchange of a request, and what happens to it first: see `decide`.
 
         `kind` is `core.trace.Traced` where the decision is to be explained.
         """
         exchange = kind(self, request, now)
-        self.decide(exchange, now, target)
+        self.decide(exchange, now)
         return exchange
 
     def decide(
@@ -111,7 +105,7 @@ class Proxy:
         target: Target | None = None,
         route: Route | None = None,
     ) -> None:
-        """Decides what happens to a request first; see `Exchange` for what follows.
+        """Decides what happens to a new exchange first; see `Exchange` for what follows.
 
         `target` is what `parse_target` says of the request, and `route` what `router.match` says
         of both, where the shell knows that already; then the fields are known to be well formed.
