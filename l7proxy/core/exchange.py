@@ -50,7 +50,7 @@ class Exchange:
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
     - `verdict` says why, where the proxy answers by itself or a response broke off.
     - `rewritten_path` is what the backend is asked for, where the route changed the path.
-    - `mirror` is the pool that gets a copy, whose answer is dropped: see `copy_for`.
+    - `mirror` is the pool that gets a copy, whose answer is dropped: see `copy_with`.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
       the client is told about its session; see `core.affinity`.
     - `circuit_state` names the state of `backend`'s circuit breaker where this exchange changed
@@ -299,13 +299,12 @@ class Exchange:
         self.response = self._edited(response)
         self.state = ENDED
 
-    def copy_for(self, pool: Pool, request: HttpRequest, now: float) -> Exchange:
-        """The same on its way to another pool; `request` is this one's with all of its body."""
+    def copy_with(self, request: HttpRequest, now: float) -> Exchange:
+        """The same for another pool to answer; `request` is this one's with all of its body."""
         copy = Exchange(self._proxy, request, now)
         copy.target, copy.route = self.target, self.route
         copy.rewritten_path, copy.rewritten_host = self.rewritten_path, self.rewritten_host
         copy.owner = MIRRORED
-        copy.seek(pool, now)
         return copy
 
     def seek(self, pool: Pool, now: float) -> None:

@@ -9,8 +9,11 @@ The next request is not begun before the present one has ended: what a client pi
 from __future__ import annotations
 
 import asyncio
+from fcntl import ioctl
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
+from sys import byteorder
+from termios import TIOCOUTQ
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
@@ -52,8 +55,8 @@ NEVER = float("inf")
 RESET = pack("ii", 1, 0)
 """With this for SO_LINGER a socket that is closed is reset."""
 LINGER = 2.0
-"""Seconds for which a client may go on sending after the last response: a connection closed with
-unread bytes would be reset, and the response lost with it."""
+"""Seconds for which a client may go on sending after it has taken the last response: a connection
+closed with unread bytes would be reset, and the response lost with it."""
 CLIENT_GONE = 499
 """What the access log tells of a request whose client went before there was an answer, as nginx's
 does; nobody gets it."""
@@ -67,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
     """A client's connection, and the `Downstream` of the exchange it is busy with.
 
     `deadline` is when the client has been too slow (seconds), `NEVER` while it is not its turn.
+    Whoever changes whose turn it is has `_await_client` set it.
     """
 
     __slots__ = (
@@ -78,9 +82,11 @@ class ClientConnection(asyncio.Protocol):
         "_flow",
         "_framing",
         "_half_closed",
+        "_held",
         "_listener",
         "_out",
         "_outbox",
+        "_patience",
         "_paused",
         "_peer",
         "_pending",
@@ -96,6 +102,7 @@ class ClientConnection(asyncio.Protocol):
         "_time",
         "_transport",
         "_tunnel",
+        "_untaken",
         "_write",
         "body",
         "deadline",
@@ -120,6 +127,9 @@ class ClientConnection(asyncio.Protocol):
         self._half_closed = False
         self._closing = False
         self._paused = False
+        self._held = False
+        self._untaken = 0
+        self._patience = NEVER
         self._responding = False
         self._answered = False
         self._fault: Verdict | None = None
@@ -183,7 +193,7 @@ class ClientConnection(asyncio.Protocol):
                 if len(self._pending) > MAX_PENDING:
                     self._transport.pause_reading()
         elif state is TUNNEL:
-            self._reset_deadline(self._service.timeouts.tunnel)
+            self._await_client()
             assert self._tunnel is not None
             self._tunnel.tunnel_data(data)
 
@@ -204,7 +214,10 @@ class ClientConnection(asyncio.Protocol):
             if self._half_closed:
                 tunnel.tunnel_lost()
             return self._transport.can_write_eof()
+        if state is READY and self._paused and self._pending:
+            return self._transport.can_write_eof()
         self._state = CLOSED
+        self._await_client()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -219,28 +232,28 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than the response comes."""
         self._paused = True
-        self._reset_deadline(self._service.timeouts.write)
+        self._await_client()
         if self._flow is not None:
             self._flow.pause_reading()
 
     def resume_writing(self) -> None:
         self._paused = False
-        self.deadline = NEVER
-        if self._state is TUNNEL:
-            self._reset_deadline(self._service.timeouts.tunnel)
+        self._await_client()
         if self._flow is not None:
             self._flow.resume_reading()
         elif self._state is READY:
-            self._reset_deadline(self._service.timeouts.idle)
             self._transport.resume_reading()
             self._take_pending()
 
     def overdue(self) -> None:
         """The deadline has passed."""
+        if self._has_to_take:
+            self._look_what_it_took()
+            return
         self.deadline = NEVER
         if self._state is READY and self._pending:
             self._refuse(CLIENT_TIMED_OUT, self._pending)
-        elif self._state is BUSY and not self._paused:
+        elif self._state is BUSY:
             self._break_off(CLIENT_TIMED_OUT)
         else:
             self.abort()
@@ -250,8 +263,44 @@ class ClientConnection(asyncio.Protocol):
         if self._state is READY and not self._pending:
             self._close()
 
-    def _reset_deadline(self, seconds: float) -> None:
+    # Whose turn it is, and how long the client may take.
+
+    @property
+    def _has_to_take(self) -> bool:
+        """Whether it is for the client to take what it is sent, and then perhaps to close."""
+        return self._paused or self._state is LINGERING or self._state is CLOSED
+
+    def _await_client(self) -> None:
+        """Sets the deadline by what the client is to do next, which it begins to do now."""
+        state, timeouts = self._state, self._service.timeouts
+        seconds = NEVER
+        if self._has_to_take:
+            self._untaken = self._count_untaken()
+            self._patience = self._time() + timeouts.write
+            seconds = min(LINGER, timeouts.write)
+        elif state is READY:
+            seconds = timeouts.head if self._scanned else timeouts.idle
+        elif state is TUNNEL:
+            seconds = timeouts.tunnel
+        elif self.body is not None and not self.body.complete and not self._held:
+            seconds = timeouts.body
         self.deadline = self._time() + seconds
+
+    def _look_what_it_took(self) -> None:
+        """Goes on waiting for a client that still takes something, now and then."""
+        now, untaken = self._time(), self._count_untaken()
+        if untaken < self._untaken:
+            self._patience = now + self._service.timeouts.write
+        elif not untaken or now >= self._patience:
+            self.deadline = NEVER
+            self.abort()
+            return
+        self._untaken = untaken
+        self.deadline = now + min(LINGER, self._service.timeouts.write)
+
+    def _count_untaken(self) -> int:
+        """How many bytes are on their way to the client, here and in the kernel."""
+        return self._transport.get_write_buffer_size() + _unacknowledged(self._transport)
 
     # Requests.
 
@@ -270,7 +319,7 @@ class ClientConnection(asyncio.Protocol):
                 break
             if parsed is None:
                 if not self._scanned:
-                    self._reset_deadline(service.timeouts.head)
+                    self.deadline = self._time() + service.timeouts.head
                 self._pending = data
                 self._scanned = len(data)
                 if self._eof:
@@ -318,7 +367,10 @@ class ClientConnection(asyncio.Protocol):
         if exchange.state is not ENDED:
             self._exchange = exchange
             if self.body is not None and not self.body.complete:
-                self._await_body(self.body)
+                self._await_client()
+                # Once some of the body has come, nobody waits for a 100.
+                if head.expect_continue and not self.body.size:
+                    self._send(CONTINUE)
 
     # A request's body.
 
@@ -354,13 +406,6 @@ class ClientConnection(asyncio.Protocol):
             self._pending = data[end:]
             body.end(reader.trailers)
 
-    def _await_body(self, body: RequestBody) -> None:
-        """The rest of the body is the client's to send."""
-        self._reset_deadline(self._service.timeouts.body)
-        # Once some of the body has come, nobody waits for a 100.
-        if self.head.expect_continue and not body.size:
-            self._send(CONTINUE)
-
     def _take_body(self, data: bytes) -> None:
         body, exchange = self.body, self._exchange
         assert body is not None and exchange is not None
@@ -375,21 +420,22 @@ class ClientConnection(asyncio.Protocol):
             return
         if not body.repeatable:
             exchange.repeatable = False
-        if body.complete:
-            self.deadline = NEVER
-        else:
-            self._reset_deadline(self._service.timeouts.body)
+        if not self._paused:
+            self._await_client()
 
     # The flow of the request's body: see `Flow`.
 
     def pause_reading(self) -> None:
-        self.deadline = NEVER
+        self._held = True
         self._transport.pause_reading()
+        if not self._paused:
+            self._await_client()
 
     def resume_reading(self) -> None:
-        if self._state is BUSY:
-            self._reset_deadline(self._service.timeouts.body)
+        self._held = False
         self._transport.resume_reading()
+        if not self._paused:
+            self._await_client()
 
     # The exchange's downstream: see `Downstream`.
 
@@ -459,7 +505,7 @@ class ClientConnection(asyncio.Protocol):
         body = self.body
         return (
             not self.head.keep_alive
-            or self._service.draining
+            or self._listener.draining
             or (body is not None and not body.complete)
         )
 
@@ -494,6 +540,8 @@ class ClientConnection(asyncio.Protocol):
         if not out:
             return
         self._out = []
+        if self._state is CLOSED:
+            return
         if len(out) == 1:
             self._write(out[0])
         elif sum(map(len, out)) < _JOINED:
@@ -562,7 +610,8 @@ class ClientConnection(asyncio.Protocol):
             return
         self.body = self._reader = None
         self._state = READY
-        self.deadline = now + self._service.timeouts.idle
+        if not self._paused:
+            self.deadline = now + self._service.timeouts.idle
         if not self._taking and (self._pending or self._eof):
             self._take_pending()
 
@@ -640,19 +689,21 @@ class ClientConnection(asyncio.Protocol):
             return
         self._outbox.flush()
         self._state = LINGERING
-        self._reset_deadline(LINGER)
+        self._await_client()
         self._transport.write_eof()
         self._transport.resume_reading()
 
     def _close(self) -> None:
         self._outbox.flush()
         self._state = CLOSED
+        self._await_client()
         self._transport.close()
 
     def abort(self) -> None:
         """Closes at once."""
         self._state = CLOSED
         self._transport.abort()
+        self._cancel()
 
     # A tunnel: see `Tunnel`.
 
@@ -667,7 +718,7 @@ class ClientConnection(asyncio.Protocol):
             b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
             % (head.line, head.forwardable, upgrade)
         )
-        self._reset_deadline(self._service.timeouts.tunnel)
+        self._await_client()
         return self
 
     def tunnel_begun(self) -> None:
@@ -682,7 +733,8 @@ class ClientConnection(asyncio.Protocol):
             other.tunnel_end()
 
     def tunnel_data(self, data: bytes) -> None:
-        self._reset_deadline(self._service.timeouts.tunnel)
+        if not self._paused:
+            self._await_client()
         self._sent += len(data)
         self._send(data)
 
@@ -695,6 +747,19 @@ class ClientConnection(asyncio.Protocol):
     def tunnel_lost(self) -> None:
         self._tunnel = None
         self._close()
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """How many bytes the kernel has that the other end has not acknowledged; 0 if it can't say."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return 0
+    count = bytearray(4)
+    try:
+        ioctl(sock.fileno(), TIOCOUTQ, count)
+    except OSError:
+        return 0
+    return int.from_bytes(count, byteorder)
 
 
 def _edited(head: ResponseHead, edits: HeaderEdits) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from l7proxy.server.connection import LINGER, ClientConnection
+from l7proxy.server.connection import ClientConnection
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from l7proxy.server.service import Service
 
 BACKLOG = 4096
+_FOR_EVER = 86400.0
 
 
 class Listener:
@@ -23,6 +24,8 @@ class Listener:
         self.loop = loop
         self.service = service
         self.connections: set[ClientConnection] = set()
+        self.draining = False
+        """Whether each response is its connection's last."""
         self._servers: list[asyncio.Server] = []
         self._idle: asyncio.Event | None = None
 
@@ -37,8 +40,8 @@ class Listener:
                 backlog=BACKLOG,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else self.service.timeouts.head,
-                # A client that is gone never says that it has heard of the end.
-                ssl_shutdown_timeout=None if tls is None else LINGER,
+                # Until then at most; the connection sees to clients that take nothing.
+                ssl_shutdown_timeout=None if tls is None else _FOR_EVER,
             )
         self._servers.append(server)
 
@@ -58,7 +61,7 @@ class Listener:
 
     async def drain(self, timeout: float) -> None:
         """Accepts nothing more, and waits for what is in flight for at most `timeout` seconds."""
-        self.service.draining = True
+        self.draining = True
         for server in self._servers:
             server.close()
         self._idle = asyncio.Event()

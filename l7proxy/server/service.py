@@ -74,7 +74,6 @@ class Service:
             (pool.http.replay_limit for pool in config.backend_pools.values()), default=0
         )
         self.access_log = access_log
-        self.draining = False
         upstreams: dict[str, Upstream] = {}
         for name, pool in self.proxy.pools.items():
             if pool.config.upstream == "http":

@@ -39,6 +39,8 @@ class Carrier:
         self.deliver = deliver
         self._crashed = crashed
         self._carry = self.carry
+        self._carrying = False
+        """Whether what came up is being taken on just now."""
 
     def open(
         self,
@@ -74,15 +76,25 @@ class Carrier:
             self.carry_ready(now)
 
     def carry_ready(self, now: float) -> None:
-        """Takes on what came up by itself: a deadline, a place became free, a check is due."""
-        ready = self.proxy.ready
-        while ready:
-            self._take_on(ready.popitem(last=False)[0], now)
-        probes = self.proxy.probes
-        while probes:
-            probe = probes.popleft()
-            if not probe.over:
-                self.upstreams[probe.pool.name].probe(probe, now)
+        """Takes on what came up by itself: a deadline, a place became free, a check is due.
+
+        What comes up meanwhile has its turn after that. Were it taken on within, every answer
+        whose client has another request waiting would go one level deeper.
+        """
+        if self._carrying:
+            return
+        self._carrying = True
+        ready, probes = self.proxy.ready, self.proxy.probes
+        try:
+            while ready or probes:
+                while ready:
+                    self._take_on(ready.popitem(last=False)[0], now)
+                if probes:
+                    probe = probes.popleft()
+                    if not probe.over:
+                        self.upstreams[probe.pool.name].probe(probe, now)
+        finally:
+            self._carrying = False
 
     def cancel(self, exchange: Exchange, now: float) -> None:
         """The client is gone: ends the exchange, and starts whoever gets the place it held."""
@@ -111,8 +123,12 @@ class Carrier:
         if request is None:
             exchange.mirror.miss_copy(now)
             return
-        copy = exchange.copy_for(exchange.mirror, request, now)
+        copy = exchange.copy_with(request, now)
         copy.carry = self._carry
+        try:
+            copy.seek(exchange.mirror, now)
+        except Exception as error:
+            self._give_up(copy, error, now)
         self._carry(copy, now)
 
     def _take_on(self, exchange: Exchange, now: float) -> None:

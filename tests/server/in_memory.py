@@ -137,6 +137,9 @@ class Wire:
 
     resume_reading = pause_reading
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def get_extra_info(self, name: str) -> Any:
         return (CLIENT, 1) if name == "peername" else None
 

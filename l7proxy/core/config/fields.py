@@ -15,7 +15,8 @@ END = r"$(?!\n)"
 
 HEADER_NAME = Text(pattern=f"^{TOKEN}{END}", meaning="a header's name")
 HEADER_VALUE = Text(
-    pattern=rf"^[^\x00-\x08\x0a-\x1f\x7f]*{END}", meaning="a header's value, on one line"
+    pattern=rf"^[\t -~\x80-\xff]*{END}",
+    meaning="a header's value, on one line and in Latin-1",
 )
 HEADER_LINES = MapOf(Either(HEADER_VALUE, ListOf(HEADER_VALUE)), keys=HEADER_NAME)
 

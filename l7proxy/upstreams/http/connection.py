@@ -125,9 +125,12 @@ class BackendConnection(asyncio.Protocol):
         if body is None:
             self._outbox.put(self._write, head)
             return
+        self._body = body
         self._write(b"".join((head, *body.attach(self))))
         exchange.repeatable = body.repeatable
-        self._body = body
+        if body.complete and not exchange.has_deadline:
+            # The rest of it came while the connection was being made.
+            exchange.under_way(now)
 
     def stalled(self) -> None:
         """The body has not moved for too long."""
@@ -140,9 +143,13 @@ class BackendConnection(asyncio.Protocol):
         self._transport.abort()
 
     def close(self) -> None:
-        """Closes an idle connection."""
+        """Closes a connection that nothing is under way on."""
         self._state = CLOSED
-        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            # What is left of a request that was answered early: nobody need wait for it to go.
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     # The request's body: see `RequestBody`.
 
@@ -152,8 +159,8 @@ class BackendConnection(asyncio.Protocol):
 
     def body_end(self) -> None:
         exchange = self._exchange
-        self.stalled_since = NEVER
         if exchange is not None and self._state is WAITING:
+            self.stalled_since = NEVER
             exchange.under_way(self._time())
 
     def pause_writing(self) -> None:
@@ -167,7 +174,8 @@ class BackendConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._body is not None:
             self._body.resume()
-            self.stalled_since = NEVER
+            if self._state is WAITING:
+                self.stalled_since = NEVER
         elif self._state is TUNNEL:
             assert self._tunnel is not None
             self._tunnel.resume_reading()
@@ -360,7 +368,11 @@ class BackendConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._pool.lost(self)
-        self._ended()
+        if error is not None and self._state is READING:
+            # Not even a body that lasts until the connection closes has ended by that.
+            self._fail(RESET.because(str(error)))
+        else:
+            self._ended()
 
     def _ended(self) -> None:
         """The backend will send no more."""

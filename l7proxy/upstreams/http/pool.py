@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.verdict import CONNECT_FAILED, TIMED_OUT
+from l7proxy.core.verdict import CONNECT_FAILED, CRASHED, TIMED_OUT
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
@@ -64,11 +64,16 @@ class ConnectionPools:
             for pool in there:
                 if pool not in wanted:
                     pool.retire()
-                    self._leaving.append(pool)
+                    self.leaves(pool)
             if kept:
                 self._pools[address] = kept
             else:
                 del self._pools[address]
+
+    def leaves(self, pool: ConnectionPool) -> None:
+        """Looks after a pool that is not wanted any more until it has finished what it has."""
+        if pool not in self._leaving:
+            self._leaving.append(pool)
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue by `now`; call it about once a second."""
@@ -98,6 +103,7 @@ class ConnectionPool:
         address: str,
         config: HttpConfig,
     ) -> None:
+        self._pools = pools
         self.loop = pools.loop
         self.time = pools.time
         self.outbox = pools.outbox
@@ -109,6 +115,7 @@ class ConnectionPool:
         self.connections: set[BackendConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._keep = config.max_idle if config.keep_alive else 0
+        self._retired = False
         host, port = split_address(address)
         self._tls: SSLContext | None = None
         self._trusts = _trusts(config)
@@ -146,10 +153,13 @@ class ConnectionPool:
                     # At once: what was found out about the socket holds only for now.
                     self.outbox.flush()
                 return
+            connection.close()
         self.connect(exchange, downstream)
 
     def connect(self, exchange: Exchange, downstream: Downstream) -> None:
         """Brings the exchange to a new connection."""
+        if self._retired:
+            self._pools.leaves(self)
         connecting = _Connecting(self, exchange, downstream)
         exchange.abandon = connecting.abandon
         self._go(connecting.run())
@@ -206,6 +216,7 @@ class ConnectionPool:
     def retire(self) -> None:
         """The backend is not wanted any more: whatever is idle or becomes so is closed."""
         self._keep = 0
+        self._retired = True
         for connection in self.idle:
             connection.close()
         self.idle.clear()
@@ -299,7 +310,14 @@ class _Connecting:
                 connection.idle_since = now
                 pool.give_back(connection)
         elif connection is not None:
-            connection.carry(exchange, self._downstream, now)
+            try:
+                connection.carry(exchange, self._downstream, now)
+            except Exception as error:
+                connection.abort()
+                exchange.unsendable(CRASHED, now)
+                exchange.carry(exchange, now)
+                # The loop writes down what went wrong.
+                raise error
         else:
             assert verdict is not None
             exchange.failed(verdict, now, sent=False)

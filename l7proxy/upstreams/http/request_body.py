@@ -77,6 +77,7 @@ class RequestBody:
         """The payload is complete."""
         self.trailers = trailers
         self.complete = True
+        self.resume()
         if self._sink is not None:
             if self.chunked:
                 self._sink.body_data((last_chunk(trailers),))

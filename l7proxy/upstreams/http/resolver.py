@@ -49,6 +49,8 @@ class Resolver:
             found = await self._loop.getaddrinfo(
                 self._host, self._port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
             )
+        except UnicodeError as error:
+            raise OSError(f"{self._host} is no name: {error}") from None
         except OSError:
             if not self._addresses:
                 raise

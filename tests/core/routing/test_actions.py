@@ -368,6 +368,11 @@ def test_a_path_that_is_there_for_other_methods_is_answered_405() -> None:
             "/response_headers/set/X",
             "on one line",
         ),
+        (
+            {"backend_pool": "a", "response_headers": {"set": {"X": "5 €"}}},
+            "/response_headers/set/X",
+            "in Latin-1",
+        ),
     ],
 )
 def test_a_route_that_makes_no_sense_is_refused(
