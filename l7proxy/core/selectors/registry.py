@@ -56,8 +56,8 @@ def _load(reference: str) -> type[Selector]:
     module_name, _, class_name = reference.partition(":")
     try:
         module = import_module(module_name)
-    except Exception as error:
-        # Importing runs the module, which is anybody's, and may raise anything.
+    except (Exception, SystemExit) as error:
+        # Importing runs the module, which is anybody's, and may raise anything or end the program.
         why = f"{type(error).__name__}: {error}"
         raise UnknownSelector(f'can\'t import selector "{reference}": {why}') from None
     found = getattr(module, class_name, None)

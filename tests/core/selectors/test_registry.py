@@ -61,6 +61,7 @@ def test_an_entry_point_gives_a_selector_a_name(
     ("..x:z", "can't import selector \"..x:z\": TypeError: "),
     ("broken_selector:X", "can't import selector \"broken_selector:X\": RuntimeError: not today"),
     ("unreadable_selector:X", "can't import selector \"unreadable_selector:X\": SyntaxError: "),
+    ("ending_selector:X", "can't import selector \"ending_selector:X\": SystemExit: 5"),
     ("tests.core.selectors.third_party:Oldest", 'third_party has no "Oldest"'),
     ("tests.core.selectors.third_party:NotASelector", "is not a subclass of l7proxy.core.Selector"),
     ("tests.core.selectors.third_party:OURS.x", "has no"),
@@ -70,6 +71,7 @@ def test_a_name_that_leads_to_no_selector_is_refused(
 ) -> None:
     (tmp_path / "broken_selector.py").write_text('raise RuntimeError("not today")\n')
     (tmp_path / "unreadable_selector.py").write_text("def\n")
+    (tmp_path / "ending_selector.py").write_text("import sys\nsys.exit(5)\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownSelector) as caught:
         find_selector(name)
