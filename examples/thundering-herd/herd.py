@@ -49,5 +49,10 @@ def figures() -> None:
     print(f"attempts per request: {attempts / (RATE * SECONDS):.2f}")
 
 
+PARTS = {"traffic": traffic, "figures": figures}
+
 if __name__ == "__main__":
-    {"traffic": traffic, "figures": figures}[sys.argv[1]]()
+    if len(sys.argv) != 2 or sys.argv[1] not in PARTS:
+        print("usage: python3 herd.py traffic|figures", file=sys.stderr)
+        sys.exit(2)
+    PARTS[sys.argv[1]]()
