@@ -28,6 +28,7 @@ VERSION = "1.0.0"
 IO_ERROR = 1
 MISMATCH = 1
 USAGE_ERROR = 2
+INTERRUPTED = 130
 LOG_LEVELS = ("warning", "error", "silent")
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
@@ -41,7 +42,8 @@ DEFAULT_CONFIGS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status.
 
-    0 is fine, 1 input or output that failed, 2 a mistake in the usage or the configuration.
+    0 is fine, 1 input or output that failed, 2 a mistake in the usage or the configuration, 130
+    an interrupt from the keyboard (128 and the signal's number, as shells have it).
     """
     _hold_closed_numbers()
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -59,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain_of(error)
         _give_up_stdout()
         return IO_ERROR
+    except KeyboardInterrupt:
+        _give_up_stdout()
+        return INTERRUPTED
 
 
 def _hold_closed_numbers() -> None:
@@ -319,7 +324,7 @@ def _explain(words: Sequence[str]) -> int:
         exchange = explain.explain(config, request, options.seed, read_secret)
     except ConfigError as error:
         return refuse_config(options.config or default_config_file(), error)
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    coloured = _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
     if options.json:
         _say(explain.as_json(exchange))
     else:
@@ -522,7 +527,7 @@ def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Co
         with traffic as lines:
             progress = None
             # Of what comes through a pipe nobody knows how much there will be.
-            if sys.stderr.isatty() and os.path.isfile(options.traffic):
+            if _is_terminal(sys.stderr) and os.path.isfile(options.traffic):
                 size = os.path.getsize(options.traffic)
                 progress = arguments.Progress(lines, size, sys.stderr.write)
             return run(lines, progress, config)
@@ -766,6 +771,11 @@ def _say(text: str) -> None:
             sys.stdout.write(text)
         except OSError as error:
             raise _named(error, "stdout") from None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits at the other end; a stream that is closed has none."""
+    return stream is not None and stream.isatty()
 
 
 def _say_nothing(line: str) -> None:

@@ -173,6 +173,32 @@ def test_a_signal_in_mid_stream_lets_it_finish_what_it_has_and_exit_with_0(numbe
         assert process.stderr.read() == b""
 
 
+DEFAULT = ROOT / "config" / "backends.json"
+
+
+@pytest.mark.parametrize("words", [
+    ["replay", "--config", DEFAULT], ["diff", "--against", DEFAULT], ["check"], ["--config"],
+    ["explain", "/", "--config"],
+], ids=lambda words: words[0])  # fmt: skip
+def test_an_interrupt_while_a_command_reads_is_130_and_no_traceback(
+    words: list[str | Path], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = subprocess.Popen(
+        [sys.executable, str(MAIN), *map(str, words), str(pipe)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A test run in the background ignores interrupts, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    # Opening the pipe takes until the command opens it, too.
+    with process, open(pipe, "wb"):
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
 def test_garbage_is_a_line_on_stderr_and_silent_makes_it_none() -> None:
     said = "hello\n" + GET
     assert run(said=said) == (0, REPLY % 1, "line 1: not a JSON object: 'hello'\n")

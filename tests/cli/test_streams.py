@@ -193,6 +193,10 @@ def test_closed_streams_are_no_traceback_for_commands_either() -> None:
     assert shell("$NODE check - <&-")[0] == 2
     assert shell("$NODE replay - <&-") == shell("$NODE replay - < /dev/null")
     assert shell("$NODE check - >&-", said='{"backends": ["a"]}') == (0, "", "")
+    for words in ("explain /api/x", "explain /api/x --json", "replay -"):
+        assert shell(f"$NODE {words} >&-") == (0, "", ""), words
+    status, out, err = shell("$NODE replay - 2>&-")
+    assert (status, out[:9], err) == (0, "1 request", "")
 
 
 def test_a_full_disk_is_one_line_and_status_1() -> None:
