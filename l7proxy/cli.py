@@ -120,7 +120,7 @@ def _node(words: Sequence[str]) -> int:
             config,
             Random(options.seed if options else 0),
             complain if level == "warning" else _say_nothing,
-            bug=_say_nothing if level == "silent" else complain,
+            bug=_say_nothing if level == "silent" else _complain_at_length,
             limit=limit,
             virtual_time=options is not None and options.virtual_time,
             secrets=read_secret,
@@ -328,7 +328,7 @@ def _explain(words: Sequence[str]) -> int:
     if options.json:
         _say(explain.as_json(exchange))
     else:
-        _say(explain.as_tree(exchange, explain.Paint(wanted=coloured)))
+        _print(explain.as_tree(exchange, explain.Paint(wanted=coloured)))
     return 0
 
 
@@ -758,14 +758,31 @@ def complain(line: str) -> None:
     """One line on stderr; a stderr that is closed or that nobody reads is no reason to stop."""
     if sys.stderr is None:
         return
+    if not line.isprintable():
+        from l7proxy.tools.printable import printable
+
+        line = printable(line)
     try:
         sys.stderr.write(line + "\n")
     except OSError:
         pass
 
 
+def _complain_at_length(text: str) -> None:
+    """Several lines on stderr."""
+    for line in text.split("\n"):
+        complain(line)
+
+
 def _say(text: str) -> None:
     """Prints, unless stdout is closed."""
+    from l7proxy.tools.printable import printable
+
+    _print("\n".join(map(printable, text.split("\n"))))
+
+
+def _print(text: str) -> None:
+    """Prints what is known to be printable, or is coloured."""
     if sys.stdout is not None:
         try:
             sys.stdout.write(text)

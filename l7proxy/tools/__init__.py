@@ -7,4 +7,5 @@
 - `diff`: what would another configuration, or was in reality, different?
 - `cases`: does it do what its golden conversations and cases say?
 - `arguments`: what the command line says of the traffic
+- `printable`: what is told with words of others in it
 """

@@ -9,6 +9,7 @@ from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.spec import child
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
+from l7proxy.tools.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def check(
         algorithm = algorithm_name(pool.algorithm)
         if algorithm != pool.algorithm:
             at = child(config.pool_pointer(pool_name), "algorithm")
-            say(f'{name}: {at}: note: "{pool.algorithm}" is another name for {algorithm}\n')
+            note = f'{at}: note: "{pool.algorithm}" is another name for {algorithm}'
+            say(printable(f"{name}: {note}") + "\n")
     warnings = [*no_routes(config), *unreachable_routes(proxy), *unused_pools(config)]
     for at, warning in warnings:
         complain(f"{name}: {at}: {'' if strict else 'warning: '}{warning}")

@@ -10,6 +10,7 @@ from l7proxy.core.proxy import Proxy
 from l7proxy.core.trace import Traced
 from l7proxy.tools.formats.har import split_url
 from l7proxy.tools.formats.line import BadLine
+from l7proxy.tools.printable import printable, printable_value
 from l7proxy.upstreams.carrier import Carrier
 from l7proxy.upstreams.simulated import Simulated
 
@@ -115,10 +116,10 @@ def as_tree(exchange: Exchange, paint: Paint) -> str:
     why = "" if exchange.verdict is None else f": {exchange.verdict.text}"
     colour = BAD if status >= 400 else GOOD
     lines = [
-        paint(f"{request.method} {request.target}", BOLD),
-        paint(f"{status}{backend}{why}", colour),
+        paint(printable(f"{request.method} {request.target}"), BOLD),
+        paint(printable(f"{status}{backend}{why}"), colour),
     ]
-    branches = list(_branches(exchange.decision, paint))
+    branches = list(_branches(printable_value(exchange.decision), paint))
     for place, (title, leaves) in enumerate(branches):
         last = place == len(branches) - 1
         lines.append(f"{'└─' if last else '├─'} {title}")

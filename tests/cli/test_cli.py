@@ -78,6 +78,14 @@ def test_the_log_level_says_what_is_on_stderr(
     assert capsys.readouterr() == ("", err)
 
 
+def test_what_is_logged_of_a_message_is_one_line_without_control_characters(
+    ran: Ran, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main([])
+    ran.node._log("s-1\x1b[2J\nis down")
+    assert capsys.readouterr().err == "s-1\\x1b[2J\\nis down\n"
+
+
 @pytest.mark.parametrize(("level", "said"), [
     ("warning", ["line 1: not a JSON object", "ZeroDivisionError: a bug"]),
     ("error", ["ZeroDivisionError: a bug"]),

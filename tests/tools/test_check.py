@@ -92,6 +92,19 @@ def test_a_configuration_that_answers_nothing_is_warned_of(
     assert found == (0, ["fine (0 pools, 0 routes)"], [])
 
 
+def test_every_problem_is_one_line_whatever_is_written_in_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pools = {"\x1b[2J\n": {"backends": ["a"], "algorithm": "rr"}}
+    status, out, err = check(tmp_path, capsys, backend_pools=pools, routes=[], default="\r\x9b")
+    assert (status, out, err) == (2, [], ['/default: no pool named "\\r\\x9b"'])
+    status, out, err = check(tmp_path, capsys, backend_pools=pools, routes=[])
+    assert err == ["/backend_pools/\\x1b[2J\\n: warning: no route leads to this pool",
+                   "/routes: warning: there is nothing here that takes a request: "
+                   "every one is answered 404"][::-1]  # fmt: skip
+    assert out[0].startswith("/backend_pools/\\x1b[2J\\n/algorithm: note: ")
+
+
 def test_problems_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = check(tmp_path, capsys, backend_pools=POOLS, default="c")
     assert (status, out, err) == (2, [], ['/default: no pool named "c"'])

@@ -98,6 +98,21 @@ def test_colours_are_for_terminals() -> None:
     assert "\x1b" not in tree("/api/x")
 
 
+def test_names_and_paths_reach_the_terminal_without_their_control_characters() -> None:
+    config = {
+        "backend_pools": {"p\n": {"backends": [{"address": "a:80", "name": "\x1b[2Ja"}]}},
+        "routes": [{"path": "/", "backend_pool": "p\n", "name": "\rhome"},
+                   {"path": "/x", "backend_pool": "p\n", "name": "\u202e"}],
+    }  # fmt: skip
+    shown = tree("/", config=config)
+    assert shown == tree("/", config=config, colour=True).replace("\x1b[0m", "").replace(
+        "\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[32m", "")  # fmt: skip
+    assert all(line.isprintable() for line in shown.splitlines())
+    for text in ("200 from \\x1b[2Ja", "\\rhome", "\\u202e", "pool     p\\n, "):
+        assert text in shown
+    assert tree("/\x1b[2J").startswith("GET /\\x1b[2J\n400: ")
+
+
 def test_a_request_is_put_together_as_curl_does_it() -> None:
     request = explain.request_from(
         ["http://example.com:8080/a?b=c"],

@@ -306,6 +306,24 @@ def test_as_json_the_report_is_for_machines(tmp_path: Path) -> None:
     assert done.err.endswith("  ...\n") and done.err.count("\n") == 7
 
 
+def test_a_line_that_is_skipped_and_names_that_are_reported_do_nothing_to_a_terminal(
+    tmp_path: Path,
+) -> None:
+    log, config = tmp_path / "access.log", tmp_path / "config.json"
+    log.write_text(LOG.read_text() + "\x1b]0;title\x07\n")
+    config.write_text('{"backend_pools": {"\\u001b[2J": {"backends": ["a"]}}, '
+                      '"routes": [], "default": "\\u001b[2J"}')  # fmt: skip
+    done = run("replay", "--config", config, log)
+    assert done.status == 0
+    assert done.err.splitlines() == [
+        "1 line was skipped",
+        "  line 301: not a line of a combined access log: \\x1b]0;title\\x07",
+    ]
+    assert "pool \\x1b[2J: round-robin" in done.out and "\x1b" not in done.out
+    done = run("replay", "--strict", "--config", config, log)
+    assert done.err.endswith(": \\x1b]0;title\\x07\n") and done.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(("words", "complaint"), [
     (["--strict", "--format", "haproxy", str(LOG)], "line 1: not a line of HAProxy"),
     (["/nowhere.log"], "/nowhere.log: No such file"),

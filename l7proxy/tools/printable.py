@@ -1,0 +1,26 @@
+"""Texts of others on a terminal: nothing in them may move its cursor or make more lines."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def printable(text: str) -> str:
+    r"""The text with an escape, such as `\x1b`, for each character that would not be seen."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def printable_value(value: Any) -> Any:
+    """A JSON value with every text in it made printable, keys included."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(key): printable_value(item) for key, item in value.items()}
+    return [printable_value(item) for item in value] if isinstance(value, list) else value
