@@ -158,6 +158,7 @@ class Pool:
             good.insert(0, partial(self._time, failed=False))
             bad.insert(0, partial(self._time, failed=True))
         self._began = hearers(watchers, "began")
+        self._released = hearers(watchers, "released")
         self._failed = told(bad)
         self._broke_off = told(hearers(watchers, "broke_off"))
         self.succeeded = told(good)
@@ -180,8 +181,9 @@ class Pool:
         """Goes on, before its own first request, with what is known of the backends that stay.
 
         They are those with the same name and address. Their counters go on, and so does what a
-        person said of them, and what each policy makes of them. Whoever is new starts slowly
-        where that is configured. The pool before this one has its requests, and tells how they go.
+        person said of them, what each policy makes of them, and the load that they have. Whoever is
+        new starts slowly where that is configured. The pool before this one has its requests, and
+        tells how they go.
         """
         from l7proxy.core.watcher import Relay
 
@@ -192,6 +194,7 @@ class Pool:
                 stays[old] = backend
                 backend.total, backend.failures = old.total, old.failures
                 backend.bars = old.bars & (DRAINING | MAINTENANCE)
+                self._take_over_load(backend, old)
         for policy in self._policies:
             for other in before._policies:
                 if type(other) is type(policy):
@@ -204,6 +207,14 @@ class Pool:
             if backend not in known:
                 self.warm_up(backend, now)
         before._hand_over(Relay(self, stays))
+
+    def _take_over_load(self, backend: Backend, old: Backend) -> None:
+        backend.in_flight = old.in_flight
+        if self._hears_load:
+            for _ in range(old.in_flight):
+                self.selector.opened(backend)
+        if _is_full(backend):
+            backend.bars |= FULL
 
     def _hand_over(self, relay: Relay) -> None:
         """Leaves it to another pool what is to be made of the backends."""
@@ -287,10 +298,12 @@ class Pool:
         if self._hears_load:
             self.selector.closed(backend)
         if backend.bars:
-            if backend.bars & FULL:
+            if backend.bars & FULL and not _is_full(backend):
                 self.lower_bar(backend, FULL, now)
             if backend.bars & REMOVED and not backend.in_flight:
                 self._forget(backend)
+        for released in self._released:
+            released(backend, now)
 
     def may_wait(self) -> bool:
         """Whether a request that found no place may wait for one: some backend is only busy.
@@ -502,6 +515,11 @@ class Pool:
         for watcher in self.watchers:
             shown.update(watcher.snapshot(backend))
         return shown
+
+
+def _is_full(backend: Backend) -> bool:
+    most = backend.config.max_connections
+    return most is not None and backend.in_flight >= most
 
 
 def _nobody_notices(backend: Backend, now: float) -> None:

@@ -46,6 +46,9 @@ class Watcher(Policy):
     def dropped(self, backend: Backend, began_at: float, now: float) -> None:
         """Nobody waits for the attempt any more: it says nothing about the backend."""
 
+    def released(self, backend: Backend, now: float) -> None:
+        """The attempt, whatever came of it, has given back the place that it had."""
+
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         """What the `status` message shows of this policy for the backend."""
         return {}
@@ -79,9 +82,16 @@ class Relay(Watcher):
     def began(self, backend: Backend, now: float) -> None:
         known = self._stays.get(backend)
         if known is not None:
-            known.total += 1
-            for watcher in self._pool.watchers:
-                watcher.began(known, now)
+            self._pool.acquire(known, now)
+            # The place is taken, but the request is another pool's.
+            self._pool.active -= 1
+
+    def released(self, backend: Backend, now: float) -> None:
+        known = self._stays.get(backend)
+        if known is not None:
+            self._have_the_shell_look(now)
+            self._pool.active += 1
+            self._pool.release(known, now)
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
         self._tell(self._pool.succeeded, backend, began_at, now)
@@ -101,11 +111,13 @@ class Relay(Watcher):
     def _tell(self, event: Event, backend: Backend, began_at: float, now: float) -> None:
         known = self._stays.get(backend)
         if known is not None:
-            if self._pool.queue:
-                # Whoever gets a place by that is on the other proxy's hands, whose shell takes no
-                # part in this.
-                self._pool.timers.schedule(now, _wake)
+            self._have_the_shell_look(now)
             event(known, began_at, now)
+
+    def _have_the_shell_look(self, now: float) -> None:
+        """Whoever gets a place is on the other proxy's hands, whose shell takes no part in this."""
+        if self._pool.queue:
+            self._pool.timers.schedule(now, _wake)
 
 
 def _wake(now: float) -> None:

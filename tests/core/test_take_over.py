@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.backend import FULL
 from l7proxy.core.exchange import ATTEMPTING, WAITING
 from l7proxy.core.pool import Pool
 from l7proxy.core.verdict import RESET
@@ -347,12 +346,53 @@ def test_whoever_gets_a_place_by_what_was_in_flight_is_seen_by_its_own_shell() -
     story.proxy.timers.advance(2.0)
     both = [story.begin(2.0), story.begin(2.0)]
     story.reload(2.5)
-    again, waiting = story.begin(2.5), story.begin(2.5)
-    assert (again.state, waiting.state) == (ATTEMPTING, WAITING)
+    waiting = story.begin(2.5)
+    assert waiting.state is WAITING
     (probe,) = (exchange for exchange in both if exchange.backend is second.backend)
     probe.answered(GOOD, 3.0)
     assert waiting.state is ATTEMPTING
     assert story.proxy.timers.next_deadline() == 3.0
+
+
+def test_what_was_in_flight_keeps_its_place_for_as_long_as_it_takes() -> None:
+    story = Succession({"address": "a:1", "max_connections": 1})
+    old = story.begin(0.0)
+    for now in (1.0, 2.0):
+        story.reload(now)
+        assert story.pool.backends[0].in_flight == 1
+    new = story.begin(2.0)
+    assert new.state is WAITING
+    assert story.pool.requests == 1
+    old.answered(GOOD, 3.0)
+    assert new.state is ATTEMPTING
+    assert story.proxy.timers.next_deadline() == 3.0
+    assert (story.pool.requests, story.pool.backends[0].in_flight) == (1, 1)
+    new.answered(GOOD, 4.0)
+    assert (story.pool.requests, story.pool.backends[0].in_flight) == (0, 0)
+
+
+def test_who_allows_fewer_at_once_waits_for_what_is_too_much_to_end() -> None:
+    story = Succession("a:1")
+    first, second = story.begin(0.0), story.begin(0.0)
+    story.reload(1.0, backends=[{"address": "a:1", "max_connections": 1}])
+    new = story.begin(1.0)
+    first.answered(GOOD, 2.0)
+    assert new.state is WAITING
+    second.answered(GOOD, 3.0)
+    assert new.state is ATTEMPTING
+
+
+def test_a_selector_that_goes_by_load_knows_what_is_in_flight() -> None:
+    story = Succession("a:1", "b:1", algorithm="least-connections")
+    old = [story.begin(0.0) for _ in range(3)]
+    story.reload(1.0)
+    less, more = sorted(story.pool.backends, key=lambda backend: backend.in_flight)
+    assert (less.in_flight, more.in_flight) == (1, 2)
+    new = story.begin(1.0)
+    assert new.backend is less
+    for exchange in (*old, new):
+        exchange.answered(GOOD, 2.0)
+    assert [backend.in_flight for backend in story.pool.backends] == [0, 0]
 
 
 def test_that_there_is_panic_is_said_once() -> None:
@@ -402,7 +442,7 @@ class Attempts:
     """Attempts on a pool's backends, without requests; `reloads` says whether it is reloaded."""
 
     def __init__(self, *, reloads: bool) -> None:
-        self._story = Succession("a:1", "b:1", "c:1", **POLICIES)
+        self._story = Succession({"address": "a:1", "max_connections": 2}, "b:1", "c:1", **POLICIES)
         self._reloads = reloads
         self._open: list[tuple[Pool, Any, float]] = []
         self._now = 0.0
@@ -442,7 +482,7 @@ class Attempts:
     def looks(self) -> Any:
         story = self._story
         backends = [
-            (b.name, b.bars & ~FULL, b.eligible, b.weight, b.total, b.failures)
+            (b.name, b.bars, b.eligible, b.weight, b.total, b.failures, b.in_flight)
             for b in story.pool.backends
         ]
         more = [
