@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from l7proxy.tools.cases import Cases, Coverage, Golden
 
+_MARKER = "l7proxy(config=FILE or object, seed=N)"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("l7proxy", "tests of l7proxy configurations")
@@ -35,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--l7proxy-fail-under",
-        type=float,
+        type=_percentage,
         metavar="N",
         help="fail where less than N percent of the routes were reached",
     )
@@ -47,20 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "l7proxy(config=FILE or object, seed=N): what the l7proxy_node runs with"
-    )
+    config.addinivalue_line("markers", f"{_MARKER}: what the l7proxy_node runs with")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    name = file_path.name
     if not (_is_used(parent.config) or parent.session.isinitpath(file_path)):
         return None
-    if name.endswith(".in.jsonl"):
-        answers = Path(str(file_path).removesuffix(".in.jsonl") + ".out.jsonl")
-        if answers.exists() or parent.config.getoption("--l7proxy-golden-update"):
-            return ConversationFile.from_parent(parent, path=file_path)
-    elif name.endswith(".cases.jsonl"):
+    if file_path.name.endswith((".in.jsonl", ".cases.jsonl")):
         return ConversationFile.from_parent(parent, path=file_path)
     return None
 
@@ -74,6 +69,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if "l7proxy_node" in getattr(item, "fixturenames", ()):
         marker = item.get_closest_marker("l7proxy")
         said = {} if marker is None else marker.kwargs
+        if marker is not None and (marker.args or said.keys() - {"config", "seed"}):
+            pytest.fail(f"{_MARKER}, and nothing else: not {_as_written(marker)}", pytrace=False)
         folder = item.path.parent
         _talk(item.config).start(said.get("config"), said.get("seed", 0), folder)
 
@@ -199,7 +196,7 @@ class ConversationItem(pytest.Item):
             got = self._test.run(_make_node, coverage)
             if self.config.getoption("--l7proxy-golden-update"):
                 self._test.update(got)
-            found = self._test.differences(got)
+            found = self._test.differences(got, "--l7proxy-golden-update")
         if found:
             raise Different(found)
 
@@ -236,6 +233,17 @@ def _coverage(config: pytest.Config) -> Coverage:
 
         config.stash[_COVERAGE] = Coverage()
     return config.stash[_COVERAGE]
+
+
+def _as_written(marker: pytest.Mark) -> str:
+    said = [*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())]
+    return f"l7proxy({', '.join(said)})"
+
+
+def _percentage(text: str) -> float:
+    from l7proxy.tools.arguments import percentage
+
+    return percentage(text)
 
 
 def _is_too_little(config: pytest.Config) -> bool:

@@ -119,7 +119,10 @@ def test_a_broken_route_fails_with_a_diff_that_names_the_line(
 
 def test_golden_update_writes_what_is_answered_now(project: Path, run_pytest: Runs) -> None:
     (project / "new.in.jsonl").write_text(SAID.format("/new"))
-    assert "5 passed" in run_pytest(project)[1]
+    status, out = run_pytest(project)
+    assert (status, "1 failed, 5 passed" in out) == (1, True)
+    missing = project / "new.out.jsonl"
+    assert f"{missing}: there is no such file; --l7proxy-golden-update writes it\n" in out
     (project / "root.out.jsonl").write_text("")
     status, out = run_pytest(project, "--l7proxy-golden-update")
     assert (status, "6 passed" in out) == (0, True)
@@ -130,6 +133,8 @@ def test_golden_update_writes_what_is_answered_now(project: Path, run_pytest: Ru
 def test_too_few_routes_fail_the_run(project: Path, run_pytest: Runs) -> None:
     status, out = run_pytest(project, "root.in.jsonl", "--l7proxy-fail-under", "51")
     assert (status, "only 50 % of the routes were reached" in out) == (1, True)
+    status, out = run_pytest(project, "root.in.jsonl", "--l7proxy-fail-under", "150")
+    assert (status, "150 is not a percentage from 0 to 100" in out) == (4, True)
 
 
 def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(
@@ -205,6 +210,26 @@ def test_an_envelope_is_answered_with_one(l7proxy_node):
     assert l7proxy_node.send(sent)["dest"] == "me"
     assert l7proxy_node.send(type="status")["type"] == "status_ok"
 """
+
+
+MARKED = """
+import pytest
+
+
+@pytest.mark.l7proxy({})
+def test_one(l7proxy_node):
+    pass
+"""
+
+
+@pytest.mark.parametrize("said", ["confg='lb.json'", "'lb.json'", "'lb.json', seed=3"])
+def test_a_marker_that_says_something_unknown_is_refused(
+    project: Path, run_pytest: Runs, said: str
+) -> None:
+    (project / "test_routing.py").write_text(MARKED.format(said))
+    status, out = run_pytest(project, "test_routing.py")
+    assert (status, "1 error" in out) == (1, True), out
+    assert f"l7proxy(config=FILE or object, seed=N), and nothing else: not l7proxy({said})\n" in out
 
 
 def test_the_fixture_is_a_node_to_talk_to(project: Path, run_pytest: Runs) -> None:

@@ -1,4 +1,4 @@
-"""What `replay` and `diff` are told about the traffic, and how they read it."""
+"""What `replay` and `diff` are told about the traffic, how they read it; what a percentage is."""
 
 from __future__ import annotations
 
@@ -48,6 +48,19 @@ def add_traffic_arguments(parser: ArgumentParser) -> None:
         "--strict", action="store_true", help="stop at the first line that can't be read"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def percentage(text: str) -> float:
+    """The number that an option's text says; raises `ArgumentTypeError` if it is not 0 to 100."""
+    from argparse import ArgumentTypeError
+
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise ArgumentTypeError(f"{text} is not a percentage from 0 to 100")
+    return number
 
 
 def open_text(name: str) -> TextIO:

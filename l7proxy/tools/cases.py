@@ -50,6 +50,39 @@ if TYPE_CHECKING:
 IN, OUT, CONFIG, CASES = ".in.jsonl", ".out.jsonl", ".config.json", ".cases.jsonl"
 KEYS = ("request", "expect", "at", "name")
 """What a case may have."""
+REQUEST_KEYS = (
+    "type",
+    "method",
+    "path",
+    "headers",
+    "cookies",
+    "client_ip",
+    "body",
+    "body_encoding",
+    "simulate",
+    "explain",
+    "circuit_state",
+)
+"""What an `http_request` may have; a case's `msg_id` is its line."""
+REPLY_KEYS = (
+    "type",
+    "in_reply_to",
+    "status",
+    "headers",
+    "body",
+    "body_encoding",
+    "backend",
+    "rewritten_path",
+    "set_cookie",
+    "circuit_state",
+    "error",
+    "decision",
+    "code",
+    "text",
+    "route",
+    "pool",
+)
+"""What there may be to compare: of an `http_response`, of an `error`, and of the way there."""
 
 
 class BadCase(ValueError):
@@ -133,13 +166,23 @@ class Golden:
         out.append(node.abort(0.0))
         return b"".join(out)
 
-    def differences(self, got: bytes) -> str:
-        """Every line that is not as written down, with its place; empty where there is none."""
-        expected = _lines(_bytes_of(self.answers)) if self.answers.exists() else []
-        return difference(self.answers.name, expected, _lines(got))
+    def differences(self, got: bytes, update: str = "--golden-update") -> str:
+        """Every line that is not as written down, with its place; empty where there is none.
+
+        `update` is the option that has the answers written down.
+        """
+        if not self.answers.exists():
+            missing = f"{self.answers}: there is no such file; {update} writes it\n"
+            return missing + difference(self.answers.name, [], _lines(got))
+        return difference(self.answers.name, _lines(_bytes_of(self.answers)), _lines(got))
 
     def update(self, got: bytes) -> bool:
-        """Writes down what is answered now; whether that is something new."""
+        """Writes down what is answered now; whether that is something new.
+
+        Raises `BadCase` where that is nothing: then nothing in the conversation is a message.
+        """
+        if not got:
+            raise BadCase(f"{self.source}: nothing in it is answered")
         if self.answers.exists() and _bytes_of(self.answers) == got:
             return False
         self.answers.write_bytes(got)
@@ -219,9 +262,22 @@ def _what_is_wrong(case: Any) -> str | None:
     for key in ("request", "expect"):
         if not isinstance(case, dict) or not isinstance(case.get(key), dict):
             return f'a case needs an object "{key}"'
-    for key in case:
-        if key not in KEYS:
-            return f'unknown key "{key}"{suggestion(key, KEYS)}'
+    request, expect = case["request"], case["expect"]
+    unknown = _unknown(case, KEYS, "")
+    # What other messages may say, and what they are answered, is known to those who handle them.
+    if unknown is None and request.get("type", "http_request") == "http_request":
+        unknown = _unknown(request, REQUEST_KEYS, " in the request")
+        unknown = unknown or _unknown(expect, REPLY_KEYS, " in what is expected")
+    if unknown is None and not expect:
+        return '"expect" is empty: nothing would be compared'
+    return unknown
+
+
+def _unknown(value: dict[str, Any], known: tuple[str, ...], where: str) -> str | None:
+    """A text about the first key that is not known; None where all are."""
+    for key in value:
+        if key not in known:
+            return f'unknown key "{key}"{where}{suggestion(key, known)}'
     return None
 
 

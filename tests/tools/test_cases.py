@@ -101,9 +101,35 @@ def test_a_case_that_fails_is_named_with_its_line_and_what_differs(project: Path
     )
 
 
+def test_cases_may_send_other_messages_and_compare_what_those_are_answered(project: Path) -> None:
+    drain = {"type": "backend", "pool": "a", "backend": "a1", "set": {"state": "drain"}}
+    lines(
+        project / "drained.cases.jsonl",
+        {"request": drain, "expect": {"type": "backend_ok"}},
+        {"request": {"path": "/a"}, "expect": {"backend": "a2"}},
+    )
+    assert run_tests(project, project).out == "1 passed, 0 failed\n"
+
+
+def test_a_conversation_without_answers_fails_and_says_how_to_have_them_written(
+    project: Path,
+) -> None:
+    lines(project / "one.in.jsonl", asked("/b"))
+    (project / "two.in.jsonl").write_text("garbage\n")
+    done = run_tests(project, project)
+    assert (done.status, done.out[-19:]) == (1, "0 passed, 2 failed\n")
+    for name in ("one", "two"):
+        missing = project / f"{name}.out.jsonl"
+        assert f"\n{missing}: there is no such file; --golden-update writes it\n" in done.out
+    done = run_tests(project, project, "--golden-update")
+    assert done.status == 2
+    assert done.err.endswith(f"{project / 'two.in.jsonl'}: nothing in it is answered\n")
+    assert not (project / "two.out.jsonl").exists()
+
+
 def test_routes_that_no_case_reached_are_listed(project: Path) -> None:
-    lines(project / "a.cases.jsonl", {"request": {"path": "/b"}, "expect": {}},
-          {"request": {"path": "/none"}, "expect": {}})  # fmt: skip
+    lines(project / "a.cases.jsonl", {"request": {"path": "/b"}, "expect": {"status": 200}},
+          {"request": {"path": "/none"}, "expect": {"status": 404}})  # fmt: skip
     done = run_tests(project, project, "--route-coverage", "--fail-under", "50")
     assert done.status == 0
     assert "routes reached: 1 of 2 (50 %)\n" in done.out
@@ -143,7 +169,8 @@ def test_routes_for_the_same_path_are_told_apart_by_what_else_they_ask_for(proje
 def test_a_refused_message_fails_whatever_was_expected_of_the_reply(project: Path) -> None:
     file = project / "a.cases.jsonl"
     refused = {"path": "/b", "method": 3}
-    lines(file, {"request": refused, "expect": {}}, {"request": refused, "expect": {"code": 12}},
+    lines(file, {"request": refused, "expect": {"pool": None}},
+          {"request": refused, "expect": {"code": 12}},
           {"request": {"type": "http_response"}, "expect": {"status": None}})  # fmt: skip
     done = run_tests(project, file)
     assert done.status == 1
@@ -174,6 +201,18 @@ def test_where_there_is_no_test_is_a_mistake(project: Path) -> None:
     (
         '\n{"request": {}, "expect": {}, "expct": {}}',
         'bad.cases.jsonl:2: unknown key "expct"; did you mean "expect"?',
+    ),
+    (
+        '{"request": {"path": "/b", "metod": "PUT"}, "expect": {"status": 200}}',
+        'bad.cases.jsonl:1: unknown key "metod" in the request; did you mean "method"?',
+    ),
+    (
+        '{"request": {"path": "/b"}, "expect": {"statsu": null}}',
+        'bad.cases.jsonl:1: unknown key "statsu" in what is expected; did you mean "status"?',
+    ),
+    (
+        '{"request": {"path": "/b"}, "expect": {}}',
+        'bad.cases.jsonl:1: "expect" is empty: nothing would be compared',
     ),
     (b'{"request": {"path": "/\xff"}, "expect": {}}', "bad.cases.jsonl:1: not UTF-8"),
 ])  # fmt: skip
