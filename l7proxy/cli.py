@@ -340,6 +340,7 @@ def _replay(words: Sequence[str]) -> int:
     arguments.add_traffic_arguments(parser)
     parser.add_argument("--html", metavar="FILE", help="write the report as a web page, too")
     options = parser.parse_args(words)
+    _refuse_stdin_twice(parser, options.traffic, options.config)
 
     def run(lines: TextIO, progress: Progress | None, config: Config) -> int:
         import json
@@ -360,10 +361,14 @@ def _replay(words: Sequence[str]) -> int:
             secrets=read_secret,
             simulated=traffic.format != "envelopes",
         )
-        replay(traffic, player, progress)
+        played = replay(traffic, player, progress)
         if progress is not None:
             progress.clear()
         _complain_of_lines(traffic)
+        if not played and traffic.bad:
+            raise ValueError(
+                f'no line of it is of the format "{traffic.format}"; --format says which it is in'
+            )
         made = report(tally, traffic, player.refused)
         _say(json.dumps(made, indent=2) + "\n" if options.json else as_text(made))
         if options.html is not None:
@@ -395,6 +400,7 @@ def _diff(words: Sequence[str]) -> int:
         help="what may change: a number of requests, a share (1%%), or a field such as backend",
     )
     options = parser.parse_args(words)
+    _refuse_stdin_twice(parser, options.traffic, options.config, options.against, options.answers)
     from l7proxy.tools import diff
 
     try:
@@ -437,12 +443,18 @@ def _diff(words: Sequence[str]) -> int:
             if answers is None:
                 return USAGE_ERROR
             with answers:
-                players.append(diff.Answers(answers, comparison))
+                answered = diff.Answers(answers, comparison)
+                players.append(answered)
                 diff.compare(traffic, players, progress)
+            if not answered.read:
+                complain(f"l7proxy: {_shown(options.answers)}: there is no answer of a node in it")
+                return USAGE_ERROR
         comparison.finish()
         if progress is not None:
             progress.clear()
         _complain_of_lines(traffic)
+        if not comparison.compared:
+            raise ValueError("there is no request in it, so nothing was compared")
         made = diff.as_json(comparison)
         _say(json.dumps(made, indent=2) + "\n" if options.json else diff.as_text(comparison))
         return 0 if allowance.covers(comparison) else MISMATCH
@@ -452,6 +464,8 @@ def _diff(words: Sequence[str]) -> int:
 
 def _test(words: Sequence[str]) -> int:
     """`l7proxy test PATH...`: golden conversations and cases, and which routes they reach."""
+    from l7proxy.tools.arguments import percentage
+
     parser = _parser(
         "test", "Run golden conversations (*.in.jsonl) and cases; exit status 1 where any fails."
     )
@@ -466,7 +480,7 @@ def _test(words: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--fail-under",
-        type=float,
+        type=percentage,
         default=0.0,
         metavar="N",
         help="exit status 1 where less than N percent of the routes were reached",
@@ -510,6 +524,11 @@ def _test(words: Sequence[str]) -> int:
 def default_config_file() -> str:
     """Where the configuration is that is used if none is named."""
     return next(filter(os.path.exists, DEFAULT_CONFIGS), DEFAULT_CONFIGS[0])
+
+
+def _refuse_stdin_twice(parser: ArgumentParser, *names: str | None) -> None:
+    if names.count("-") > 1:
+        parser.error("stdin can be read once: only one of the files can be -")
 
 
 def _with_traffic(options: Namespace, run: Callable[[TextIO, Progress | None, Config], int]) -> int:

@@ -145,6 +145,8 @@ class Answers:
         self._waiting: dict[tuple[str, Any], deque[int]] = {}
         self._early: dict[tuple[str, Any], deque[Outcome]] = {}
         self.refused = 0
+        self.read = 0
+        """How many answers there were."""
 
     def play(self, envelope: Mapping[str, Any], number: int) -> None:
         """Reads one more answer for each request that is played."""
@@ -173,6 +175,7 @@ class Answers:
             body = value["body"]
             if body.get("type") != "http_response":
                 continue
+            self.read += 1
             key = (str(value.get("dest")), body.get("in_reply_to"))
             found: Outcome = {"backend": body.get("backend"), "status": body.get("status")}
             waiting = self._waiting.get(key)
@@ -187,7 +190,7 @@ class Answers:
 
 
 class Allowance:
-    """What may change: a number of requests, a share ("1%"), or certain fields at all."""
+    """What may change: a number of requests, a share (up to 100%), or certain fields at all."""
 
     def __init__(self, said: Iterable[str]) -> None:
         """Raises ValueError where something is neither."""
@@ -203,7 +206,7 @@ class Allowance:
                 number = float(text[:-1]) / 100 if is_share else int(text)
             except ValueError:
                 number = -1
-            if not 0 <= number < inf:
+            if not 0 <= number < inf or (is_share and number > 1):
                 fields = ", ".join(FIELDS)
                 raise ValueError(f'"{text}" is not a number, a share or one of {fields}')
             if is_share:

@@ -36,17 +36,19 @@ def replay(
     traffic: Iterable[tuple[int, Envelope]],
     player: Player,
     progress: Callable[[int], None] | None = None,
-) -> None:
-    """Plays all of the traffic, and what is in flight then to its end.
+) -> int:
+    """Plays all of the traffic, and what is in flight then to its end; how many envelopes it was.
 
     `progress(number)` is told now and then how many envelopes have been played.
     """
     play = player.play
+    count = 0
     for count, (number, envelope) in enumerate(traffic, 1):
         play(envelope, number)
         if progress is not None and not count & 0x3FF:
             progress(count)
     player.end()
+    return count
 
 
 def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:

@@ -117,6 +117,14 @@ def test_a_bug_is_an_error_and_what_is_wrong_with_a_message_is_a_warning(
     (["--drain-timeout", "x"], "argument --drain-timeout: x is not a number of seconds"),
     (["chekc", "a.json"], 'no command "chekc"; did you mean "check"?'),
     (["a.json"], 'no command "a.json"'),
+    (["test", ".", "--fail-under", "150"],
+     "argument --fail-under: 150 is not a percentage from 0 to 100"),
+    (["test", ".", "--fail-under", "all"],
+     "argument --fail-under: all is not a percentage from 0 to 100"),
+    (["replay", "-", "--config", "-"], "stdin can be read once: only one of the files can be -"),
+    (["diff", "--against", "-", "-"], "stdin can be read once: only one of the files can be -"),
+    (["diff", "--answers", "-", "a", "--config", "-"],
+     "stdin can be read once: only one of the files can be -"),
     (["explain"], "the following arguments are required: [METHOD] URL"),
 ])  # fmt: skip
 def test_a_mistake_in_the_usage_is_said_in_words(
@@ -130,7 +138,9 @@ def test_a_mistake_in_the_usage_is_said_in_words(
     assert said[-1].partition(": error: ")[2] == complaint
 
 
-@pytest.mark.parametrize("word", ["--allow=x%", "--allow=\u00b2", "--allow=-1", "--allow=nan%"])
+@pytest.mark.parametrize(
+    "word", ["--allow=x%", "--allow=\u00b2", "--allow=-1", "--allow=nan%", "--allow=101%"]
+)
 def test_what_may_change_is_a_number_a_share_or_a_field(
     capsys: pytest.CaptureFixture[str], word: str
 ) -> None:

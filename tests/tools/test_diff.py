@@ -215,6 +215,23 @@ def test_recording_and_replaying_with_the_command_gives_an_empty_diff(tmp_path: 
     assert other.status == 1
 
 
+def test_where_nothing_was_compared_nothing_is_fine(tmp_path: Path) -> None:
+    traffic, answers = tmp_path / "traffic.jsonl", tmp_path / "answers.jsonl"
+    config = ROOT / "config" / "backends.json"
+    nothing = f"l7proxy: {traffic}: there is no request in it, so nothing was compared\n"
+    for text in ("", "garbage\n", '{"src": "c", "body": {"type": "http_request"}}\n'):
+        traffic.write_text(text)
+        done = run("diff", "--against", config, "--format", "envelopes", traffic)
+        assert (done.status, done.out) == (2, "")
+        assert done.err.endswith(nothing)
+    traffic.write_text(json.dumps(request("/api", msg_id=1)) + "\n")
+    for text in ("", "garbage\n", traffic.read_text()):
+        answers.write_text(text)
+        done = run("diff", "--answers", answers, traffic, "--allow", "100%")
+        assert (done.status, done.out) == (2, "")
+        assert done.err == f"l7proxy: {answers}: there is no answer of a node in it\n"
+
+
 def test_the_command_s_exit_status_says_whether_anything_changes(tmp_path: Path) -> None:
     one, two = tmp_path / "a.json", tmp_path / "b.json"
     one.write_text(json.dumps(A))

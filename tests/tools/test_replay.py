@@ -306,6 +306,18 @@ def test_as_json_the_report_is_for_machines(tmp_path: Path) -> None:
     assert done.err.endswith("  ...\n") and done.err.count("\n") == 7
 
 
+def test_a_replay_of_lines_none_of_which_can_be_read_is_no_report(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("garbage\n")
+    done = run("replay", "--format", "combined", log)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.splitlines()[-1] == (
+        f'l7proxy: {log}: no line of it is of the format "combined"; --format says which it is in'
+    )
+    log.write_text("")
+    assert run("replay", "--format", "combined", log).status == 0
+
+
 def test_a_line_that_is_skipped_and_names_that_are_reported_do_nothing_to_a_terminal(
     tmp_path: Path,
 ) -> None:
