@@ -92,6 +92,14 @@ def test_a_configuration_that_answers_nothing_is_warned_of(
     assert found == (0, ["fine (0 pools, 0 routes)"], [])
 
 
+def test_a_selector_that_does_not_pick_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = check(tmp_path, capsys, backends=["a:1"], algorithm="l7proxy.core:Selector")
+    problem = '/algorithm: "l7proxy.core:Selector" has no method "pick" of its own'
+    assert found == (2, [], [problem])
+
+
 def test_every_problem_is_one_line_whatever_is_written_in_the_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,7 +35,8 @@ class UnknownSelector(ValueError):
 def find_selector(name: str) -> type[Selector]:
     """The class for a built-in name or alias, a `module:Class`, or the name of an entry point.
 
-    Raises `UnknownSelector` where there is none, or where what is named is not a `Selector`.
+    Raises `UnknownSelector` where there is none, or where what is named is not a `Selector` that
+    picks.
     """
     built_in = BUILT_IN.get(algorithm_name(name))
     if built_in is not None:
@@ -56,13 +57,29 @@ def _load(reference: str) -> type[Selector]:
     module_name, _, class_name = reference.partition(":")
     try:
         module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = f'there is no module "{error.name}"'
+        if error.name != module_name:
+            missing += ", which it needs,"
+        raise UnknownSelector(
+            f'can\'t import selector "{reference}": {missing} beside main.py, '
+            "in a directory of PYTHONPATH, or among what is installed"
+        ) from None
     except (Exception, SystemExit) as error:
         # Importing runs the module, which is anybody's, and may raise anything or end the program.
         why = f"{type(error).__name__}: {error}"
         raise UnknownSelector(f'can\'t import selector "{reference}": {why}') from None
     found = getattr(module, class_name, None)
     if found is None:
-        raise UnknownSelector(f'module {module_name} has no "{class_name}"')
-    if not (isinstance(found, type) and issubclass(found, Selector)):
+        near = suggestion(class_name, [name for name, it in vars(module).items() if _is_one(it)])
+        raise UnknownSelector(f'module {module_name} has no "{class_name}"{near}')
+    if not _is_one(found):
         raise UnknownSelector(f'"{reference}" is not a subclass of l7proxy.core.Selector')
-    return found
+    if found.pick is Selector.pick:
+        raise UnknownSelector(f'"{reference}" has no method "pick" of its own')
+    selector: type[Selector] = found
+    return selector
+
+
+def _is_one(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Selector)

@@ -56,13 +56,28 @@ def test_an_entry_point_gives_a_selector_a_name(
 
 @pytest.mark.parametrize(("name", "complaint"), [
     ("rund-robin", 'no selector named "rund-robin"; did you mean "round-robin"?'),
-    ("no_such_module:X", "can't import selector \"no_such_module:X\": ModuleNotFoundError: No"),
+    (
+        "no_such_module:X",
+        "can't import selector \"no_such_module:X\": there is no module \"no_such_module\""
+        " beside main.py, in a directory of PYTHONPATH, or among what is installed",
+    ),
+    (
+        "needing_selector:X",
+        "can't import selector \"needing_selector:X\": there is no module \"no_such_module\","
+        " which it needs, beside main.py,",
+    ),
     (":X", "can't import selector \":X\": ValueError: Empty module name"),
     ("..x:z", "can't import selector \"..x:z\": TypeError: "),
     ("broken_selector:X", "can't import selector \"broken_selector:X\": RuntimeError: not today"),
     ("unreadable_selector:X", "can't import selector \"unreadable_selector:X\": SyntaxError: "),
     ("ending_selector:X", "can't import selector \"ending_selector:X\": SystemExit: 5"),
     ("tests.core.selectors.third_party:Oldest", 'third_party has no "Oldest"'),
+    (
+        "tests.core.selectors.third_party:Newst",
+        'third_party has no "Newst"; did you mean "Newest"?',
+    ),
+    ("idle_selector:Idle", '"idle_selector:Idle" has no method "pick" of its own'),
+    ("l7proxy.core:Selector", '"l7proxy.core:Selector" has no method "pick" of its own'),
     ("tests.core.selectors.third_party:NotASelector", "is not a subclass of l7proxy.core.Selector"),
     ("tests.core.selectors.third_party:OURS.x", "has no"),
 ])  # fmt: skip
@@ -71,6 +86,10 @@ def test_a_name_that_leads_to_no_selector_is_refused(
 ) -> None:
     (tmp_path / "broken_selector.py").write_text('raise RuntimeError("not today")\n')
     (tmp_path / "unreadable_selector.py").write_text("def\n")
+    (tmp_path / "needing_selector.py").write_text("import no_such_module\n")
+    (tmp_path / "idle_selector.py").write_text(
+        "from l7proxy.core import Selector\nclass Idle(Selector):\n    turn = None\n"
+    )
     (tmp_path / "ending_selector.py").write_text("import sys\nsys.exit(5)\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownSelector) as caught:
