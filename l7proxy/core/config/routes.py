@@ -35,8 +35,11 @@ ACTIONS = ("backend_pool", "split", "redirect", "respond")
 PATHS = ("path", "path_pattern", "path_regex")
 """A route has at most one of these."""
 
-REQUEST_FIELDS = ("host", "path", "query", "target")
-"""What a template may name, beside the groups of a regular expression."""
+HOST_FIELDS = ("host", "authority")
+"""What a template for a Host header may name, beside the groups of a regular expression."""
+
+REQUEST_FIELDS = (*HOST_FIELDS, "path", "query", "target")
+"""What a template for a URI may name, beside the groups of a regular expression."""
 
 FRAMING = frozenset(("connection", "content-length", "transfer-encoding", "upgrade", "te"))
 """Headers that say how a message is cut from its connection, which is not a route's business."""
@@ -163,7 +166,10 @@ class RewriteConfig(Record):
         default=None,
     )
     host: str | None = field(
-        _TEMPLATE, "the Host header; {host} and the groups of path_regex may be used", default=None
+        _TEMPLATE,
+        "the Host header; {host} (without the port), {authority} (with it) and the groups of "
+        "path_regex may be used",
+        default=None,
     )
 
     def check(self, at: str, problems: Problems) -> None:
@@ -194,7 +200,8 @@ class RedirectConfig(Record):
     )
     location: str = field(
         _URI_TEMPLATE,
-        "where to: {host}, {path}, {query}, {target} (the path and ?query), groups of path_regex",
+        "where to: {host} (without the port), {authority} (with it), {path}, {query}, {target} "
+        "(the path and ?query), groups of path_regex",
     )
 
 
@@ -298,7 +305,8 @@ class ActionsConfig(Record):
         if rewrite is not None:
             where = child(at, "rewrite")
             if rewrite.host is not None:
-                check_names(rewrite.host, ("host", *(groups or ())), child(where, "host"), problems)
+                names = (*HOST_FIELDS, *(groups or ()))
+                check_names(rewrite.host, names, child(where, "host"), problems)
             if rewrite.substitution is not None and rewrite.regex is None:
                 if groups is None:
                     problems.conflict(where, '"substitution" needs a "regex" or a path_regex')

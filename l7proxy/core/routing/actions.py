@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 
+from l7proxy.core.config.routes import HOST_FIELDS
 from l7proxy.core.cookies import cookies_of
 from l7proxy.core.messages import Headers, HttpResponse, header_lines
 from l7proxy.core.routing.conditions import query_values
@@ -78,7 +79,7 @@ class Rewrite:
             return None
         groups = self._groups(target.path)
         host = self._host.fill(
-            lambda name: host_of(request, target) if name == "host" else groups(name)
+            lambda name: _host_field(name, request, target) if name in HOST_FIELDS else groups(name)
         )
         try:
             if host_name(host):
@@ -111,6 +112,15 @@ class _Groups:
         return group(match, name)
 
 
+def _host_field(name: str, request: HttpRequest, target: Target) -> str | None:
+    """The `host` without its port, in lower case, or the `authority` as the client wrote it.
+
+    Raises `Refused` with a 400 where what the client wrote is not a host.
+    """
+    host = host_of(request, target)
+    return host if name == "host" else target.authority or request.headers.get("host")
+
+
 def _segments(prefix: str, rules: PathRules) -> str:
     """A prefix in normal form and without its last slash."""
     return normal_path(prefix, rules).removesuffix("/")
@@ -122,6 +132,7 @@ class Redirect:
     def __init__(self, config: RedirectConfig, regex: re.Pattern[str] | None) -> None:
         self._status = config.status
         self._location = Template(config.location)
+        self._needs_host = not set(HOST_FIELDS).isdisjoint(self._location.names)
         self._regex = regex
 
     def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
@@ -130,15 +141,15 @@ class Redirect:
         groups = _Groups(self._regex, target.path)
 
         def value_of(name: str) -> str | None:
-            if name == "host":
-                return target.authority or request.headers.get("host")
+            if name in HOST_FIELDS:
+                return _host_field(name, request, target)
             if name == "path":
                 return path
             if name == "query":
                 return target.query
             return path + query if name == "target" else groups(name)
 
-        if "host" in self._location.names and not host_of(request, target):
+        if self._needs_host and not host_of(request, target):
             raise Refused(BAD_REQUEST.because("a redirect needs to know the host"))
         location = escape_non_ascii(self._location.fill(value_of))
         if location.startswith("//") and self._location.begins_with_value:

@@ -85,6 +85,14 @@ def test_the_groups_of_the_routes_regex_fill_the_path_and_the_host() -> None:
     assert list(exchange.forward_headers) == [("Host", "acme.example.com"), ("A", "1")]
 
 
+@pytest.mark.parametrize(("template", "host"), [
+    ("new.{host}", "new.example.com"), ("new.{authority}", "new.Example.com:80"),
+])  # fmt: skip
+def test_a_host_is_rewritten_without_the_client_s_port_or_with_it(template: str, host: str) -> None:
+    route = {"backend_pool": "a", "rewrite": {"host": template}}
+    assert opened(route, "/", ("Host", "Example.com:80")).forward_host == host
+
+
 @pytest.mark.parametrize(
     ("rewrite", "path"),
     [
@@ -122,7 +130,10 @@ def test_without_anything_to_change_the_headers_are_the_clients() -> None:
 @pytest.mark.parametrize(
     ("template", "target", "expected"),
     [
-        ("https://{host}{target}", "/a/./b?x=1", "https://example.com:81/a/b?x=1"),
+        ("https://{host}{target}", "/a/./b?x=1", "https://example.com/a/b?x=1"),
+        ("https://{host}:8443{path}", "http://[2001:DB8::1]:81/a", "https://[2001:db8::1]:8443/a"),
+        ("https://{authority}{target}", "/a/./b?x=1", "https://Example.com:81/a/b?x=1"),
+        ("https://{authority}{path}", "http://[2001:DB8::1]:81/a", "https://[2001:DB8::1]:81/a"),
         ("/new{path}", "/a?x", "/new/a"),
         ("/new?{query}", "/a?x=é", "/new?x=%C3%A9"),
         ("/new?{query}", "/a", "/new?"),
@@ -132,7 +143,7 @@ def test_without_anything_to_change_the_headers_are_the_clients() -> None:
 )
 def test_a_redirect_fills_its_location(template: str, target: str, expected: str) -> None:
     route = {"path_regex": "/a(?:/(.*))?|/.*", "redirect": {"location": template, "status": 308}}
-    exchange = opened(route, target, ("Host", "example.com:81"))
+    exchange = opened(route, target, ("Host", "Example.com:81"))
     assert exchange.state is ENDED and exchange.verdict is None and exchange.backend is None
     assert exchange.response is not None and exchange.response.status == 308
     assert location(exchange) == expected
@@ -147,8 +158,9 @@ def test_a_redirect_goes_to_the_rewritten_path_and_never_to_a_host_in_it() -> No
     assert location(exchange) == "/evil.org/x"
 
 
-def test_a_redirect_that_needs_a_host_refuses_requests_without_one() -> None:
-    exchange = opened({"redirect": {"location": "https://{host}/"}})
+@pytest.mark.parametrize("name", ["host", "authority"])
+def test_a_redirect_that_needs_a_host_refuses_requests_without_one(name: str) -> None:
+    exchange = opened({"redirect": {"location": f"https://{{{name}}}/"}})
     assert exchange.response is not None and exchange.response.status == 400
 
 
