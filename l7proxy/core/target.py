@@ -26,7 +26,7 @@ _COMMON = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 ALLOW = Headers((("Allow", ", ".join(_COMMON)),))
 """What is said of methods where no route has been asked."""
 
-_METHODS = frozenset(_COMMON)
+STANDARD_METHODS = frozenset(_COMMON)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]").search
 _ABSOLUTE = re.compile(r"https?://([^/?]*)([^?]*)", re.IGNORECASE).fullmatch
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?").fullmatch
@@ -94,7 +94,7 @@ def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target
     Raises `Refused` with a 400 where there is no making sense of it, and with a 405 for methods
     that are never passed on.
     """
-    if request.method not in _METHODS:
+    if request.method not in STANDARD_METHODS:
         _check_method(request.method)
     normal = _NORMAL(request.target)
     if normal is not None:

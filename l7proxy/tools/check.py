@@ -6,9 +6,11 @@ from random import Random
 
 from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
+from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.spec import child
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
+from l7proxy.core.target import STANDARD_METHODS
 from l7proxy.tools.printable import printable
 
 TYPE_CHECKING = False
@@ -46,7 +48,13 @@ def check(
             at = child(config.pool_pointer(pool_name), "algorithm")
             note = f'{at}: note: "{pool.algorithm}" is another name for {algorithm}'
             say(printable(f"{name}: {note}") + "\n")
-    warnings = [*no_routes(config), *unreachable_routes(proxy), *unused_pools(config)]
+    warnings = [
+        *no_routes(config),
+        *unreachable_routes(proxy),
+        *unlikely_conditions(config),
+        *unused_pools(config),
+        *unasked_backends(config),
+    ]
     for at, warning in warnings:
         complain(f"{name}: {at}: {'' if strict else 'warning: '}{warning}")
     if warnings and strict:
@@ -73,6 +81,37 @@ def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
             child("/routes", route.index),
             f"{route} is never reached: {winner} takes all of its requests",
         )
+
+
+def unlikely_conditions(config: Config) -> Iterator[tuple[str, str]]:
+    """Where a route asks for what hardly any request is like, and what may have been meant."""
+    for index, route in enumerate(config.routes or ()):
+        at = child("/routes", index)
+        if route.path is not None and "*" in route.path:
+            yield (
+                child(at, "path"),
+                f'only the path "{route.path}" itself, with its *, is like this;'
+                ' did you mean "path_pattern"?',
+            )
+        for place, method in enumerate(route.methods or ()):
+            if method not in STANDARD_METHODS and method.upper() in STANDARD_METHODS:
+                yield (
+                    child(child(at, "methods"), place),
+                    f'methods are case-sensitive; did you mean "{method.upper()}"?',
+                )
+
+
+def unasked_backends(config: Config) -> Iterator[tuple[str, str]]:
+    """Where a pool is simulated that looks as if it had HTTP backends."""
+    for name, pool in config.backend_pools.items():
+        addressed = any(
+            backend.address.startswith(("http://", "https://")) for backend in pool.backends
+        )
+        if pool.upstream == "simulated" and (addressed or pool.http != HttpConfig()):
+            yield (
+                config.pool_pointer(name),
+                'its backends are simulated, and never asked; did you mean "upstream": "http"?',
+            )
 
 
 def unused_pools(config: Config) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,40 @@ def test_a_pool_that_nothing_leads_to_is_named(
     assert found[2] == ["/backend_pools/e: warning: no route leads to this pool"]
 
 
+def test_conditions_that_are_hardly_meant_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routes = [
+        {"path": "/a/*", "backend_pool": "a"},
+        {"path": "/b", "methods": ["GET", "Post", "purge"], "backend_pool": "b"},
+    ]
+    told = [
+        '/routes/0/path: warning: only the path "/a/*" itself, with its *, is like this;'
+        ' did you mean "path_pattern"?',
+        '/routes/1/methods/1: warning: methods are case-sensitive; did you mean "POST"?',
+    ]
+    found = check(tmp_path, capsys, backend_pools=POOLS, routes=routes)
+    assert found == (0, ["fine (2 pools, 2 routes)"], told)
+    assert check(tmp_path, capsys, "--strict", backend_pools=POOLS, routes=routes)[0] == 2
+
+
+@pytest.mark.parametrize(("pool", "meant"), [
+    ({"backends": ["a", {"address": "https://b"}]}, True),
+    ({"backends": ["a"], "http": {"max_idle": 3}}, True),
+    ({"backends": ["a"], "http": {"max_idle": 3}, "upstream": "http"}, False),
+    ({"backends": ["http://a"], "upstream": "http"}, False),
+    ({"backends": ["a"], "http": {}}, False),
+])  # fmt: skip
+def test_a_simulated_pool_that_looks_as_if_it_had_http_backends_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pool: Any, meant: bool
+) -> None:
+    told = (
+        "/backend_pools/p: warning: its backends are simulated, and never asked;"
+        ' did you mean "upstream": "http"?'
+    )
+    assert check(tmp_path, capsys, backend_pools={"p": pool})[2] == [told] * meant
+
+
 def test_without_routes_there_is_nothing_to_warn_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
