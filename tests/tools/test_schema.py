@@ -71,6 +71,15 @@ def test_what_is_no_configuration_is_refused_by_both(value: Any) -> None:
     assert not VALIDATOR.is_valid(value)
 
 
+@pytest.mark.parametrize("value", [
+    {"default": {"respond": {}}}, {"routes": [{"respond": {}}]},
+    {"$schema": "s", "backends": ["a"]}, {"$schema": "s", "backend_pools": {}},
+])  # fmt: skip
+def test_what_needs_no_pool_and_what_names_its_schema_is_taken_by_both(value: Any) -> None:
+    assert structural_problems(value) == []
+    assert VALIDATOR.is_valid(value)
+
+
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == SCHEMA

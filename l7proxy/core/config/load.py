@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-KEYS = tuple(dict.fromkeys((*Config.keys, *SinglePoolConfig.keys)))
-"""Everything that may stand at the top of a configuration."""
+KEYS = tuple(
+    key for key in dict.fromkeys((*Config.keys, *SinglePoolConfig.keys)) if key != "$schema"
+)
+"""Everything at the top of a configuration that means something."""
 
 NEARLY = 0.8
 """How like a key of ours another's must be to be taken for one that is misspelt."""

@@ -20,6 +20,7 @@ from l7proxy.core.config.routes import ActionsConfig, PathsConfig, RouteConfig
 from l7proxy.core.config.server import ServerConfig
 from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import (
+    BAD,
     Anything,
     Either,
     ListOf,
@@ -191,7 +192,9 @@ class Config(Record):
     """The whole configuration."""
 
     backend_pools: Mapping[str, PoolConfig] = field(
-        MapOf(Of(PoolConfig), defines="pool"), "the pools, by name"
+        MapOf(Of(PoolConfig), defines="pool"),
+        "the pools, by name; needed unless there are routes or a default",
+        default={},
     )
     routes: tuple[RouteConfig, ...] | None = field(
         ListOf(Of(RouteConfig)), "without routes, pool P gets the route /P/*", default=None
@@ -208,6 +211,9 @@ class Config(Record):
     server: ServerConfig = field(
         Of(ServerConfig), "the HTTP listener of `l7proxy serve`", default=ServerConfig()
     )
+    schema_uri: str | None = field(
+        Text(), "the schema by which an editor checks it", default=None, key="$schema"
+    )
 
     @property
     def limits_rates(self) -> bool:
@@ -218,6 +224,24 @@ class Config(Record):
             or (self.default is not None and self.default.rate_limit is not None)
             or any(pool.rate_limit is not None for pool in self.backend_pools.values())
         )
+
+    @classmethod
+    def load(cls, value: Mapping[str, Any], at: str, problems: Problems) -> Any:
+        loaded = super().load(value, at, problems)
+        if "backend_pools" in value or value.get("routes") or "default" in value:
+            return loaded
+        problems.add(at, '"backend_pools" is missing')
+        return BAD
+
+    @classmethod
+    def schema(cls, definitions: Schema) -> Schema:
+        reference = super().schema(definitions)
+        definitions[cls.__name__]["anyOf"] = [
+            {"required": ["backend_pools"]},
+            {"required": ["routes"], "properties": {"routes": {"minItems": 1}}},
+            {"required": ["default"]},
+        ]
+        return reference
 
     @classmethod
     def unknown(cls, key: str) -> str:

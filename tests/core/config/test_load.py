@@ -45,6 +45,23 @@ def test_every_key_of_a_pool_may_stand_at_the_top_where_there_is_only_one() -> N
     assert whole.pool_pointer("default") == "/backend_pools/default"
 
 
+@pytest.mark.parametrize("value", [
+    {"routes": [{"path": "/old", "redirect": {"location": "/new"}}]},
+    {"default": {"respond": {"status": 204}}},
+])  # fmt: skip
+def test_where_no_pool_is_needed_none_need_be_there(value: Any) -> None:
+    assert config_from(value).backend_pools == {}
+
+
+@pytest.mark.parametrize("value", [{"backends": ["x"]}, {"backend_pools": {}}])
+def test_an_editor_s_schema_may_be_named_and_means_nothing(value: Any) -> None:
+    named = {"$schema": "https://example.com/l7proxy.json", **value}
+    assert config_from(named).backend_pools == config_from(value).backend_pools
+    config = config_from(value)
+    assert amended(config, {"$schema": "x"}) is config
+    assert problems({**value, "$schema": 3}) == ["/$schema: must be a string, not a number"]
+
+
 def test_a_configuration_is_amended_with_what_has_a_key_of_its_own() -> None:
     config = config_from({"backend_pools": {"a": {"backends": ["x"]}}})
     assert amended(config, {"name": "n", "version": 3, "notes": []}) is config
