@@ -59,8 +59,13 @@ def decode_json(text: str | bytes) -> tuple[Any, list[str]]:
     except NotJson:
         raise
     except ValueError as error:
-        raise NotJson(f"not usable JSON: {error}") from None
+        raise NotJson(f"not usable JSON: {why_not(error)}") from None
     return value, []
+
+
+def why_not(error: Exception) -> str:
+    """What Python says is wrong with the text, without its advice to programmers."""
+    return str(error).partition("; use sys.")[0]
 
 
 def _may_repeat(value: Any, text: str) -> bool:

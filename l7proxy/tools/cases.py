@@ -17,6 +17,7 @@ from pathlib import Path
 from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.spec import suggestion
 from l7proxy.core.routing.conditions import conditions_of
+from l7proxy.core.strict_json import why_not
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class Cases:
             except UnicodeDecodeError:
                 raise BadCase(f"{self.source}:{number}: not UTF-8") from None
             except ValueError as error:
-                raise BadCase(f"{self.source}:{number}: not JSON: {error}") from None
+                raise BadCase(f"{self.source}:{number}: not JSON: {why_not(error)}") from None
             wrong = _what_is_wrong(case)
             if wrong is not None:
                 raise BadCase(f"{self.source}:{number}: {wrong}")

@@ -265,8 +265,19 @@ def test_a_mapping_that_makes_no_sense_is_refused(said: str) -> None:
         find_reader("json", mapping=(said,))
 
 
+@pytest.mark.parametrize(("name", "said", "why"), [
+    ("combined", {"mapping": ["path=p"]}, '--map .* the format is "combined"'),
+    ("har", {"mapping": ["path=p"]}, '--map .* the format is "har"'),
+    ("json", {"captures": ["Host"]}, '--captures .* the format is "json"'),
+])  # fmt: skip
+def test_what_the_format_has_no_use_for_is_refused(name: str, said: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        find_reader(name, **said)
+
+
 @pytest.mark.parametrize(("line", "why"), [
     ("{", "not JSON"),
+    ('{"path": "/", "time": ' + "1" * 5000 + "}", "^not JSON: .* 5000 digits$"),
     ("[]", "not a JSON object"),
     ('{"time": 1}', "there is no path"),
     ('{"path": "/"}', "there is no time"),
@@ -303,10 +314,21 @@ def test_a_har_document_is_read_entry_by_entry_in_order_of_time() -> None:
     assert traffic.bad == 1
 
 
-@pytest.mark.parametrize("document", ["{", '{"log": []}', '{"log": {"entries": 1}}', "[]"])
-def test_what_is_no_har_document_is_refused(document: str) -> None:
-    with pytest.raises(Unreadable, match="not a HAR document"):
+@pytest.mark.parametrize(("document", "why"), [
+    ("{", "not JSON: "), ('{"log": []}', "it is no object with log.entries"),
+    ('{"log": {"entries": 1}}', "log.entries must be an array"),
+    ('{"backend_pools": {}}', 'it has no "log"'), ('{"log": {}}', 'it has no "entries"'),
+    ("[]", "it is no object with log.entries"),
+])  # fmt: skip
+def test_what_is_no_har_document_is_refused(document: str, why: str) -> None:
+    with pytest.raises(Unreadable) as caught:
         list(Traffic([document], "har"))
+    assert str(caught.value).startswith(f"not a HAR document: {why}")
+
+
+def test_what_a_har_entry_lacks_is_said() -> None:
+    with pytest.raises(BadLine, match='it has no "url"'):
+        find_reader("har")('{"request": {}}')
 
 
 def test_a_har_entry_with_another_scheme_is_a_bad_line() -> None:

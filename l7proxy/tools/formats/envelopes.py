@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from l7proxy.core.strict_json import why_not
 from l7proxy.tools.formats.line import BadLine
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ def read(line: str) -> Envelope:
     try:
         value = _decode(line)
     except (ValueError, RecursionError) as error:
-        raise BadLine(f"not JSON: {error}") from None
+        raise BadLine(f"not JSON: {why_not(error)}") from None
     if not isinstance(value, dict) or not isinstance(value.get("body"), dict):
         raise BadLine("not an envelope: it needs a body")
     if not isinstance(value.get("src"), str):

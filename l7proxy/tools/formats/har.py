@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from l7proxy.core.strict_json import why_not
 from l7proxy.tools.formats.line import BadLine, Logged, envelope
 from l7proxy.tools.formats.times import any_time
 
@@ -21,8 +22,12 @@ def entries(lines: Iterable[str]) -> Iterator[str]:
     """The document's entries, each as a line of JSON; raises `BadLine` where it is no HAR."""
     try:
         found = json.loads("".join(lines))["log"]["entries"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadLine(f"not a HAR document: {error}") from None
+    except KeyError as error:
+        raise BadLine(f'not a HAR document: it has no "{error.args[0]}"') from None
+    except TypeError:
+        raise BadLine("not a HAR document: it is no object with log.entries") from None
+    except ValueError as error:
+        raise BadLine(f"not a HAR document: not JSON: {why_not(error)}") from None
     if not isinstance(found, list):
         raise BadLine("not a HAR document: log.entries must be an array")
     for entry in found:
@@ -43,7 +48,10 @@ def reader(*, as_logged: bool = False) -> Reader:
             logged = (
                 Logged(entry["response"]["status"], entry["time"] / 1000) if as_logged else None
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except KeyError as error:
+            why = f'it has no "{error.args[0]}"'
+            raise BadLine(f"not an entry of a HAR document: {why}") from None
+        except (TypeError, AttributeError, ValueError) as error:
             raise BadLine(f"not an entry of a HAR document: {error}") from None
         path, host = split_url(str(url))
         made: dict[str, Any] = {"Host": host}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from l7proxy.core.strict_json import why_not
 from l7proxy.tools.formats.line import BadLine, Logged, envelope, request_line
 from l7proxy.tools.formats.times import any_time
 
@@ -102,7 +103,7 @@ def reader(mapping: Mapping_, *, as_logged: bool = False) -> Reader:
         try:
             value = _decode(line)
         except (ValueError, RecursionError) as error:
-            raise BadLine(f"not JSON: {error}") from None
+            raise BadLine(f"not JSON: {why_not(error)}") from None
         if not isinstance(value, dict):
             raise BadLine("not a JSON object")
         time = any_time(_first(value, fields["time"]))

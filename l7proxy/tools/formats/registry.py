@@ -31,8 +31,13 @@ def find_reader(
 
     `mapping` says where fields of a JSON log are (`path=my.field`), `captures` which headers
     HAProxy captured; with `as_logged` simulated backends answer as slowly, and with the status,
-    that the log tells of. Raises ValueError where the mapping makes no sense.
+    that the log tells of. Raises ValueError where the mapping makes no sense, and where the format
+    has no use for it or for captures.
     """
+    if mapping and name not in ("json", *json_log.PRESETS):
+        raise ValueError(f'--map names the fields of a JSON log, and the format is "{name}"')
+    if captures and name != "haproxy":
+        raise ValueError(f'--captures names what HAProxy captured, and the format is "{name}"')
     if name == "envelopes":
         return envelopes.read
     if name == "access":

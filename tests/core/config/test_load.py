@@ -91,6 +91,8 @@ def test_an_amendment_that_is_wrong_or_nearly_a_key_is_refused(value: Any, expec
 @pytest.mark.parametrize(("value", "expected"), [
     ("{", ["not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"]),
     (b"\xff", ["not UTF-8: byte 0 is 0xff"]),
+    ("1" * 5000, ["not usable JSON: Exceeds the limit (4300 digits) for integer string conversion: "
+                  "value has 5000 digits"]),
     ("[" * 100_000, ["nested more than 200 deep"]),
     ('{"backend_pools": NaN}', ["not usable JSON: NaN is not a JSON value"]),
     ("[]", ["the configuration must be a JSON object"]),
