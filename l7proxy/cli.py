@@ -227,7 +227,11 @@ def _serve_http(words: Sequence[str]) -> int:
     parser.add_argument(
         "--no-uvloop", action="store_true", help="use asyncio's own event loop in any case"
     )
-    options = parser.parse_args(words)
+    options, rest = parser.parse_known_args(words)
+    if rest:
+        named = f"; a configuration is named by --config {rest[0]}"
+        hint = "" if options.config or rest[0].startswith("-") else named
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     from l7proxy.server.reloader import FileWatch
 
     name = options.config or default_config_file()
@@ -511,7 +515,7 @@ def _test(words: Sequence[str]) -> int:
         found = cases.find(map(Path, options.paths), Path(options.config or default_config_file()))
         fine = cases.run_all(found, make_node, coverage, _say, update=options.golden_update)
     except cases.BadCase as error:
-        complain(str(error))
+        complain(f"l7proxy: {error}")
         return USAGE_ERROR
     if options.route_coverage:
         _say(coverage.as_text())
@@ -618,7 +622,13 @@ def _node_options(words: Sequence[str]) -> Namespace:
         from l7proxy.core.config.spec import suggestion
 
         parser.error(f'no command "{words[0]}"{suggestion(words[0], COMMANDS)}')
-    return parser.parse_args(words)
+    options, rest = parser.parse_known_args(words)
+    command = next((word for word in rest if word in COMMANDS), None)
+    if command is not None:
+        parser.error(f"the command comes first, as in l7proxy {command} --config FILE")
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def _node_parser() -> ArgumentParser:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from random import Random
 
 from l7proxy.core.messages import Headers, HttpRequest
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.target import STANDARD_METHODS
 from l7proxy.core.trace import Traced
 from l7proxy.tools.formats.har import split_url
 from l7proxy.tools.formats.line import BadLine
@@ -41,6 +43,10 @@ def request_from(
     *before, url = words
     if len(before) > 1:
         raise ValueError(f"one URL, and a method before it, not {' '.join(words)}")
+    try:
+        ip_address(client_ip)
+    except ValueError:
+        raise ValueError(f'"{client_ip}" is not an IP address') from None
     pairs = []
     for line in headers:
         name, colon, value = line.partition(":")
@@ -54,8 +60,15 @@ def request_from(
             raise ValueError(str(error)) from None
         if not any(name.lower() == "host" for name, _ in pairs):
             pairs.insert(0, ("Host", host))
-    else:
+    elif url.startswith("/") or url == "*":
         path = url
+    elif not before and url in STANDARD_METHODS:
+        raise ValueError(f"{url} what? give a path, as in {url} /, or a URL")
+    else:
+        raise ValueError(
+            f'"{url}" is neither a path, which begins with /, nor a URL; '
+            f'did you mean "http://{url}" or "/{url}"?'
+        )
     if cookies:
         pairs.append(("Cookie", "; ".join(cookies)))
     body = "&".join(data).encode()

@@ -188,10 +188,10 @@ def test_where_there_is_no_test_is_a_mistake(project: Path) -> None:
     lines(project / "a.cases.jsonl", {"request": {"path": "/b"}, "expect": {"status": 200}})
     done = run_tests(project, project, empty)
     assert (done.status, done.out) == (2, "")
-    assert done.err == f"{empty}: no *.in.jsonl and no *.cases.jsonl in it\n"
+    assert done.err == f"l7proxy: {empty}: no *.in.jsonl and no *.cases.jsonl in it\n"
     (empty / "b.cases.jsonl").write_text("\n \n")
     done = run_tests(project, empty)
-    assert (done.status, done.err) == (2, f"{empty / 'b.cases.jsonl'}: no case in it\n")
+    assert (done.status, done.err) == (2, f"l7proxy: {empty / 'b.cases.jsonl'}: no case in it\n")
 
 
 @pytest.mark.parametrize(("text", "complaint"), [
@@ -229,7 +229,10 @@ def test_cases_that_make_no_sense_are_refused_with_exit_status_2(
 def test_so_are_configurations_and_files_that_are_not_there(project: Path) -> None:
     for name in ("none.in.jsonl", "none.cases.jsonl"):
         done = run_tests(project, project / name)
-        assert (done.status, done.err) == (2, f"{project / name}: No such file or directory\n")
+        assert (done.status, done.err) == (
+            2,
+            f"l7proxy: {project / name}: No such file or directory\n",
+        )
     lines(project / "one.in.jsonl", asked("/a"))
     (project / "one.config.json").write_text('{"backends": 1}')
     done = run_tests(project, project)

@@ -68,7 +68,8 @@ the first of equals
 
 def test_why_there_is_no_route_or_no_good_request_is_said() -> None:
     assert "└─ route    none matches\n" in tree("/nowhere")
-    assert tree("GET", "nowhere").endswith("400: bad request: the path must start with /\n")
+    assert tree("GET", "/\\x").endswith("400: bad request: the path has a backslash\n")
+    assert "400: bad request: " in tree("GET", "*")
 
 
 def test_a_request_that_the_routes_can_not_be_asked_about_is_shown_with_the_reason() -> None:
@@ -137,6 +138,14 @@ def test_a_request_is_put_together_as_curl_does_it() -> None:
 @pytest.mark.parametrize(("words", "headers", "complaint"), [
     (["GET", "/a", "/b"], [], "one URL"),
     (["ftp://a/b"], [], "not an http URL"),
+    (["GET"], [], "^GET what\\? give a path, as in GET /, or a URL$"),
+    (["GET", "GET"], [], '^"GET" is neither a path'),
+    (
+        ["example.com/api/x"],
+        [],
+        '^"example.com/api/x" is neither a path, which begins with /, nor a URL; '
+        'did you mean "http://example.com/api/x" or "/example.com/api/x"\\?$',
+    ),
     (["/"], ["X-A"], 'must be a header, as in "Name: value"'),
 ])  # fmt: skip
 def test_what_can_not_be_asked_is_refused(
@@ -165,6 +174,9 @@ def test_the_command_takes_curl_s_options_and_prints_json(tmp_path: Path) -> Non
 
 def test_the_command_says_what_is_wrong_with_exit_status_2(tmp_path: Path) -> None:
     assert run("explain", "ftp://a").status == 2
+    assert run("explain", "GET").status == 2
+    done = run("explain", "/", "--client-ip", "foo")
+    assert done.status == 2 and done.err.endswith('error: "foo" is not an IP address\n')
     assert run("explain", "/", "--config", "/nowhere").status == 2
     config = tmp_path / "config.json"
     options = {"hash_key": "colour"}
