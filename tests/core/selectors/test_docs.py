@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from operator import attrgetter
 from pathlib import Path
 
-from l7proxy.core import config_from
+from l7proxy.core import HttpRequest, config_from
+from l7proxy.core.backend import Backend
+from l7proxy.core.config import BackendConfig
 from l7proxy.core.config.algorithms import ALIASES, OPTIONS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "selectors.md").read_text()
@@ -35,6 +38,25 @@ def test_it_has_every_alias() -> None:
     listed = {alias: name for name, row in table.items() for alias in named(row[0])}
     assert {a: n for a, n in ALIASES.items() if "_" not in a} == listed
     assert {alias.replace("_", "-") for alias in ALIASES} <= {*listed, *OPTIONS}
+
+
+def attributes(heading: str) -> list[str]:
+    """The names in the first cells of the table with that heading, without what is called."""
+    table = PAGE.partition(heading)[2].partition("\n\n")[0]
+    cells = [line.split(" |")[0] for line in table.splitlines() if line[:3] == "| `"]
+    return [name.partition("(")[0] for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_what_a_selector_may_look_at_is_there() -> None:
+    request = HttpRequest("GET", "/")
+    names = attributes("| of a request |")
+    assert "client_ip" in names and "headers.get" in names
+    for name in names:
+        attrgetter(name)(request)
+    names = attributes("| of a backend |")
+    assert "in_flight" in names
+    for name in names:
+        attrgetter(name)(Backend(0, "a", BackendConfig(address="a:80")))
 
 
 def test_its_configuration_is_valid() -> None:
