@@ -421,6 +421,7 @@ def _diff(words: Sequence[str]) -> int:
         traffic = arguments.traffic_from(options, lines)
         comparison = diff.Comparison()
         players: list[Player] = []
+        unanswered = False
 
         def add_side(config: Config) -> None:
             listener = comparison.side(len(players))
@@ -450,13 +451,14 @@ def _diff(words: Sequence[str]) -> int:
                 answered = diff.Answers(answers, comparison)
                 players.append(answered)
                 diff.compare(traffic, players, progress)
-            if not answered.read:
-                complain(f"l7proxy: {_shown(options.answers)}: there is no answer of a node in it")
-                return USAGE_ERROR
+            unanswered = not answered.read
         comparison.finish()
         if progress is not None:
             progress.clear()
         _complain_of_lines(traffic)
+        if unanswered:
+            complain(f"l7proxy: {_shown(options.answers)}: there is no answer of a node in it")
+            return USAGE_ERROR
         if not comparison.compared:
             raise ValueError("there is no request in it, so nothing was compared")
         made = diff.as_json(comparison)
@@ -805,9 +807,9 @@ def _complain_at_length(text: str) -> None:
 
 def _say(text: str) -> None:
     """Prints, unless stdout is closed."""
-    from l7proxy.tools.printable import printable
+    from l7proxy.tools.printable import printable_lines
 
-    _print("\n".join(map(printable, text.split("\n"))))
+    _print(printable_lines(text))
 
 
 def _print(text: str) -> None:

@@ -203,12 +203,14 @@ class ConversationItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from l7proxy.core.config import ConfigError
         from l7proxy.tools.cases import BadCase
+        from l7proxy.tools.printable import printable, printable_lines
 
         error = excinfo.value
         if isinstance(error, (Different, BadCase)):
-            return str(error)
+            return printable_lines(str(error))
         if isinstance(error, ConfigError):
-            return f"{self._test.config}: {error}"
+            problems = (f"{self._test.config}: {problem}" for problem in error.problems)
+            return "\n".join(map(printable, problems))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -150,6 +150,10 @@ def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(
     (project / "some.config.json").write_text('{"backends": 1}')
     out = run_pytest(project, "some.cases.jsonl")[1]
     assert f"\n{project / 'some.config.json'}: /backends" in out
+    (project / "some.config.json").write_text('{"backends": ["a"], "\\u001b[2J": 1, "tier": 1}')
+    out = run_pytest(project, "some.cases.jsonl")[1]
+    for key in ("\\x1b[2J", "tier"):
+        assert f"\n{project / 'some.config.json'}: /{key}: unknown key" in out
     (project / "some.config.json").unlink()
     (project / "some.cases.jsonl").write_text("[]\n")
     out = run_pytest(project, "some.cases.jsonl")[1]

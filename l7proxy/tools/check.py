@@ -109,7 +109,7 @@ def unasked_backends(config: Config) -> Iterator[tuple[str, str]]:
         )
         if pool.upstream == "simulated" and (addressed or pool.http != HttpConfig()):
             yield (
-                config.pool_pointer(name),
+                child(config.pool_pointer(name), "backends" if addressed else "http"),
                 'its backends are simulated, and never asked; did you mean "upstream": "http"?',
             )
 

@@ -17,6 +17,11 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """The text with each of its lines made printable."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def printable_value(value: Any) -> Any:
     """A JSON value with every text in it made printable, keys included."""
     if isinstance(value, str):

@@ -89,21 +89,20 @@ def test_conditions_that_are_hardly_meant_are_warned_of(
     assert check(tmp_path, capsys, "--strict", backend_pools=POOLS, routes=routes)[0] == 2
 
 
-@pytest.mark.parametrize(("pool", "meant"), [
-    ({"backends": ["a", {"address": "https://b"}]}, True),
-    ({"backends": ["a"], "http": {"max_idle": 3}}, True),
-    ({"backends": ["a"], "http": {"max_idle": 3}, "upstream": "http"}, False),
-    ({"backends": ["http://a"], "upstream": "http"}, False),
-    ({"backends": ["a"], "http": {}}, False),
+@pytest.mark.parametrize(("pool", "where"), [
+    ({"backends": ["a", {"address": "https://b"}]}, ["/backends"]),
+    ({"backends": ["a"], "http": {"max_idle": 3}}, ["/http"]),
+    ({"backends": ["a"], "http": {"max_idle": 3}, "upstream": "http"}, []),
+    ({"backends": ["http://a"], "upstream": "http"}, []),
+    ({"backends": ["a"], "http": {}}, []),
 ])  # fmt: skip
 def test_a_simulated_pool_that_looks_as_if_it_had_http_backends_is_warned_of(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], pool: Any, meant: bool
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pool: Any, where: list[str]
 ) -> None:
-    told = (
-        "/backend_pools/p: warning: its backends are simulated, and never asked;"
-        ' did you mean "upstream": "http"?'
-    )
-    assert check(tmp_path, capsys, backend_pools={"p": pool})[2] == [told] * meant
+    told = 'warning: its backends are simulated, and never asked; did you mean "upstream": "http"?'
+    expected = [f"/backend_pools/p{at}: {told}" for at in where]
+    assert check(tmp_path, capsys, backend_pools={"p": pool})[2] == expected
+    assert check(tmp_path, capsys, **pool)[2] == [f"{at}: {told}" for at in where]
 
 
 def test_without_routes_there_is_nothing_to_warn_of(
