@@ -229,6 +229,9 @@ async def serving(
         yield proxy
     finally:
         for client in proxy.clients:
+            if client.writer.transport.get_write_buffer_size():
+                # What nobody reads would never be gone.
+                client.writer.transport.abort()
             await _closed(client.writer)
         running.listener.service.timeouts = running.service.timeouts.but(drain=0)
         await running.stop()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
+from l7proxy.server.connection import ClientConnection
 from l7proxy.upstreams.base import Upstream
 
 from .support import FakeBackend, conversation, pool_config, serving, until
@@ -72,3 +76,23 @@ async def test_a_bug_that_only_a_mirrored_copy_meets_is_told_on_stderr_alone(
         assert (await client.get("/bug")).endswith(b"ok")
         await until(lambda: proxy.in_flight == 0)
     assert capsys.readouterr().err.endswith("ZeroDivisionError: a bug\n")
+
+
+@conversation
+async def test_a_bug_met_on_a_new_connection_gets_500_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    met: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: met.append(context["exception"])
+    )
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        with monkeypatch.context() as patched:
+            patched.setattr(ClientConnection, "request_head", lambda self, exchange: 1 / 0)
+            assert (await client.get()).startswith(b"HTTP/1.1 500 ")
+        assert (await client.get()).endswith(b"ok")
+        assert proxy.in_flight == 0
+    gc.collect()
+    assert [str(error) for error in met] == ["division by zero"]

@@ -161,3 +161,10 @@ async def test_connections_in_use_follow_a_name_that_moves() -> None:
     assert (old.accepted, new.accepted) == (1, 1)
     await old.stop()
     await new.stop()
+
+
+@conversation
+async def test_a_name_that_can_not_be_one_is_a_backend_that_can_not_be_reached() -> None:
+    name = "a" * 64 + ".example"
+    with pytest.raises(OSError, match=f"{name} is no name"):
+        await Resolver(asyncio.get_running_loop(), name, 80, INTERVAL).addresses()

@@ -1,0 +1,471 @@
+"""How long clients and backends may take: by whose turn it is, in whatever way that came about."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+import pytest
+
+from l7proxy.server.connection import LINGERING, NEVER, READY
+
+from .support import OK, BackendTalk, Client, FakeBackend, Running, conversation, serving, until
+from .test_connections import connections, overdue
+
+NARROW = 4096
+"""Bytes that the kernel is asked to hold at most: what is sent soon has to wait for its reader."""
+
+
+class Slow(Client):
+    """A client that reads only when told to, and the proxy's connection to it."""
+
+    connection: Any
+
+    async def hear_nothing(self, proxy: Running) -> None:
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        (self.connection,) = await connections(proxy)
+        sock = self.connection._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
+
+    def hear(self) -> None:
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in the proxy."""
+        return int(self.connection._transport.get_write_buffer_size())
+
+
+async def slow_client(proxy: Running) -> Slow:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", proxy.port))
+    client = Slow(*await asyncio.open_connection(sock=sock))
+    proxy.clients.append(client)
+    await client.hear_nothing(proxy)
+    return client
+
+
+def answer(size: int, *, more: int = 0) -> bytes:
+    """A response with so many bytes of content, of which `more` never come."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size + more, bytes(size))
+
+
+def once(response: bytes) -> Any:
+    """What a backend does that answers a head and then only listens."""
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(response)
+        await talk.rest()
+
+    return script
+
+
+def pass_time(connection: Any, seconds: float) -> None:
+    """Has the connection believe that it is so much later."""
+    time = connection._time
+    connection._time = lambda: time() + seconds
+
+
+async def grow_weary(proxy: Running, connection: Any) -> None:
+    """Has the client taken nothing more for too long, wherever what is on its way is by now."""
+    for _ in range(3):
+        pass_time(connection, 61)
+        await overdue(proxy, 1000)
+
+
+# What the client has to take.
+
+
+@pytest.mark.parametrize("request_", [
+    b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"GET /api HTTP/1.0\r\n\r\n",
+])  # fmt: skip
+@pytest.mark.parametrize("size", [50_000, 100_000])
+def test_a_last_response_is_not_cut_off_while_its_client_takes_some_of_it(
+    request_: bytes, size: int
+) -> None:
+    @conversation
+    async def talk() -> None:
+        async with serving(FakeBackend(once(answer(size)))) as proxy:
+            client = await slow_client(proxy)
+            await client.say(request_)
+            await until(lambda: client.connection._state is LINGERING)
+            assert client.waiting
+            for _ in range(3):
+                await overdue(proxy, 70)
+            assert await connections(proxy) == [client.connection]
+            client.hear()
+            assert len((await client.until_close()).partition(b"\r\n\r\n")[2]) == size
+
+    talk()
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_client_that_takes_nothing_is_given_up(last: bool) -> None:
+    @conversation
+    async def talk() -> None:
+        async with serving(FakeBackend(once(answer(100_000)))) as proxy:
+            client = await slow_client(proxy)
+            connection = client.connection
+            close = b"Connection: close\r\n" * last
+            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n%b\r\n" % close)
+            await until(lambda: connection._paused)
+            assert connection._state is (LINGERING if last else READY)
+            await grow_weary(proxy, connection)
+            await until(lambda: not proxy.server.listener.connections)
+
+    talk()
+
+
+@conversation
+async def test_a_client_that_takes_a_little_now_and_then_is_not_given_up() -> None:
+    async with serving(FakeBackend(once(answer(100_000)))) as proxy:
+        client = await slow_client(proxy)
+        connection = client.connection
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: connection._state is READY and connection._paused)
+        connection._untaken += 1
+        for _ in range(2):
+            pass_time(connection, 61)
+            await overdue(proxy, 1000)
+            assert await connections(proxy) == [connection]
+            connection._untaken += 1
+
+
+@conversation
+async def test_who_has_taken_a_last_response_must_close_soon() -> None:
+    async with serving(FakeBackend(once(answer(100_000)))) as proxy:
+        client = await slow_client(proxy)
+        connection = client.connection
+        await client.say(b"GET /api HTTP/1.0\r\n\r\n")
+        await until(lambda: connection._state is LINGERING and connection._paused)
+        client.hear()
+        await until(lambda: not connection._paused)
+        await until(lambda: not connection._count_untaken())
+        for _ in range(2):
+            await overdue(proxy, 10)
+        await until(lambda: not proxy.server.listener.connections)
+
+
+@conversation
+async def test_what_a_broken_off_response_leaves_unsent_is_not_kept_for_ever() -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(answer(40_000, more=1))
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await slow_client(proxy)
+        connection = client.connection
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 0 and client.waiting)
+        await grow_weary(proxy, connection)
+        await until(lambda: not proxy.server.listener.connections)
+
+
+# What is still to come from the client.
+
+
+@conversation
+async def test_the_end_of_its_body_does_not_free_a_client_from_taking_the_answer() -> None:
+    async with serving(FakeBackend(once(answer(200_000, more=1)))) as proxy:
+        client = await slow_client(proxy)
+        connection = client.connection
+        await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        await until(lambda: connection._paused)
+        await client.say(b"cd")
+        await until(lambda: connection.body.complete)
+        await grow_weary(proxy, connection)
+        await until(lambda: proxy.in_flight == 0)
+
+
+@conversation
+async def test_having_taken_the_answer_does_not_free_a_client_from_sending_its_body() -> None:
+    async with serving(FakeBackend(once(answer(200_000, more=1)))) as proxy:
+        client = await slow_client(proxy)
+        connection = client.connection
+        await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        await until(lambda: connection._paused)
+        client.hear()
+        await client.head()
+        await client.read(200_000)
+        await until(lambda: not connection._paused)
+        await overdue(proxy, 61)
+        await until(lambda: proxy.in_flight == 0)
+
+
+@pytest.mark.parametrize("size", [60_000, 100_000])
+def test_a_client_whose_body_is_there_has_nothing_more_to_do(size: int) -> None:
+    @conversation
+    async def talk() -> None:
+        release = asyncio.Event()
+
+        async def script(talk: BackendTalk) -> None:
+            await talk.head()
+            await talk.read(size)
+            await release.wait()
+            await talk.say(OK)
+
+        async with serving(FakeBackend(script)) as proxy:
+            client = await proxy.connect()
+            (connection,) = await connections(proxy)
+            await client.say(
+                b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+            )
+            await until(lambda: connection.body is not None and connection.body.complete)
+            assert connection.deadline == NEVER
+            release.set()
+            assert (await client.response()).endswith(b"ok")
+
+    talk()
+
+
+@conversation
+async def test_a_client_that_is_kept_from_sending_is_not_too_slow() -> None:
+    occupied = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        while head := await talk.head():
+            if head.startswith(b"GET"):
+                await occupied.wait()
+            else:
+                await talk.read(3_000_000)
+            await talk.say(OK)
+
+    backend = FakeBackend(script)
+    await backend.start()
+    async with serving({"address": backend.address, "max_connections": 1}) as proxy:
+        first, second = await proxy.connect(), await proxy.connect()
+        await first.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1)
+        second.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n")
+        second.writer.write(bytes(3_000_000))
+        await until(lambda: any(c._held for c in proxy.server.listener.connections))
+        (held,) = (c for c in proxy.server.listener.connections if c._held)
+        assert held.deadline == NEVER
+        occupied.set()
+        assert (await first.response()).endswith(b"ok")
+        assert (await second.response()).endswith(b"ok")
+    await backend.stop()
+
+
+@conversation
+async def test_a_body_that_was_all_there_before_it_was_refused_keeps_nobody_from_the_next() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client = await proxy.connect()
+        (connection,) = await connections(proxy)
+        for size in (60_000, 100_000):
+            head = b"POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+            connection.data_received(head + bytes(size))
+            assert (await client.response()).startswith(b"HTTP/1.1 404 ")
+            assert (await client.get()).endswith(b"ok")
+
+
+@conversation
+async def test_a_tunnel_whose_end_takes_nothing_grows_old_all_the_same() -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n"
+        )
+        talk.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.get_running_loop().create_future()
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        (connection,) = await connections(proxy)
+        await client.say(
+            b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n"
+        )
+        await client.head()
+        client.writer.write(bytes(12_000_000))
+        await until(lambda: connection._held)
+        await overdue(proxy, 3601)
+        await until(lambda: proxy.in_flight == 0)
+
+
+# What backends have to do.
+
+
+@conversation
+async def test_a_body_that_ends_while_a_connection_is_made_leaves_the_attempt_its_deadline() -> (
+    None
+):
+    async def silent(talk: BackendTalk) -> None:
+        await talk.rest()
+
+    retries = {"attempts": 1}
+    async with serving(FakeBackend(silent), timeouts={"attempt": 0.05}, retries=retries) as proxy:
+        (pool,) = proxy.server.service.connections
+        make, release = pool.open, asyncio.Event()
+
+        async def slowly(protocol: Any) -> Any:
+            await release.wait()
+            return await make(protocol)
+
+        pool.open = slowly  # type: ignore[method-assign]
+        client = await proxy.connect()
+        (connection,) = await connections(proxy)
+        await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1)
+        await client.say(b"abcd")
+        await until(lambda: connection.body.complete)
+        release.set()
+        assert (await client.response()).startswith(b"HTTP/1.1 504 ")
+        assert proxy.in_flight == 0
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_response_that_stands_still_breaks_off_whenever_the_request_ended(early: bool) -> None:
+    @conversation
+    async def talk() -> None:
+        async def patient(talk: BackendTalk) -> None:
+            await talk.head()
+            await talk.read(4)
+            await talk.say(answer(3, more=7))
+            await talk.rest()
+
+        script = once(answer(3, more=7)) if early else patient
+        async with serving(FakeBackend(script)) as proxy:
+            client = await proxy.connect()
+            (connection,) = await connections(proxy)
+            await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+            if early:
+                await client.head()
+            await client.say(b"cd")
+            if not early:
+                await client.head()
+            await until(lambda: connection.body.complete)
+            await client.read(3)
+            await overdue(proxy, 61)
+            assert await client.until_close() == b""
+            assert proxy.in_flight == 0
+
+    talk()
+
+
+@conversation
+async def test_a_body_that_lasts_until_the_end_does_not_end_by_a_reset() -> None:
+    cut = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(b"HTTP/1.1 200 OK\r\n\r\nhalf of it")
+        await cut.wait()
+        sock = talk.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        talk.writer.transport.abort()
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.head()
+        assert await client.read(15) == b"a\r\nhalf of it\r\n"
+        cut.set()
+        assert await client.until_close() == b""
+        assert proxy.pool().backends[0].failures == 1
+
+
+@conversation
+async def test_a_backend_that_answers_early_and_reads_no_more_is_not_waited_for() -> None:
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        talk.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await pushed.wait()
+        await talk.say(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.get_running_loop().create_future()
+
+    pushed = asyncio.Event()
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        (connection,) = await connections(proxy)
+        client.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
+        client.writer.write(bytes(12_000_000))
+        await until(lambda: connection._held)
+        pushed.set()
+        assert (await client.response()).startswith(b"HTTP/1.1 413 ")
+        (pool,) = proxy.server.service.connections
+        await until(lambda: not pool.connections)
+
+
+@conversation
+async def test_a_first_write_that_is_too_much_for_the_backend_stops_the_client() -> None:
+    async with serving(FakeBackend(once(b""))) as proxy:
+        client = await proxy.connect()
+        (connection,) = await connections(proxy)
+        (pool,) = proxy.server.service.connections
+        make = pool.open
+
+        async def full(protocol: Any) -> Any:
+            made = await make(protocol)
+            made._transport.set_write_buffer_limits(0)
+            made._write = lambda data: made.pause_writing()
+            return made
+
+        pool.open = full  # type: ignore[method-assign]
+        client.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
+        client.writer.write(bytes(1_000_000))
+        await until(lambda: any(c.stalled_since < NEVER for c in pool.connections))
+        assert connection._held
+
+
+# Reloads and drains.
+
+
+@conversation
+async def test_a_request_from_before_a_reload_is_its_connections_last_in_a_drain() -> None:
+    release = asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await release.wait()
+        await talk.say(OK)
+
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1)
+        proxy.server.reload(proxy.server.service.config)
+        drained = asyncio.ensure_future(proxy.server.listener.drain(60))
+        await until(lambda: proxy.server.listener.draining)
+        release.set()
+        assert b"\r\nConnection: close\r\n" in await client.until_close()
+        client.close()
+        await drained
+
+
+@conversation
+async def test_connections_that_are_not_wanted_any_more_are_looked_after_until_they_end() -> None:
+    async with serving(FakeBackend(once(answer(3, more=7)))) as proxy:
+        (pool,) = proxy.server.service.connections
+        proxy.server.pools.keep_only(set())
+        await overdue(proxy, 0)
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.head()
+        await client.read(3)
+        assert pool.busy
+        await overdue(proxy, 61)
+        assert await client.until_close() == b""
+        await until(lambda: not pool.busy)
+
+
+@conversation
+async def test_a_half_closed_client_that_reads_late_gets_the_answers_to_all_it_asked() -> None:
+    backend = FakeBackend()
+    backend._script = backend.answers(answer(100_000), OK)
+    async with serving(backend) as proxy:
+        client = await slow_client(proxy)
+        connection = client.connection
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+        await until(lambda: connection._state is READY and connection._pending)
+        client.writer.write_eof()
+        await until(lambda: connection._eof)
+        client.hear()
+        assert len(await client.response()) > 100_000
+        assert (await client.response()).endswith(b"ok")
+        assert await client.until_close() == b""
