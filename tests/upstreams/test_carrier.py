@@ -16,8 +16,8 @@ MANY = 2000
 def test_answers_whose_clients_ask_again_at_once_are_given_one_after_the_other() -> None:
     backends = [{"address": "a:1", "max_connections": 1, "simulate": {"latency": 10}}]
     queue = {"size": 2 * MANY, "timeout": 1}
-    config = config_from({"backend_pools": {"p": {"backends": backends, "queue": queue}}})
-    proxy = Proxy(config, Random(0))
+    proxy = Proxy(config_from({"backends": backends, "queue": queue}), Random(0))
+    pool = proxy.pools["default"]
     answered: list[str] = []
 
     def deliver(exchange: Exchange, now: float) -> None:
@@ -28,17 +28,18 @@ def test_answers_whose_clients_ask_again_at_once_are_given_one_after_the_other()
     def crash(exchange: Exchange, error: Exception, now: float) -> None:
         raise error
 
-    upstream = Simulated(proxy.pools["p"], proxy.chance)
-    carrier = Carrier(proxy, {"p": upstream}, deliver, crash)
+    upstream = Simulated(pool, proxy.chance)
+    carrier = Carrier(proxy, {"default": upstream}, deliver, crash)
     carrier.open(HttpRequest("GET", "/"), None, 0.0)
     for _ in range(MANY):
         carrier.open(HttpRequest("GET", "/first"), None, 0.0)
+    assert len(pool.queue) == MANY
     proxy.timers.catch_up(5.0)
     carrier.carry_ready(5.0)
     assert answered.count("/first") == MANY
     carrier.advance(100.0)
     assert answered.count("/second") == MANY
-    assert proxy.pools["p"].requests == 0
+    assert pool.requests == 0
 
 
 def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answer() -> None:
