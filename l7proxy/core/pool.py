@@ -256,13 +256,37 @@ class Pool:
     ) -> Backend | None:
         """The backend for an exchange's next attempt; None where none outside `avoid` is free.
 
-        Whom the client had before, if it may be had again; else whom the selector picks.
+        Whom the client had before, if it may be had again; else whom the selector picks. Where all
+        of the tier in use were tried, the next tier stands in, as nginx's backup servers do.
         """
         if self.affinity is not None and not avoid:
             exchange.pinned = pinned = self.affinity.find(exchange.request, now)
             if pinned is not None and pinned.eligible:
                 return pinned
-        return self.selector.pick(exchange.request, avoid)
+        picked = self.selector.pick(exchange.request, avoid)
+        if type(picked) is Backend:
+            return picked
+        if picked is not None:
+            # Told here, before anything is counted on it.
+            raise TypeError(f"{type(self.selector).__name__} picked {picked!r}, no backend")
+        return self._spare(avoid) if avoid else None
+
+    def _spare(self, avoid: Collection[Backend]) -> Backend | None:
+        """The least busy backend of the next tier; None while the tier in use has any to wait for.
+
+        Of equals the first.
+        """
+        if any(backend not in avoid for backend in self._busy):
+            return None
+        spare = [
+            backend
+            for backend in self.backends
+            if backend.tier > self._tier
+            and not backend.bars & self._listened_to
+            and backend.weight > 0
+            and backend not in avoid
+        ]
+        return min(spare, key=_need, default=None)
 
     def choose_anew(self, exchange: Exchange, now: float) -> Backend | None:
         """As `choose` after a wait: one that was tried before is better than none."""
@@ -515,6 +539,11 @@ class Pool:
         for watcher in self.watchers:
             shown.update(watcher.snapshot(backend))
         return shown
+
+
+def _need(backend: Backend) -> tuple[int, float]:
+    """The smaller, the sooner a spare backend is used."""
+    return backend.tier, (backend.in_flight + 1) / backend.weight
 
 
 def _is_full(backend: Backend) -> bool:

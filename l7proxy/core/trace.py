@@ -133,6 +133,9 @@ class Traced(Exchange):
             assert self.pool is not None and self.pool.affinity is not None
             note["because"] = f"the client's session, cookie {self.pool.affinity.cookie}"
             note.pop("selector", None)
+        elif not backend.eligible:
+            note["because"] = f"all of the tier in use were tried: tier {backend.tier} stands in"
+            note.pop("selector", None)
         self._attempts.append(note)
         super()._begin(backend, now)
 

@@ -11,22 +11,31 @@ if TYPE_CHECKING:
 
 
 class Verdict:
-    """Why the proxy answers itself: a stable name, the HTTP status, and a line for people."""
+    """Why the proxy answers itself: a stable name, the HTTP status, and a line for people.
 
-    __slots__ = ("name", "status", "text")
+    `summary` is the line without the particulars of one request.
+    """
 
-    def __init__(self, name: str, status: int, text: str) -> None:
+    __slots__ = ("name", "status", "summary", "text")
+
+    def __init__(self, name: str, status: int, text: str, summary: str | None = None) -> None:
         self.name = name
         self.status = status
         self.text = text
+        self.summary = text if summary is None else summary
 
     def because(self, detail: str) -> Verdict:
         """The same verdict with the particulars of one request."""
-        return Verdict(self.name, self.status, f"{self.text}: {detail}")
+        return Verdict(self.name, self.status, f"{self.text}: {detail}", self.summary)
 
     def with_status(self, status: int) -> Verdict:
         """The same verdict with the status that a backend gave."""
-        return Verdict(self.name, status, f"{self.text}: {status}")
+        return Verdict(self.name, status, f"{self.text}: {status}", self.summary)
+
+    @property
+    def public(self) -> str:
+        """The line for clients: what is wrong with their request, but nothing of what is behind."""
+        return self.text if self.status < 500 else self.summary
 
     def __repr__(self) -> str:
         return f"Verdict({self.status} {self.text})"
@@ -43,6 +52,7 @@ NO_BACKEND = Verdict("no_backend", 503, "no backend is available")
 DRAINING = Verdict("draining", 503, "the proxy is shutting down")
 CRASHED = Verdict("crashed", 500, "the proxy has a bug; its log says more")
 CONNECT_FAILED = Verdict("connect_failed", 502, "the backend refused the connection")
+UNREACHABLE = Verdict("connect_failed", 502, "the backend can't be reached")
 RESET = Verdict("reset", 502, "the backend closed the connection without a response")
 GARBAGE = Verdict("garbage", 502, "the backend sent something that is not a response")
 UPSTREAM_ERROR = Verdict("upstream_error", 502, "the backend answered with an error")

@@ -66,6 +66,9 @@ def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
     config: BackendConfig = load_member(Of(BackendConfig), given, "/body/backend")
     name = config.name or split_address(config.address)[0]
     if _is_taken(pool, name) and config.name is None:
+        if any(b.address == config.address for b in pool.backends if not b.bars & REMOVED):
+            there = f"{config.address} is in this pool already; to have it twice, name it"
+            raise BadMember.at("/body/backend", there)
         name = config.address
     if _is_taken(pool, name):
         taken = f'a backend named "{name}" is in this pool already'

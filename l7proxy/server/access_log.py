@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from l7proxy.http1 import RequestHead
     from l7proxy.server.request import Prepared
 
-    Entry = tuple["RequestHead | bytes", str, int, int, "str | None", float, float]
+    Entry = tuple["RequestHead | bytes", str, int, int, "str | None", "str | None", float, float]
 
 BATCH = 1024
 """Entries after which a batch is written without waiting for its time."""
@@ -38,8 +38,9 @@ class AccessLog:
     The `envelope` format is a conversation that can be piped into the node again: one
     `http_request` per line, with `at` (seconds since the file began, when the response ended, so
     that time never runs backwards), and beside what the protocol knows `status`, `backend`,
-    `bytes` (of the body sent), `seconds` and `time` (the end, in seconds since 1970). Bodies are
-    not written down. What came in place of a request has its first line as `line` and an empty
+    `error` (why there was no answer of a backend, with what the client is not told), `bytes` (of
+    the body sent), `seconds` and `time` (the end, in seconds since 1970). Bodies are not written
+    down. What came in place of a request has its first line as `line` and an empty
     `path`, so that the node refuses it, too.
 
     A file that was there before goes on as it began. Processes that share one write it in turns;
@@ -82,10 +83,11 @@ class AccessLog:
         self, exchange: Exchange, head: RequestHead, status: int, sent: int, now: float
     ) -> None:
         """Notes an exchange that has ended; `sent` is how much of a body the client was sent."""
-        backend = exchange.backend
+        backend, verdict = exchange.backend, exchange.verdict
         name = None if backend is None else backend.name
+        why = None if verdict is None else verdict.text
         client_ip = exchange.request.client_ip
-        self._note((head, client_ip, status, sent, name, exchange.opened_at, now))
+        self._note((head, client_ip, status, sent, name, why, exchange.opened_at, now))
 
     def refused(
         self, said: RequestHead | bytes, client_ip: str, status: int, sent: int, now: float
@@ -93,7 +95,7 @@ class AccessLog:
         """Notes what never became an exchange: the head, or what came in place of one."""
         if isinstance(said, bytes):
             said = said.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
-        self._note((said, client_ip, status, sent, None, now, now))
+        self._note((said, client_ip, status, sent, None, None, now, now))
 
     def _note(self, entry: Entry) -> None:
         self._entries.append(entry)
@@ -116,20 +118,21 @@ class AccessLog:
         os.close(self._file)
 
     def _envelope(self, entry: Entry) -> str:
-        head, client, status, sent, backend, opened_at, now = entry
+        head, client, status, sent, backend, error, opened_at, now = entry
         self._count += 1
         about = _text_about(head, _members)
         whose = "" if backend is None else f', "backend": {json_text(backend)}'
+        why = "" if error is None else f', "error": {json_text(error)}'
         address = json_text(client)
         return (
             f'{{"src": {address}, "dest": "{NAME}", "at": {now - self._began:.6f}, '
             f'"body": {{"type": "http_request", "msg_id": {self._count}, {about}, '
-            f'"client_ip": {address}, "status": {status}{whose}, "bytes": {sent}, '
+            f'"client_ip": {address}, "status": {status}{whose}{why}, "bytes": {sent}, '
             f'"seconds": {now - opened_at:.6f}, "time": {now + self._wall:.6f}}}}}\n'
         )
 
     def _combined(self, entry: Entry) -> str:
-        head, client, status, sent, _, _, now = entry
+        head, client, status, sent, *_, now = entry
         line, _, rest = _text_about(head, _combined_parts).partition("\n")
         second = int(now + self._wall)
         if second != self._second:

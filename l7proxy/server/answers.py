@@ -56,7 +56,7 @@ def answer(
         accept = None if head is None else head.fields.get("accept")
         return error_page(
             response.status,
-            verdict.text,
+            verdict.public,
             accept=accept,
             fields=fields,
             close=close,

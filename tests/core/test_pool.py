@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from l7proxy.core import HttpResponse
 from l7proxy.core.config.model import BackendConfig
+from l7proxy.core.verdict import CONNECT_FAILED
 from tests.core.test_exchange import Story
 
 GOOD = HttpResponse(200)
@@ -64,6 +67,38 @@ def test_a_full_tier_makes_wait_and_a_tier_that_is_out_gives_way() -> None:
     assert waiting.backend is None
     set_state(story, "a", "drain")
     assert waiting.backend is story.pool.by_name["spare"]
+
+
+def test_who_has_tried_all_of_a_tier_gets_one_of_the_next() -> None:
+    story = Story("ab")
+    for name, weight in (("heavy", 2), ("light", 1)):
+        spare = BackendConfig(address=f"{name}:1", tier=1, weight=weight)
+        story.pool.add(name, spare, 0.0)
+    story.pool.add("last", BackendConfig(address="last:1", tier=2), 0.0)
+    tried: list[str] = []
+    exchange = story.open()
+    while exchange.backend is not None and exchange.state == "attempting":
+        tried.append(exchange.backend.name)
+        exchange.failed(CONNECT_FAILED, 0.0, sent=False)
+    assert tried == ["a", "b", "heavy"]
+    assert sorted(served(story, 2)) == ["a", "b"]
+
+
+def test_who_could_wait_for_one_of_its_tier_gets_none_of_the_next() -> None:
+    story = Story("a", each={"max_connections": 1})
+    story.pool.add("b", BackendConfig(address="b:1", max_connections=1), 0.0)
+    story.pool.add("spare", BackendConfig(address="spare:1", tier=1), 0.0)
+    first, _ = story.open(), story.open()
+    first.failed(CONNECT_FAILED, 0.0, sent=False)
+    assert (first.state, first.attempts) == ("ended", 1)
+
+
+def test_a_selector_that_picks_what_is_no_backend_is_told_so() -> None:
+    story = Story("a")
+    story.pool.selector.pick = lambda request, avoid: "a"  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(TypeError, match="RoundRobin picked 'a', no backend"):
+        story.open()
+    assert (story.pool.requests, story.pool.backends[0].in_flight) == (0, 0)
 
 
 def test_below_the_panic_threshold_all_but_those_taken_out_on_purpose_are_used() -> None:

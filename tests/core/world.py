@@ -103,6 +103,8 @@ class World(Upstream):
         self.gone: list[Backend] = []
         self.transitions = 0
         """How often something happened to somebody."""
+        self.started: Exchange | None = None
+        """The one whose attempt began last; it may not be open yet."""
         self.at_once: int | None = None
         """The status that backends answer with at once; None where they take their time."""
         self._hold_to_the_rules()
@@ -115,7 +117,8 @@ class World(Upstream):
         acquire = pool.acquire
 
         def acquire_only_the_eligible(backend: Backend, now: float) -> None:
-            assert self._may_be_used(backend), f"{backend} {backend.bars:b}"
+            may = self._may_be_used(backend) or self._may_stand_in(backend)
+            assert may, f"{backend} {backend.bars:b}"
             acquire(backend, now)
 
         pool.acquire = acquire_only_the_eligible  # type: ignore[method-assign]
@@ -124,6 +127,7 @@ class World(Upstream):
 
     def start(self, exchange: Exchange, now: float) -> None:
         assert exchange not in self.under_way and exchange not in self.responding
+        self.started = exchange
         if self.at_once is not None:
             exchange.answered(HttpResponse(self.at_once), now)
             return
@@ -258,12 +262,31 @@ class World(Upstream):
 
     def _may_be_used(self, backend: Backend) -> bool:
         """From the bars alone, with none of the pool's own bookkeeping."""
+        return backend in self._tier_in_use() and not backend.bars & FULL
+
+    def _may_stand_in(self, backend: Backend) -> bool:
+        """Whether a backend of a later tier may be used by one that has tried all before it."""
+        in_use = self._tier_in_use()
+        return (
+            backend in self._candidates()
+            and not backend.bars & FULL
+            and any(
+                set(in_use) <= set(e.tried) and backend not in e.tried
+                for e in (self.started, *self.open)
+                if e is not None
+            )
+        )
+
+    def _candidates(self) -> list[Backend]:
         enabled = [b for b in self.pool.backends if not b.bars & ADMIN_BARS]
         well = [b for b in enabled if not b.bars & HEALTH_BARS]
         panic = len(well) < self.config.panic_threshold * len(enabled)
-        candidates = enabled if panic else well
+        return enabled if panic else well
+
+    def _tier_in_use(self) -> list[Backend]:
+        candidates = self._candidates()
         tier = min((b.tier for b in candidates), default=inf)
-        return backend in candidates and backend.tier == tier and not backend.bars & FULL
+        return [b for b in candidates if b.tier == tier]
 
     def check(self) -> None:
         pool = self.pool

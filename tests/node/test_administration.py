@@ -37,6 +37,14 @@ def test_a_second_backend_on_a_host_is_named_by_its_address() -> None:
     assert reply["body"] == {"type": "add_backend_ok", "in_reply_to": 1, "backend": "a:2"}
 
 
+def test_a_backend_that_is_there_already_is_not_added_once_more_by_mistake() -> None:
+    (reply,) = Timed().say(0.0, type="add_backend", pool="p", backend="a:1")
+    assert reply["body"]["code"] == 12
+    assert reply["body"]["text"] == (
+        "/body/backend: a:1 is in this pool already; to have it twice, name it"
+    )
+
+
 def test_status_shows_all_pools_or_one() -> None:
     timed = Timed()
     (every,) = timed.say(0.0, type="status")

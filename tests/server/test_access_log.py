@@ -15,6 +15,7 @@ import pytest
 from l7proxy.core.config import config_from
 from l7proxy.core.messages import HttpRequest
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.verdict import UNREACHABLE
 from l7proxy.http1 import RequestHead, RequestParser
 from l7proxy.server import access_log
 from l7proxy.server.access_log import AccessLog
@@ -79,6 +80,17 @@ def test_an_envelope_has_everything_that_is_known_but_bodies(tmp_path: Path) -> 
             "seconds": 1.5,
         },
     }
+
+
+def test_an_envelope_says_why_there_was_no_answer_of_a_backend(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    head = site.head()
+    exchange = site.proxy.open(HttpRequest("GET", "/x", client_ip="1.2.3.4"), 100.0)
+    exchange.unsendable(UNREACHABLE.because("Connection refused"), 100.0)
+    site.log.add(exchange, head, 502, 42, 100.0)
+    site.log.close()
+    assert bodies(file)[0]["error"] == "the backend can't be reached: Connection refused"
 
 
 def test_a_field_that_comes_more_than_once_is_a_list(tmp_path: Path) -> None:

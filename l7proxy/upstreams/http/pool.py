@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.verdict import CONNECT_FAILED, CRASHED, TIMED_OUT
+from l7proxy.core.verdict import CRASHED, TIMED_OUT, UNREACHABLE
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
@@ -303,7 +303,7 @@ class _Connecting:
         except TimeoutError:
             verdict = TIMED_OUT.because("connecting")
         except OSError as error:
-            verdict = CONNECT_FAILED.because(error.strerror or str(error))
+            verdict = UNREACHABLE.because(error.strerror or str(error))
         now, exchange = pool.time(), self._exchange
         if exchange is None:
             if connection is not None:

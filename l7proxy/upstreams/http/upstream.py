@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import MIRRORED
-from l7proxy.core.verdict import BAD_REQUEST, CONNECT_FAILED
+from l7proxy.core.verdict import BAD_REQUEST, UNREACHABLE
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.http.whole import Whole
 
@@ -45,7 +45,7 @@ class _Unusable:
     """Stands for the connections to a backend that can't be had under its settings."""
 
     def __init__(self, why: str) -> None:
-        self._verdict = CONNECT_FAILED.because(why)
+        self._verdict = UNREACHABLE.because(why)
 
     def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         exchange.failed(self._verdict, now, sent=False)
