@@ -69,6 +69,11 @@ class Probe:
         self._timer = pool.timers.schedule(due, self._overdue)
 
     @property
+    def due(self) -> float:
+        """When it counts as failed (seconds)."""
+        return self._timer.when
+
+    @property
     def over(self) -> bool:
         """Whether nobody waits for its outcome (any more)."""
         return self._done is None
@@ -164,6 +169,11 @@ class HealthChecks(Policy):
         )
 
     def _check(self, backend: Backend, now: float) -> None:
+        before = self._under_way.get(backend)
+        if before is not None:
+            # A check that is slower than the interval must not overlap the next one.
+            self._schedule(backend, before.due)
+            return
         probe = Probe(
             self._pool,
             backend,
@@ -174,9 +184,7 @@ class HealthChecks(Policy):
         self._under_way[backend] = probe
         self._probes.append(probe)
         spread = self._config.jitter * (2 * self._random.random() - 1)
-        # A check that is slower than the interval must not overlap the next one.
-        wait = max(self._config.interval * (1 + spread), self._config.timeout)
-        self._schedule(backend, now + wait)
+        self._schedule(backend, now + self._config.interval * (1 + spread))
 
     def _judge(self, backend: Backend, status: int | None, now: float) -> None:
         self._under_way.pop(backend, None)

@@ -84,6 +84,12 @@ def test_a_check_counts_once_whatever_else_is_said_of_it() -> None:
     assert story.states() == {"a": ""}
 
 
+def test_checks_that_are_answered_come_at_their_interval_however_long_they_might_take() -> None:
+    story = Checked(interval=0.25, timeout=2)
+    for count in range(8):
+        story.check(count / 4).answered(200, count / 4)
+
+
 def test_checks_slower_than_the_interval_do_not_overlap() -> None:
     story = Checked(interval=1, timeout=3)
     story.check(0)
