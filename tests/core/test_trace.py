@@ -366,3 +366,13 @@ def test_asking_why_changes_no_answer(
             reply.pop("decision", None)
         answers.append(talk.replies)
     assert answers[0] == answers[1]
+
+
+def test_a_backend_of_the_next_tier_is_said_to_stand_in_for_those_that_were_tried() -> None:
+    dead = {"address": "a:80", "simulate": {"faults": [{"fault": "refuse"}]}}
+    talk = Talk(dead, {"address": "spare:80", "tier": 1})
+    talk.get()
+    first, second = talk.decision()["attempts"]
+    assert "because" not in first
+    assert second["because"] == "all of the tier in use were tried: tier 1 stands in"
+    assert "selector" not in second
