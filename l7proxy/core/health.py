@@ -170,7 +170,7 @@ class HealthChecks(Policy):
 
     def _check(self, backend: Backend, now: float) -> None:
         before = self._under_way.get(backend)
-        if before is not None:
+        if before is not None and not before.over:
             # A check that is slower than the interval must not overlap the next one.
             self._schedule(backend, before.due)
             return
