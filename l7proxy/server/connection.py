@@ -272,11 +272,11 @@ class ClientConnection(asyncio.Protocol):
 
     def _await_client(self) -> None:
         """Sets the deadline by what the client is to do next, which it begins to do now."""
-        state, timeouts = self._state, self._service.timeouts
+        now, state, timeouts = self._time(), self._state, self._service.timeouts
         seconds = NEVER
         if self._has_to_take:
             self._untaken = self._count_untaken()
-            self._patience = self._time() + timeouts.write
+            self._patience = now + timeouts.write
             seconds = min(LINGER, timeouts.write)
         elif state is READY:
             seconds = timeouts.head if self._scanned else timeouts.idle
@@ -284,7 +284,12 @@ class ClientConnection(asyncio.Protocol):
             seconds = timeouts.tunnel
         elif self.body is not None and not self.body.complete and not self._held:
             seconds = timeouts.body
-        self.deadline = self._time() + seconds
+        self.deadline = now + seconds
+
+    def _go_on_waiting(self) -> None:
+        """The same after what doesn't free the client from taking what waits for it."""
+        if not self._paused:
+            self._await_client()
 
     def _look_what_it_took(self) -> None:
         """Goes on waiting for a client that still takes something, now and then."""
@@ -420,22 +425,19 @@ class ClientConnection(asyncio.Protocol):
             return
         if not body.repeatable:
             exchange.repeatable = False
-        if not self._paused:
-            self._await_client()
+        self._go_on_waiting()
 
     # The flow of the request's body: see `Flow`.
 
     def pause_reading(self) -> None:
         self._held = True
         self._transport.pause_reading()
-        if not self._paused:
-            self._await_client()
+        self._go_on_waiting()
 
     def resume_reading(self) -> None:
         self._held = False
         self._transport.resume_reading()
-        if not self._paused:
-            self._await_client()
+        self._go_on_waiting()
 
     # The exchange's downstream: see `Downstream`.
 
@@ -733,8 +735,7 @@ class ClientConnection(asyncio.Protocol):
             other.tunnel_end()
 
     def tunnel_data(self, data: bytes) -> None:
-        if not self._paused:
-            self._await_client()
+        self._go_on_waiting()
         self._sent += len(data)
         self._send(data)
 

@@ -10,11 +10,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
-from l7proxy.core.routing.conditions import client_address
 from l7proxy.http1.fields import drop_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from ipaddress import IPv4Address, IPv6Address
 
     from l7proxy.core.config.server import Network, ServerConfig
     from l7proxy.core.routing import Route
@@ -44,11 +44,11 @@ class Forwarding:
             return peer.address
         client = peer.address
         for hop in reversed(claimed.decode("latin-1").split(",")):
-            address = hop.strip()
-            if client_address(address) is None or "%" in address:
+            parsed = _parsed(hop.strip())
+            if parsed is None or "%" in hop:
                 break
-            client = address
-            if not _is_in(client, self._trusted):
+            client = hop.strip()
+            if not _is_among(parsed, self._trusted):
                 break
         return client
 
@@ -133,8 +133,18 @@ class Peer:
 def _is_in(address: str, networks: Sequence[Network]) -> bool:
     if not networks:
         return False
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return address == UNIX and UNIX in networks
-    return any(network != UNIX and parsed in network for network in networks)
+    return _is_among(parsed, networks)
+
+
+def _is_among(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
+    return any(network != UNIX and address in network for network in networks)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
 from random import Random
 
 from l7proxy.core.messages import Headers, HttpRequest
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.routing.conditions import client_address
 from l7proxy.core.target import STANDARD_METHODS
 from l7proxy.core.trace import Traced
 from l7proxy.tools.formats.har import split_url
@@ -43,10 +43,8 @@ def request_from(
     *before, url = words
     if len(before) > 1:
         raise ValueError(f"one URL, and a method before it, not {' '.join(words)}")
-    try:
-        ip_address(client_ip)
-    except ValueError:
-        raise ValueError(f'"{client_ip}" is not an IP address') from None
+    if client_address(client_ip) is None:
+        raise ValueError(f'"{client_ip}" is not an IP address')
     pairs = []
     for line in headers:
         name, colon, value = line.partition(":")

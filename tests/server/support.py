@@ -68,6 +68,17 @@ class BackendTalk:
         await self.writer.drain()
 
 
+def held(release: asyncio.Event) -> Script:
+    """A script that answers one request, once it is released."""
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await release.wait()
+        await talk.say(OK)
+
+    return script
+
+
 class FakeBackend:
     """Accepts connections and lets a script talk on each; counts and remembers."""
 

@@ -24,6 +24,7 @@ from .support import (
     Running,
     conversation,
     free_port,
+    held,
     pool_config,
     serving,
     until,
@@ -181,13 +182,7 @@ async def test_what_is_in_flight_over_a_reload_is_still_given_up_when_it_stands_
 @conversation
 async def test_draining_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
     release = asyncio.Event()
-
-    async def script(talk: BackendTalk) -> None:
-        await talk.head()
-        await release.wait()
-        await talk.say(OK)
-
-    async with serving(FakeBackend(script)) as proxy:
+    async with serving(FakeBackend(held(release))) as proxy:
         idle, busy = await proxy.connect(), await proxy.connect()
         await busy.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: proxy.in_flight == 1 and len(proxy.server.listener.connections) == 2)

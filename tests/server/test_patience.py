@@ -11,11 +11,25 @@ import pytest
 
 from l7proxy.server.connection import LINGERING, NEVER, READY
 
-from .support import OK, BackendTalk, Client, FakeBackend, Running, conversation, serving, until
+from .support import (
+    OK,
+    BackendTalk,
+    Client,
+    FakeBackend,
+    Running,
+    conversation,
+    held,
+    serving,
+    until,
+)
 from .test_connections import connections, overdue
 
 NARROW = 4096
 """Bytes that the kernel is asked to hold at most: what is sent soon has to wait for its reader."""
+
+
+HALF = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab"
+"""A request of whose body the rest is yet to come."""
 
 
 class Slow(Client):
@@ -38,7 +52,8 @@ class Slow(Client):
         return int(self.connection._transport.get_write_buffer_size())
 
 
-async def slow_client(proxy: Running) -> Slow:
+async def slow_client(proxy: Running, request: bytes) -> Slow:
+    """One that has asked, and takes nothing of what comes."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
     sock.setblocking(False)
@@ -46,6 +61,7 @@ async def slow_client(proxy: Running) -> Slow:
     client = Slow(*await asyncio.open_connection(sock=sock))
     proxy.clients.append(client)
     await client.hear_nothing(proxy)
+    await client.say(request)
     return client
 
 
@@ -92,8 +108,7 @@ def test_a_last_response_is_not_cut_off_while_its_client_takes_some_of_it(
     @conversation
     async def talk() -> None:
         async with serving(FakeBackend(once(answer(size)))) as proxy:
-            client = await slow_client(proxy)
-            await client.say(request_)
+            client = await slow_client(proxy, request_)
             await until(lambda: client.connection._state is LINGERING)
             assert client.waiting
             for _ in range(3):
@@ -110,10 +125,9 @@ def test_a_client_that_takes_nothing_is_given_up(last: bool) -> None:
     @conversation
     async def talk() -> None:
         async with serving(FakeBackend(once(answer(100_000)))) as proxy:
-            client = await slow_client(proxy)
-            connection = client.connection
             close = b"Connection: close\r\n" * last
-            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n%b\r\n" % close)
+            client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n%b\r\n" % close)
+            connection = client.connection
             await until(lambda: connection._paused)
             assert connection._state is (LINGERING if last else READY)
             await grow_weary(proxy, connection)
@@ -125,9 +139,8 @@ def test_a_client_that_takes_nothing_is_given_up(last: bool) -> None:
 @conversation
 async def test_a_client_that_takes_a_little_now_and_then_is_not_given_up() -> None:
     async with serving(FakeBackend(once(answer(100_000)))) as proxy:
-        client = await slow_client(proxy)
+        client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         connection = client.connection
-        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: connection._state is READY and connection._paused)
         connection._untaken += 1
         for _ in range(2):
@@ -140,9 +153,8 @@ async def test_a_client_that_takes_a_little_now_and_then_is_not_given_up() -> No
 @conversation
 async def test_who_has_taken_a_last_response_must_close_soon() -> None:
     async with serving(FakeBackend(once(answer(100_000)))) as proxy:
-        client = await slow_client(proxy)
+        client = await slow_client(proxy, b"GET /api HTTP/1.0\r\n\r\n")
         connection = client.connection
-        await client.say(b"GET /api HTTP/1.0\r\n\r\n")
         await until(lambda: connection._state is LINGERING and connection._paused)
         client.hear()
         await until(lambda: not connection._paused)
@@ -159,9 +171,8 @@ async def test_what_a_broken_off_response_leaves_unsent_is_not_kept_for_ever() -
         await talk.say(answer(40_000, more=1))
 
     async with serving(FakeBackend(script)) as proxy:
-        client = await slow_client(proxy)
+        client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         connection = client.connection
-        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: proxy.in_flight == 0 and client.waiting)
         await grow_weary(proxy, connection)
         await until(lambda: not proxy.server.listener.connections)
@@ -173,9 +184,8 @@ async def test_what_a_broken_off_response_leaves_unsent_is_not_kept_for_ever() -
 @conversation
 async def test_the_end_of_its_body_does_not_free_a_client_from_taking_the_answer() -> None:
     async with serving(FakeBackend(once(answer(200_000, more=1)))) as proxy:
-        client = await slow_client(proxy)
+        client = await slow_client(proxy, HALF)
         connection = client.connection
-        await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
         await until(lambda: connection._paused)
         await client.say(b"cd")
         await until(lambda: connection.body.complete)
@@ -186,9 +196,8 @@ async def test_the_end_of_its_body_does_not_free_a_client_from_taking_the_answer
 @conversation
 async def test_having_taken_the_answer_does_not_free_a_client_from_sending_its_body() -> None:
     async with serving(FakeBackend(once(answer(200_000, more=1)))) as proxy:
-        client = await slow_client(proxy)
+        client = await slow_client(proxy, HALF)
         connection = client.connection
-        await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
         await until(lambda: connection._paused)
         client.hear()
         await client.head()
@@ -245,8 +254,8 @@ async def test_a_client_that_is_kept_from_sending_is_not_too_slow() -> None:
         second.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n")
         second.writer.write(bytes(3_000_000))
         await until(lambda: any(c._held for c in proxy.server.listener.connections))
-        (held,) = (c for c in proxy.server.listener.connections if c._held)
-        assert held.deadline == NEVER
+        (kept,) = (c for c in proxy.server.listener.connections if c._held)
+        assert kept.deadline == NEVER
         occupied.set()
         assert (await first.response()).endswith(b"ok")
         assert (await second.response()).endswith(b"ok")
@@ -333,7 +342,7 @@ def test_a_response_that_stands_still_breaks_off_whenever_the_request_ended(earl
         async with serving(FakeBackend(script)) as proxy:
             client = await proxy.connect()
             (connection,) = await connections(proxy)
-            await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+            await client.say(HALF)
             if early:
                 await client.head()
             await client.say(b"cd")
@@ -419,13 +428,7 @@ async def test_a_first_write_that_is_too_much_for_the_backend_stops_the_client()
 @conversation
 async def test_a_request_from_before_a_reload_is_its_connections_last_in_a_drain() -> None:
     release = asyncio.Event()
-
-    async def script(talk: BackendTalk) -> None:
-        await talk.head()
-        await release.wait()
-        await talk.say(OK)
-
-    async with serving(FakeBackend(script)) as proxy:
+    async with serving(FakeBackend(held(release))) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: proxy.in_flight == 1)
@@ -459,9 +462,8 @@ async def test_a_half_closed_client_that_reads_late_gets_the_answers_to_all_it_a
     backend = FakeBackend()
     backend._script = backend.answers(answer(100_000), OK)
     async with serving(backend) as proxy:
-        client = await slow_client(proxy)
+        client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
         connection = client.connection
-        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
         await until(lambda: connection._state is READY and connection._pending)
         client.writer.write_eof()
         await until(lambda: connection._eof)

@@ -363,6 +363,8 @@ class BackendConnection(asyncio.Protocol):
             if not self._half_closed:
                 # TLS knows no half-closed connections.
                 return self._transport.can_write_eof()
+        if self._exchange is None:
+            self._pool.lost(self)
         self._ended()
         return False
 
@@ -378,7 +380,6 @@ class BackendConnection(asyncio.Protocol):
         """The backend will send no more."""
         state, exchange = self._state, self._exchange
         if exchange is None:
-            self._pool.lost(self)
             self._state = CLOSED
         elif state is WAITING:
             downstream = self._downstream

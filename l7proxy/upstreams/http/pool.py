@@ -312,12 +312,12 @@ class _Connecting:
         elif connection is not None:
             try:
                 connection.carry(exchange, self._downstream, now)
-            except Exception as error:
+            except Exception:
                 connection.abort()
                 exchange.unsendable(CRASHED, now)
                 exchange.carry(exchange, now)
                 # The loop writes down what went wrong.
-                raise error
+                raise
         else:
             assert verdict is not None
             exchange.failed(verdict, now, sent=False)
