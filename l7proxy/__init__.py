@@ -14,7 +14,6 @@ The rooms, and which may import which: `cli -> {node, server, tools} -> upstream
 The life of one request: `node.framing` cuts the input into messages, `node.requests` makes one an
 `HttpRequest`, `core.proxy.Proxy.open` gives it a `core.exchange.Exchange`, which the router and a
 pool's selector bring to a backend. `upstreams.carrier` starts the attempt; its end brings either
-another attempt or the response, which `node.replies` makes a line of output. The next line of its
-kind is spared all of that by `node.express`. Behind `server` the same exchange is driven by a
+another attempt or the response, which `node.replies` makes a line of output. Behind `server` the same exchange is driven by a
 connection in place of a line, and `upstreams.http` passes the response on as it comes.
 """

@@ -18,7 +18,6 @@ named as `module:Class` is imported (`selectors.registry`), which runs whatever 
   goes on under another configuration; `watcher`s hear of every attempt, and all but the last act
   through a backend's bars
 - `chance`: separate streams of chance, so that one draw does not disturb another
-- `lane`: requests that differ in nothing that matters, decided as one
 - `trace`: why it was decided so
 - `verdict`: why the proxy answers by itself, and with what status
 - `timers`: what is due when

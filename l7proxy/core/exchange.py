@@ -338,14 +338,6 @@ class Exchange:
         else:
             self._give_up(NO_BACKEND.because(f'pool "{pool.name}"'), now)
 
-    def stand_in(
-        self, backend: Backend, response: HttpResponse, rewritten_path: str | None
-    ) -> None:
-        """Shows, after its own end, how one of its kind ends that the backend answered so."""
-        self.backend = backend
-        self.rewritten_path = rewritten_path
-        self.response = self._edited(response)
-
     def _edited(self, response: HttpResponse) -> HttpResponse:
         """The response with the headers that the client gets."""
         assert self.route is not None

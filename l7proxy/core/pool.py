@@ -246,11 +246,6 @@ class Pool:
         """Requests in flight: on a backend, waiting for a place, or between two attempts."""
         return self.active + len(self.queue) + len(self.retry.pausing)
 
-    @property
-    def hears_answers(self) -> bool:
-        """Whether anything in the pool goes by how single requests were answered."""
-        return bool(self.watchers) or self._hears_times
-
     def choose(
         self, exchange: Exchange, now: float, avoid: Collection[Backend] = ()
     ) -> Backend | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from functools import partial
 
 from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.fields import check_fields
-from l7proxy.core.lane import GuardedLane, Lane, Lanes
-from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
+from l7proxy.core.messages import Headers, HttpResponse
 from l7proxy.core.pool import Pool
 from l7proxy.core.routing import Router
 from l7proxy.core.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import Config
     from l7proxy.core.config.affinity import StickyConfig
     from l7proxy.core.health import Probe
+    from l7proxy.core.messages import HttpRequest
     from l7proxy.core.rate_limit import RateLimits
     from l7proxy.core.routing import Route
 
@@ -149,45 +148,6 @@ class Proxy:
             if route.mirror is not None and exchange.state is not ENDED:
                 exchange.mirror = self.pools[route.mirror]
 
-    def lane(self, exchange: Exchange) -> Lane | None:
-        """The lane for requests that are like the exchange's in all but their `msg_id`.
-
-        The exchange has ended, its first attempt answered at once. None where the next such
-        request may have to be treated otherwise, so that an exchange must be opened for it.
-        """
-        route, pool, request = exchange.route, exchange.pool, exchange.request
-        if route is None or pool is None or exchange.attempts != 1 or exchange.verdict is not None:
-            return None
-        if route.split is not None or route.mirror is not None or pool.hears_answers:
-            return None
-        if pool.affinity is not None and (
-            exchange.set_cookie or exchange.response is None or exchange.response.headers
-        ):
-            return None
-        selector = pool.selector
-        minds = selector.minds_request
-        turn = partial(selector.pick, request) if minds else selector.turn
-        limits = self.limits
-        turnstiles = () if limits is None else limits.turnstiles(request, route, pool.name)
-        if pool.affinity is not None:
-            return GuardedLane(pool.affinity.returning(request), turnstiles)
-        if turnstiles:
-            return GuardedLane(lambda now: turn(), turnstiles, minds_path=minds)
-        return Lane(turn, minds_path=minds)
-
-    def lanes(self, request: HttpRequest | None) -> Lanes:
-        """For the lanes of requests like this one, or of all where `decides_by_path`."""
-        return Lanes(self.router, _ANYBODY if request is None else request)
-
-    @property
-    def decides_by_path(self) -> bool:
-        """Whether lanes follow from the path alone, whatever else is in a request."""
-        return (
-            self.limits is None
-            and self.router.decides_by_path
-            and not any(p.affinity or p.selector.minds_request for p in self.pools.values())
-        )
-
     def take_over(self, before: Proxy, now: float) -> None:
         """Goes on where a proxy with another configuration stops.
 
@@ -222,9 +182,6 @@ class Proxy:
     def next_deadline(self) -> float | None:
         """The next instant (seconds) at which there is something to do."""
         return self.timers.next_deadline()
-
-
-_ANYBODY = HttpRequest("GET", "/")
 
 
 def _nobody_listens(now: float, text: str) -> None:

@@ -143,40 +143,6 @@ class Limit:
         }
 
 
-class Turnstile:
-    """Lets the requests of one key through one limit, as `Buckets.wait` and `take` would.
-
-    It is one call for both, since nothing else is called as often.
-    """
-
-    __slots__ = ("_before", "_buckets", "_key", "_limit")
-
-    def __init__(self, limit: Limit, key: str) -> None:
-        self._limit = limit
-        self._buckets = limit.buckets
-        self._key = key
-        self._before = 0.0
-
-    def admit(self, now: float) -> bool:
-        """Takes a token; False where there is none, or the key has no bucket to itself.
-
-        Then nothing has been counted.
-        """
-        buckets = self._buckets
-        full_at = buckets.full_at.get(self._key)
-        if full_at is None or full_at - now > buckets.leeway:
-            return False
-        self._before = full_at
-        buckets.full_at[self._key] = max(full_at, now) + buckets.interval
-        self._limit.admitted += 1
-        return True
-
-    def take_back(self) -> None:
-        """Undoes the last `admit`."""
-        self._buckets.full_at[self._key] = self._before
-        self._limit.admitted -= 1
-
-
 class RateLimits:
     """Every limit in a configuration, and which of them a request counts against."""
 
@@ -203,12 +169,6 @@ class RateLimits:
         rules = (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ()))
         found = (rule(request) for rule in rules)
         return [claim for claim in found if claim is not None]
-
-    def turnstiles(
-        self, request: HttpRequest, route: Route, pool_name: str | None
-    ) -> list[Turnstile]:
-        """The same as turnstiles, for whoever passes them again and again."""
-        return [Turnstile(*claim) for claim in self.claims(request, route, pool_name)]
 
     def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
         """Counts a request against its limits, or against none of them and ends it with a 429."""

@@ -116,12 +116,6 @@ def is_for_the_server(request: HttpRequest) -> bool:
     return request.target == "*" and request.method == "OPTIONS"
 
 
-def plain_path(target: str) -> str | None:
-    """The path of a target that is in normal form as it stands; None for any other."""
-    normal = _NORMAL(target)
-    return normal[1] or None if normal is not None else None
-
-
 def _parse_at_length(target: str, rules: PathRules) -> Target:
     if _FORBIDDEN(target):
         raise _bad("the path has a space, a control character or a #")

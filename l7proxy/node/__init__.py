@@ -6,7 +6,6 @@ It is itself sans-I/O: `Node.feed(data, now)` takes bytes in and gives bytes out
 - `framing`: bytes to JSON texts, and how to find the next message after a broken one
 - `codec`: JSON texts to envelopes, replies to lines
 - `requests`, `replies`: envelope bodies to and from the core's messages
-- `express`: lines of a known kind, answered without decoding them
 - `clock`: the wall's time, or the one that envelopes tell
 - `node`: the dispatch table, message type to handler
 - `administration`: messages that look at pools and change them

@@ -40,26 +40,22 @@ _LONGEST_WAIT = 63
 class Framer:
     """Cuts a stream into messages.
 
-    `message(value, line, text)` is called for each complete JSON object, `text` being the line if
-    it is one by itself, `broken(text, line)` once for
+    `message(value, line)` is called for each complete JSON object, `broken(text, line)` once for
     everything that is none; `line` is the number of the line where it starts. `decode` turns a
-    JSON text into a value and raises `NotJson`. `express(lines, start)` may handle lines that it
-    knows, and gives the index of the first that it does not.
+    JSON text into a value and raises `NotJson`.
     """
 
     def __init__(
         self,
         decode: Callable[[bytes], Any],
-        message: Callable[[Any, int, bytes | None], None],
+        message: Callable[[Any, int], None],
         broken: Callable[[str, int], None],
         limit: int = DEFAULT_LIMIT,
-        express: Callable[[list[bytes], int], int] | None = None,
     ) -> None:
         self._decode = decode
         self._message = message
         self._broken = broken
         self._limit = limit
-        self._express = express or _knows_none
         self._line = 1
         """The number of the line at the start of the buffer."""
         self._buffer = bytearray()
@@ -113,12 +109,11 @@ class Framer:
         lines = data.split(b"\n")
         lines[0] = begun + lines[0]
         tail = lines.pop()
-        express = self._express
-        done = -1
-        while (done := express(lines, done + 1)) < len(lines):
-            line, number = lines[done], self._line + done
+        decode = self._decode
+        for done, line in enumerate(lines):
+            number = self._line + done
             try:
-                value = self._decode(line)
+                value = decode(line)
             except NotJson:
                 start = line.removeprefix(_BOM).lstrip(b" \t\r")
                 if start.startswith(b"{"):
@@ -132,7 +127,7 @@ class Framer:
                     self._report("not a JSON object", line, number)
                 continue
             if isinstance(value, dict):
-                self._message(value, number, line)
+                self._message(value, number)
             else:
                 self._report("not a JSON object", line, number)
         self._line += len(lines)
@@ -289,7 +284,7 @@ class Framer:
             self._broken("not a complete message", self._line)
         line = self._line + self._buffer.count(b"\n", 0, start)
         self._reset_to(end)
-        self._message(value, line, None)
+        self._message(value, line)
         return True
 
     def _starts_line(self, at: int) -> bool:
@@ -307,11 +302,6 @@ class Framer:
     def _drop(self, count: int) -> None:
         self._line += self._buffer.count(b"\n", 0, count)
         del self._buffer[:count]
-
-
-def _knows_none(lines: list[bytes], start: int) -> int:
-    """The express of those who have none."""
-    return start
 
 
 def _is_begun(line: bytes) -> bool:

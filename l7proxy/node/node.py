@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from random import Random
 
 from l7proxy.core.config import ConfigError, Problem, amended
 from l7proxy.core.config.spec import child, kind_of
 from l7proxy.core.exchange import ENDED, MIRRORED, Exchange
-from l7proxy.core.json_messages import BadMember, json_text
+from l7proxy.core.json_messages import BadMember
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
 from l7proxy.core.verdict import DRAINING
@@ -20,7 +19,6 @@ from l7proxy.node.codec import (
     EnvelopeDecoder,
     encode_envelope,
 )
-from l7proxy.node.express import IN_REPLY_TO, Express, Journey
 from l7proxy.node.framing import DEFAULT_LIMIT, Framer
 from l7proxy.node.replies import response_body
 from l7proxy.node.requests import request_from
@@ -34,12 +32,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.affinity import Secrets
-    from l7proxy.core.backend import Backend
     from l7proxy.core.chance import Chance
     from l7proxy.core.config import Config
-    from l7proxy.core.messages import HttpResponse
     from l7proxy.core.pool import Pool
-    from l7proxy.node.express import Render
     from l7proxy.node.order import Order
     from l7proxy.upstreams.base import Upstream
 
@@ -53,10 +48,10 @@ INIT_MEMBERS = ("type", "msg_id", "in_reply_to", "node_id", "node_ids")
 class Envelope:
     """A message that came in: who sent it, what we were called, its body and its id.
 
-    `line` is where it starts; `text` is the line, if it is one by itself.
+    `line` is where it starts.
     """
 
-    __slots__ = ("body", "called", "kind", "line", "msg_id", "src", "text")
+    __slots__ = ("body", "called", "kind", "line", "msg_id", "src")
 
     def __init__(
         self,
@@ -66,7 +61,6 @@ class Envelope:
         msg_id: int | None,
         body: Mapping[str, Any],
         line: int,
-        text: bytes | None,
     ) -> None:
         self.src = src
         self.called = called
@@ -74,7 +68,6 @@ class Envelope:
         self.msg_id = msg_id
         self.body = body
         self.line = line
-        self.text = text
 
 
 class Node:
@@ -135,10 +128,7 @@ class Node:
         self._changed: Callable[[], None] | None = None
         self._in_flight: dict[Exchange, None] = {}
         self._draining = False
-        self._express = Express(self._out)
-        self._framer = Framer(
-            EnvelopeDecoder(), self._handle, self._broken, limit, self._run_express
-        )
+        self._framer = Framer(EnvelopeDecoder(), self._handle, self._broken, limit)
         self._nodes = EnvelopeUpstream(self._ask)
         self._carriers: list[Carrier] = []
         """The present configuration's is the last; those before it only finish what they have."""
@@ -205,7 +195,6 @@ class Node:
         """
         self._draining = True
         self._carriers[-1].proxy.draining = True
-        self._forget_kinds()
         if self._clock.virtual:
             self._run_out()
             return self.abort(now)
@@ -279,7 +268,7 @@ class Node:
 
     # Messages in.
 
-    def _handle(self, value: Mapping[str, Any], line: int, text: bytes | None) -> None:
+    def _handle(self, value: Mapping[str, Any], line: int) -> None:
         """Handles one message; whatever is wrong with it, the next one is not affected."""
         src = value.get("src")
         if type(src) is not str:
@@ -301,7 +290,7 @@ class Node:
                 at = self._clock.now
                 self._let_happen(at)
                 self._record({"src": src, "dest": called, "at": at, "body": body})
-            envelope = Envelope(src, called, body["type"], msg_id, body, line, text)
+            envelope = Envelope(src, called, body["type"], msg_id, body, line)
             HANDLERS.get(envelope.kind, Node._operation)(self, envelope)
         except BadMember as error:
             if _is_answer(body):
@@ -357,43 +346,6 @@ class Node:
             self._in_flight[exchange] = None
             if self._order is not None:
                 self._order.expect(exchange)
-        elif self._order is not None and self._order.waits:
-            return
-        elif kind is Exchange and envelope.text is not None and self._express.is_listening:
-            self._learn(exchange, envelope, envelope.text)
-
-    def _run_express(self, lines: list[bytes], start: int) -> int:
-        """Answers lines of a known kind, as far as it goes; virtual time is told line by line."""
-        held = self._order is not None and self._order.waits
-        by_hand = held or self._clock.virtual or self._record is not None
-        return start if by_hand else self._express.run(lines, start, self._clock.now)
-
-    def _learn(self, exchange: Exchange, envelope: Envelope, text: bytes) -> None:
-        """Has the express learn how an exchange that ended at once was answered."""
-        carrier = self._carriers[-1]
-        lane = carrier.proxy.lane(exchange)
-        if lane is None or envelope.msg_id is None or self._clock.virtual:
-            return
-        assert exchange.pool is not None and exchange.route is not None
-        upstream = carrier.upstreams[exchange.pool.name]
-        if not isinstance(upstream, Simulated) or not upstream.is_instant(exchange):
-            return
-        msg_id = envelope.msg_id
-        by_route = not (lane.minds_path or upstream.minds_path())
-        journey = Journey(
-            lane,
-            carrier.proxy.lanes(exchange.request),
-            _renderer(exchange, msg_id, partial(upstream.response, exchange)),
-            (exchange.pool, exchange.route.response_headers),
-            exchange.route if by_route else None,
-            exchange.rewritten_path,
-        )
-        self._express.learn(text, msg_id, self._out[-1], journey)
-
-    def _forget_kinds(self) -> None:
-        """Has the express start over, since what it learned may no longer hold."""
-        proxy = self._carriers[-1].proxy
-        self._express.forget(proxy.lanes(None) if proxy.decides_by_path else None)
 
     def _kind(self, body: Mapping[str, Any]) -> type[Exchange]:
         """The kind of exchange that the body asks for: one that can explain itself, or not."""
@@ -451,7 +403,6 @@ class Node:
             raise BadMember(problem.below("/body") for problem in error.problems) from None
         if node_id is not None:
             self._name = node_id
-            self._forget_kinds()
         self._answer(envelope, "init_ok", {})
 
     def _operation(self, envelope: Envelope) -> None:
@@ -466,7 +417,6 @@ class Node:
             if envelope.kind == "status":
                 reply["replies_dropped"] = self._nodes.dropped
             self._answer(envelope, f"{envelope.kind}_ok", reply)
-            self._forget_kinds()
             carrier.carry_ready(self._clock.now)
         elif _is_answer(envelope.body):
             self._broken(f'a reply of type "{envelope.kind}" was dropped', envelope.line)
@@ -531,7 +481,6 @@ class Node:
         if self.idle:
             self._carriers.clear()
         self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
-        self._forget_kinds()
         if self._clock.started:
             proxy.start(self._clock.now)
 
@@ -549,32 +498,6 @@ class Node:
 
     def _note(self, now: float, text: str) -> None:
         self._log(f"{now:.3f} s: {text}")
-
-
-def _renderer(
-    exchange: Exchange, msg_id: int, response_of: Callable[[Backend], HttpResponse]
-) -> Render:
-    """How replies end to requests that go the way of the exchange, which has ended.
-
-    It stands in for those of its kind, for which none is opened.
-    """
-    around: dict[tuple[HttpResponse, str | None], tuple[bytes, bytes]] = {}
-
-    def render(backend: Backend, rewritten_path: str | None) -> bytes:
-        response = response_of(backend)
-        named = b'"backend": ' + json_text(backend.name).encode()
-        pieces = around.get((response, rewritten_path))
-        if pieces is None:
-            exchange.stand_in(backend, response, rewritten_path)
-            line = encode_envelope("", "", None, response_body(exchange, msg_id))
-            tail = line.partition(IN_REPLY_TO + b"%d" % msg_id)[2]
-            # The last one is the reply's own: only plain strings come after it.
-            before, _, after = tail.rpartition(named)
-            pieces = around[response, rewritten_path] = before, after
-        before, after = pieces
-        return before + named + after
-
-    return render
 
 
 def _is_answer(body: Any) -> bool:

@@ -66,7 +66,7 @@ class Rehearsal(Node):
         if self._settled and envelope["body"].get("type") == "init":
             body = {k: v for k, v in envelope["body"].items() if k not in KEYS}
             envelope = {**envelope, "body": body}
-        self._handle(envelope, number, None)
+        self._handle(envelope, number)
 
     def end(self) -> None:
         """Lets everything that is in flight come to its end."""

@@ -49,8 +49,6 @@ class Simulated(Upstream):
         self._servers: dict[Backend, _Server] = {}
         self._plain = self._make(None)
         """Stands for every backend without settings of its own, where nothing is ever under way."""
-        self._newest: Backend | None = None
-        self._all_instant = self._some_mind_path = False
 
     def start(self, exchange: Exchange, now: float) -> None:
         assert exchange.backend is not None
@@ -63,29 +61,6 @@ class Simulated(Upstream):
         if not server.take(job, exchange.forward_path, own, now):
             exchange.under_way(now)
             exchange.abandon = job.abandon
-
-    def is_instant(self, exchange: Exchange) -> bool:
-        """Whether requests like the exchange's are answered at once, whichever backend they get."""
-        self._look_at_everyone()
-        return exchange.request.simulate is None and self._all_instant
-
-    def minds_path(self) -> bool:
-        """Whether what is answered depends on the path."""
-        self._look_at_everyone()
-        return self._some_mind_path
-
-    def response(self, exchange: Exchange, backend: Backend) -> HttpResponse:
-        """What the backend answers to requests like the exchange's."""
-        return self._server(backend).response(exchange.forward_path, None)
-
-    def _look_at_everyone(self) -> None:
-        """Finds out what holds for the whole pool, again when a backend has been added."""
-        newest = self._pool.backends[-1] if self._pool.backends else None
-        if newest is not self._newest:
-            self._newest = newest
-            servers = [self._server(backend) for backend in self._pool.backends]
-            self._all_instant = all(server.is_instant for server in servers)
-            self._some_mind_path = any(server.minds_path for server in servers)
 
     def probe(self, probe: Probe, now: float) -> None:
         job = _Job(lambda outcome, at: _report_probe(probe, outcome, at))
@@ -162,7 +137,6 @@ class _Server:
         self._busy = 0
         self._waiting: deque[_Job] = deque()
         self._concurrency = self._setting("concurrency", NOTHING)
-        self.minds_path = any(layer.paths for layer in self._layers)
         self.is_instant = all(
             layer.latency is None and layer.concurrency is None and layer.faults is None
             for layer in self._layers

@@ -23,7 +23,7 @@ class Heard:
         self.complaints: list[str] = []
         self.framer = Framer(lambda text: decode_json(text)[0], self._message, self._broken, limit)
 
-    def _message(self, value: Any, line: int, text: bytes | None) -> None:
+    def _message(self, value: Any, line: int) -> None:
         self.messages.append(value)
         self.lines.append(line)
 

@@ -47,21 +47,6 @@ class Affinity:
         """The backend that the client had, eligible or not; None where it had none."""
         raise NotImplementedError
 
-    def returning(self, request: HttpRequest) -> Callable[[float], Backend | None]:
-        """Finds, at a given time, the backend for one more request like this one.
-
-        It counts as honoured; None, and nothing counted, where the client is to get another.
-        """
-
-        def find(now: float) -> Backend | None:
-            backend = self.find(request, now)
-            if backend is None or not backend.eligible:
-                return None
-            self._honoured += 1
-            return backend
-
-        return find
-
     def settle(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         """The exchange's backend begins to answer, with `headers` where the upstream has them.
 

@@ -16,7 +16,7 @@ from l7proxy.core.cookies import cookie_pairs, cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from random import Random
     from typing import Any
 
@@ -88,20 +88,6 @@ class Learned(Affinity):
         session = cookies_of(request).get(self.cookie)
         name = self._sessions.get(session, now) if session else None
         return None if name is None else self._by_name.get(name)
-
-    def returning(self, request: HttpRequest) -> Callable[[float], Backend | None]:
-        key = _digest(cookies_of(request).get(self.cookie, ""))
-        name_of, by_name = self._sessions.find, self._by_name
-
-        def find(now: float) -> Backend | None:
-            name = name_of(key, now)
-            backend = None if name is None else by_name.get(name)
-            if backend is None or not backend.eligible:
-                return None
-            self._honoured += 1
-            return backend
-
-        return find
 
     def header(self, exchange: Exchange) -> str | None:
         """Only a new session is told over HTTP.

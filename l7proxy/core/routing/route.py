@@ -116,11 +116,6 @@ class Route:
         return rewrite.path(target.path), rewrite.host(request, target)
 
     @property
-    def asks_path_alone(self) -> bool:
-        """Whether it has no condition beyond its path."""
-        return self.conditions is None or len(self.conditions) == (self.path.test is not None)
-
-    @property
     def pattern(self) -> str:
         """The path or pattern, as written."""
         return self.path.shown

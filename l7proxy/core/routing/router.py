@@ -67,12 +67,6 @@ class Router:
         self._remembered: dict[str, tuple[PathTable, ...]] = {}
         self._wildcards = any(host.startswith("*.") for host in by_host)
 
-    @property
-    def decides_by_path(self) -> bool:
-        """Whether no route asks for anything but the path."""
-        asking = (route for route in self.routes if route.conditions is not None)
-        return not self._hosts and all(route.asks_path_alone for route in asking)
-
     def match(self, request: HttpRequest, target: Target) -> Route | None:
         """The route that the request takes, or None.
 

@@ -45,9 +45,6 @@ class Selector:
     options: ClassVar[type[Record]] = NoOptions
     """The options it understands in the configuration."""
 
-    minds_request: ClassVar[bool] = True
-    """Whether picks may depend on the request; where not, more can be decided beforehand."""
-
     settings: Any
     """The options in force, an instance of `options`."""
 
@@ -91,10 +88,6 @@ class Selector:
         `avoid` holds the backends that this same request was tried on before.
         """
         raise NotImplementedError
-
-    def turn(self) -> Backend | None:
-        """`pick` without a request and with nobody to avoid, which is what is called most."""
-        return self.pick()
 
     def joined(self, backend: Backend) -> None:
         """A backend became eligible."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 class First(Selector):
     """The first in order; a backend that is full is not eligible. O(1) for a pick."""
 
-    minds_request = False
     rule = "the first in the order of the configuration that can be used"
 
     def pick(

@@ -24,7 +24,6 @@ class LeastConnections(Selector):
     fractions are equal, so loads can be compared as floats.
     """
 
-    minds_request = False
     rule = "the fewest in flight for the weight; of equals, smooth weighted round robin decides"
 
     def prepare(self) -> None:
@@ -36,9 +35,6 @@ class LeastConnections(Selector):
         self._least: SmoothRotation | None = None
         """The rotation of those with the least load."""
 
-    def turn(self) -> Backend | None:
-        return None if self._least is None else self._least.step()
-
     def pick(
         self,
         request: HttpRequest | None = None,
@@ -46,7 +42,7 @@ class LeastConnections(Selector):
     ) -> Backend | None:
         if avoid:
             return self.pick_without(request, avoid)
-        return self.turn()
+        return None if self._least is None else self._least.step()
 
     def joined(self, backend: Backend) -> None:
         load = backend.in_flight / backend.weight

@@ -7,7 +7,7 @@ from l7proxy.core.selectors.smooth import SmoothRotation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
     from typing import Any
 
     from l7proxy.core.backend import Backend
@@ -21,15 +21,10 @@ class RoundRobin(Selector):
     been left alone for a round.
     """
 
-    minds_request = False
     rule = "the largest current weight after each has grown by its weight; the first of equals"
 
     def prepare(self) -> None:
         self.rotation = SmoothRotation()
-
-    @property
-    def turn(self) -> Callable[[], Backend | None]:
-        return self.rotation.step
 
     def pick(
         self,

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 class Drawing(Selector):
     """A selector that draws from the eligible backends by weight."""
 
-    minds_request = False
     rule = "drawn at random by weight"
 
     def prepare(self) -> None:

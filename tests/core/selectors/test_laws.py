@@ -80,19 +80,6 @@ def test_a_selector_made_by_hand_refuses_options_that_it_does_not_know() -> None
 
 
 @pytest.mark.parametrize("algorithm", sorted(OPTIONS))
-def test_a_turn_is_a_pick_for_nobody_in_particular(algorithm: str) -> None:
-    one, other = many(algorithm, 3, [3, 2, 1]), many(algorithm, 3, [3, 2, 1])
-    if one.selector.minds_request:
-        pytest.skip("it asks the request, not for a turn")
-    turns = [one.selector.turn() for _ in range(20)]
-    assert [b.name for b in turns if b] == [b.name for b in map(pick_of, [other] * 20) if b]
-
-
-def pick_of(pool: Pool) -> Backend | None:
-    return pool.selector.pick()
-
-
-@pytest.mark.parametrize("algorithm", sorted(OPTIONS))
 def test_where_nobody_is_eligible_nobody_is_picked(algorithm: str) -> None:
     pool = many(algorithm, 3)
     for name in ("b0", "b1", "b2"):
