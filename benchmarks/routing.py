@@ -19,8 +19,8 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from l7proxy.core import Headers, HttpRequest, parse_config
+from l7proxy.core.http.target import parse_target
 from l7proxy.core.proxy import Proxy
-from l7proxy.core.target import parse_target
 
 REQUESTS = 1_000
 ROUNDS = 200

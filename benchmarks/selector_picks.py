@@ -20,9 +20,9 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from l7proxy.core import HttpRequest, Proxy, config_from
-from l7proxy.core.backend import EJECTED
 from l7proxy.core.config.algorithms import OPTIONS
-from l7proxy.core.pool import Pool
+from l7proxy.core.pool.backend import EJECTED
+from l7proxy.core.pool.pool import Pool
 
 SIZES = (3, 100, 10_000)
 REQUESTS = [HttpRequest("GET", f"/item?id={n}", client_ip=f"10.1.{n}.7") for n in range(256)]

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config import Config, ConfigError
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
     from l7proxy.node.node import Node
     from l7proxy.node.recorder import Recorder
-    from l7proxy.node.rehearsal import Witness
+    from l7proxy.node.replay_node import Witness
     from l7proxy.tools.arguments import Progress
     from l7proxy.tools.formats import Traffic
     from l7proxy.tools.replay import Player
@@ -98,8 +98,8 @@ def _node(words: Sequence[str]) -> int:
     from random import Random
 
     from l7proxy.core.config import ConfigError
-    from l7proxy.node import driver
-    from l7proxy.node.framing import DEFAULT_LIMIT
+    from l7proxy.envelope.framing import DEFAULT_LIMIT
+    from l7proxy.node import blocking_loop
     from l7proxy.node.node import Node
 
     level = options.log_level if options else "warning"
@@ -141,14 +141,14 @@ def _node(words: Sequence[str]) -> int:
                 complain("l7proxy: real backends take real time; try --simulate")
                 return USAGE_ERROR
             # Imported here because asyncio takes longer than most conversations.
-            from l7proxy.node import http_driver
+            from l7proxy.node import asyncio_loop
 
             if sys.stdout is not None:
-                http_driver.run(node, 0, 1, drain_timeout=drain_timeout)
+                asyncio_loop.run(node, 0, 1, drain_timeout=drain_timeout)
         else:
             plain = node()
             if sys.stdout is not None:
-                driver.run(plain, 0, 1, drain_timeout=drain_timeout)
+                blocking_loop.run(plain, 0, 1, drain_timeout=drain_timeout)
     except ConfigError as error:
         return refuse_config((options and options.config) or default_config_file(), error)
     finally:
@@ -350,9 +350,9 @@ def _replay(words: Sequence[str]) -> int:
         import json
         from random import Random
 
-        from l7proxy.node.rehearsal import Rehearsal
+        from l7proxy.node.replay_node import Rehearsal
+        from l7proxy.tools.metrics import Tally
         from l7proxy.tools.replay import as_text, replay, report
-        from l7proxy.tools.tally import Tally
 
         traffic = arguments.traffic_from(options, lines)
         tally = Tally()
@@ -416,7 +416,7 @@ def _diff(words: Sequence[str]) -> int:
         import json
         from random import Random
 
-        from l7proxy.node.rehearsal import Rehearsal
+        from l7proxy.node.replay_node import Rehearsal
 
         traffic = arguments.traffic_from(options, lines)
         comparison = diff.Comparison()
@@ -501,7 +501,7 @@ def _test(words: Sequence[str]) -> int:
     ) -> Witness:
         from random import Random
 
-        from l7proxy.node.rehearsal import Witness
+        from l7proxy.node.replay_node import Witness
 
         return Witness(
             config,
@@ -636,7 +636,7 @@ def _node_options(words: Sequence[str]) -> Namespace:
 def _node_parser() -> ArgumentParser:
     from argparse import RawDescriptionHelpFormatter
 
-    from l7proxy.node.framing import DEFAULT_LIMIT
+    from l7proxy.envelope.framing import DEFAULT_LIMIT
 
     parser = _parser("", "A Layer 7 load balancer you can pipe JSON through.")
     parser.formatter_class = RawDescriptionHelpFormatter

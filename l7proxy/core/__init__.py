@@ -26,7 +26,7 @@ named as `module:Class` is imported (`selectors.registry`), which runs whatever 
 
 from l7proxy.core.config import Config, ConfigError, config_from, parse_config
 from l7proxy.core.exchange import Exchange
-from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
+from l7proxy.core.http.messages import Headers, HttpRequest, HttpResponse
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.selectors import Selector
 from l7proxy.core.timers import Timers

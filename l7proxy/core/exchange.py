@@ -14,23 +14,23 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 
 from __future__ import annotations
 
-from l7proxy.core.messages import Headers, HttpResponse
+from l7proxy.core.http.local_reply import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
+from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.core.timers import DelayLine, Timer
-from l7proxy.core.verdict import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.http.target import Target
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.events import Event
+    from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
     from l7proxy.core.routing import Route
-    from l7proxy.core.target import Target
-    from l7proxy.core.verdict import Verdict
-    from l7proxy.core.watcher import Event
 
 WAITING = "waiting"
 ATTEMPTING = "attempting"

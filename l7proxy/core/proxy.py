@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-from l7proxy.core.chance import Chance
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
-from l7proxy.core.fields import check_fields
-from l7proxy.core.messages import Headers, HttpResponse
-from l7proxy.core.pool import Pool
+from l7proxy.core.http.grammar import check_fields
+from l7proxy.core.http.local_reply import DRAINING, Refused
+from l7proxy.core.http.messages import Headers, HttpResponse
+from l7proxy.core.http.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
+from l7proxy.core.pool.pool import Pool
+from l7proxy.core.random_streams import Chance
 from l7proxy.core.routing import Router
-from l7proxy.core.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
 from l7proxy.core.timers import Timers
-from l7proxy.core.verdict import DRAINING, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.config.affinity import StickyConfig
-    from l7proxy.core.health import Probe
-    from l7proxy.core.messages import HttpRequest
-    from l7proxy.core.rate_limit import RateLimits
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.policies.health_check import Probe
+    from l7proxy.core.policies.rate_limit import RateLimits
     from l7proxy.core.routing import Route
 
 
@@ -209,6 +209,6 @@ def _rate_limits(config: Config, router: Router) -> RateLimits | None:
     """The limits in force; None where there are none, so that nothing is spent on them."""
     if not config.limits_rates:
         return None
-    from l7proxy.core.rate_limit import RateLimits
+    from l7proxy.core.policies.rate_limit import RateLimits
 
     return RateLimits(config, router.routes)

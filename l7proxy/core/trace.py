@@ -7,20 +7,20 @@ notes has none of this code in its way.
 
 from __future__ import annotations
 
-from l7proxy.core.backend import HEALTH_BARS
 from l7proxy.core.exchange import ATTEMPTING, ENDED, WAITING, Exchange
-from l7proxy.core.verdict import Refused
+from l7proxy.core.http.local_reply import Refused
+from l7proxy.core.pool.backend import HEALTH_BARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import Headers, HttpRequest, HttpResponse
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.messages import Headers, HttpRequest, HttpResponse
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
-    from l7proxy.core.verdict import Verdict
 
     Facts = dict[str, Any]
 

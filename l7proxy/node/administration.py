@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from l7proxy.core.backend import REMOVED
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
-from l7proxy.core.json_messages import BadMember, load_member, text_member
-from l7proxy.core.pool import STATES
+from l7proxy.core.pool.backend import REMOVED
+from l7proxy.core.pool.pool import STATES
+from l7proxy.envelope.members import BadMember, load_member, text_member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from l7proxy.core.backend import Backend
     from l7proxy.core.config.spec import Spec
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
 
     Message = Mapping[str, Any]

@@ -7,22 +7,22 @@ from random import Random
 from l7proxy.core.config import ConfigError, Problem, amended
 from l7proxy.core.config.spec import child, kind_of
 from l7proxy.core.exchange import ENDED, MIRRORED, Exchange
-from l7proxy.core.json_messages import BadMember
+from l7proxy.core.http.local_reply import DRAINING
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
-from l7proxy.core.verdict import DRAINING
-from l7proxy.node.clock import Clock
-from l7proxy.node.codec import (
+from l7proxy.envelope.codec import (
     CRASH,
     MALFORMED,
     NOT_SUPPORTED,
     EnvelopeDecoder,
     encode_envelope,
 )
-from l7proxy.node.framing import DEFAULT_LIMIT, Framer
-from l7proxy.node.replies import response_body
-from l7proxy.node.requests import request_from
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.envelope.framing import DEFAULT_LIMIT, Framer
+from l7proxy.envelope.members import BadMember
+from l7proxy.envelope.request import request_from
+from l7proxy.envelope.response import response_body
+from l7proxy.node.clock import Clock
+from l7proxy.upstreams.dispatcher import Carrier
 from l7proxy.upstreams.envelope import EnvelopeUpstream
 from l7proxy.upstreams.simulated import Simulated
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.affinity import Secrets
-    from l7proxy.core.chance import Chance
     from l7proxy.core.config import Config
-    from l7proxy.core.pool import Pool
-    from l7proxy.node.order import Order
+    from l7proxy.core.pool.pool import Pool
+    from l7proxy.core.random_streams import Chance
+    from l7proxy.node.in_order import Order
     from l7proxy.upstreams.base import Upstream
 
     Handler = Callable[["Node", "Envelope"], None]
@@ -122,7 +122,7 @@ class Node:
         self._out: list[bytes] = []
         self._order: Order | None = None
         if ordered:
-            from l7proxy.node.order import Order
+            from l7proxy.node.in_order import Order
 
             self._order = Order(self._out)
         self._changed: Callable[[], None] | None = None

@@ -12,7 +12,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from l7proxy.core.json_messages import json_text, put_headers
+from l7proxy.envelope.members import json_text, put_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import RequestHead
-    from l7proxy.server.request import Prepared
+    from l7proxy.server.prepared import Prepared
 
     Entry = tuple["RequestHead | bytes", str, int, int, "str | None", "str | None", float, float]
 

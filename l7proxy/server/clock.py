@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
 
-    from l7proxy.upstreams.carrier import Carrier
+    from l7proxy.upstreams.dispatcher import Carrier
 
 NEVER = float("inf")
 GRACE = 0.1

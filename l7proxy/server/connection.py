@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
 from l7proxy.core.exchange import ENDED
-from l7proxy.core.messages import Headers, HttpResponse
-from l7proxy.core.verdict import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
+from l7proxy.core.http.local_reply import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
+from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import (
     CHUNKED,
     UNTIL_CLOSE,
@@ -30,8 +30,8 @@ from l7proxy.http1 import (
 )
 from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import CONTINUE, field_block
-from l7proxy.server.answers import DATES, answer
-from l7proxy.server.request import Prepared, StreamedRequest
+from l7proxy.server.local_response import DATES, answer
+from l7proxy.server.prepared import Prepared, StreamedRequest
 from l7proxy.upstreams.http import RequestBody
 
 if TYPE_CHECKING:

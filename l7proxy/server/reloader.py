@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError
-from l7proxy.upstreams.stamp import stamp_of
+from l7proxy.upstreams.file_signature import stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from l7proxy.core.config import Config
-    from l7proxy.upstreams.stamp import Stamp
+    from l7proxy.upstreams.file_signature import Stamp
 
 
 class FileWatch:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import MIRRORED
+from l7proxy.core.http.local_reply import CRASHED
 from l7proxy.core.proxy import Proxy
-from l7proxy.core.verdict import CRASHED
 from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
-from l7proxy.server.request import Prepared
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.server.prepared import Prepared
+from l7proxy.upstreams.dispatcher import Carrier
 from l7proxy.upstreams.http import HttpUpstream
 from l7proxy.upstreams.simulated import Simulated
 

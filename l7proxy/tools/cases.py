@@ -16,8 +16,8 @@ from pathlib import Path
 
 from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.spec import suggestion
+from l7proxy.core.config.strict_json import why_not
 from l7proxy.core.routing.conditions import conditions_of
-from l7proxy.core.strict_json import why_not
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

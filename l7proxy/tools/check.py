@@ -8,9 +8,9 @@ from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.spec import child
+from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
-from l7proxy.core.target import STANDARD_METHODS
 from l7proxy.tools.printable import printable
 
 TYPE_CHECKING = False

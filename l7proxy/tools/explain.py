@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from random import Random
 
-from l7proxy.core.messages import Headers, HttpRequest
+from l7proxy.core.http.messages import Headers, HttpRequest
+from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.conditions import client_address
-from l7proxy.core.target import STANDARD_METHODS
 from l7proxy.core.trace import Traced
 from l7proxy.tools.formats.har import split_url
 from l7proxy.tools.formats.line import BadLine
 from l7proxy.tools.printable import printable, printable_value
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.dispatcher import Carrier
 from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False

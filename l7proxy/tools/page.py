@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.pool import Pool
-    from l7proxy.tools.tally import Tally
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
+    from l7proxy.tools.metrics import Tally
 
 MOST_LINES = 8
 """Lines in one plot; the backends beyond them are drawn as one."""

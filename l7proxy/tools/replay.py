@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from math import sqrt
 
-from l7proxy.core import verdict
-from l7proxy.tools.tally import SLOTS, Tally
+from l7proxy.core.http import local_reply
+from l7proxy.tools.metrics import SLOTS, Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
     from l7proxy.core.routing import Route
     from l7proxy.tools.formats import Envelope, Traffic
 
@@ -96,7 +96,9 @@ def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
 
 
 _TEXTS = {
-    known.name: known.text for known in vars(verdict).values() if isinstance(known, verdict.Verdict)
+    known.name: known.text
+    for known in vars(local_reply).values()
+    if isinstance(known, local_reply.Verdict)
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.health import Probe
+    from l7proxy.core.policies.health_check import Probe
 
 
 class Upstream:

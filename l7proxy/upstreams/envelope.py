@@ -6,16 +6,16 @@ its `http_response`, or `error`, is known by `in_reply_to`.
 
 from __future__ import annotations
 
-from l7proxy.core.fields import find_fault
-from l7proxy.core.json_messages import (
+from l7proxy.core.http.grammar import find_fault
+from l7proxy.core.http.local_reply import GARBAGE, UNAVAILABLE, UPSTREAM_ERROR
+from l7proxy.core.http.messages import HttpResponse
+from l7proxy.envelope.members import (
     BadMember,
     body_member,
     headers_member,
     put_body,
     put_headers,
 )
-from l7proxy.core.messages import HttpResponse
-from l7proxy.core.verdict import GARBAGE, UNAVAILABLE, UPSTREAM_ERROR
 from l7proxy.upstreams.base import Upstream
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.health import Probe
+    from l7proxy.core.policies.health_check import Probe
 
     Reply = Mapping[str, Any]
     Receiver = Callable[[Reply, float], None]

@@ -11,8 +11,8 @@ from collections import deque
 from math import exp, log
 
 from l7proxy.core.config.simulate import LatencyConfig, SimulateConfig
-from l7proxy.core.messages import HttpResponse, written_response
-from l7proxy.core.verdict import CONNECT_FAILED, RESET
+from l7proxy.core.http.local_reply import CONNECT_FAILED, RESET
+from l7proxy.core.http.messages import HttpResponse, written_response
 from l7proxy.upstreams.base import Upstream
 
 TYPE_CHECKING = False
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.chance import Chance
     from l7proxy.core.config.simulate import FaultConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.health import Probe
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.policies.health_check import Probe
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
+    from l7proxy.core.random_streams import Chance
     from l7proxy.core.timers import Timers
-    from l7proxy.core.verdict import Verdict
 
     Outcome = HttpResponse | Verdict
 

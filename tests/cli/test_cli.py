@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from l7proxy import cli
-from l7proxy.node import driver
+from l7proxy.node import blocking_loop
 from l7proxy.node.node import HANDLERS
 from tests.processes import ROOT
 
@@ -32,7 +32,7 @@ class Ran:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     runs = Ran()
-    monkeypatch.setattr(driver, "run", runs)
+    monkeypatch.setattr(blocking_loop, "run", runs)
     return runs
 
 
@@ -196,7 +196,7 @@ def test_a_failing_output_is_status_1(
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(driver, "run", fail)
+    monkeypatch.setattr(blocking_loop, "run", fail)
     assert cli.main([]) == 1
     assert capsys.readouterr() == ("", "l7proxy: No space left on device\n")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from l7proxy.node import driver
+from l7proxy.node import blocking_loop
 from tests.processes import MAIN, PATIENCE, start
 
 GET = '{"src": "c", "dest": "p", "body": {"type": "http_request", "msg_id": 1, "path": "/api"}}\n'
@@ -223,7 +223,7 @@ def test_a_directory_is_no_input(tmp_path: Path) -> None:
     source = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(IsADirectoryError, match="'stdin'"):
-            driver.run(NoNode(), source, 1)  # type: ignore[arg-type]
+            blocking_loop.run(NoNode(), source, 1)  # type: ignore[arg-type]
     finally:
         os.close(source)
 
@@ -302,5 +302,5 @@ def test_a_drain_timeout_that_is_none_is_refused(timeout: str) -> None:
 def test_it_sleeps_whole_milliseconds_and_never_too_long_for_poll(
     monkeypatch: pytest.MonkeyPatch, one: float | None, other: float | None, waits: int | None
 ) -> None:
-    monkeypatch.setattr(driver, "monotonic", lambda: 10.0)
-    assert driver._milliseconds(one, other) == waits
+    monkeypatch.setattr(blocking_loop, "monotonic", lambda: 10.0)
+    assert blocking_loop._milliseconds(one, other) == waits

@@ -9,7 +9,7 @@ import pytest
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.exchange import ATTEMPTING, ENDED, RESPONDING, WAITING
-from l7proxy.core.verdict import BAD_REQUEST, CONNECT_FAILED, GARBAGE, RESET
+from l7proxy.core.http.local_reply import BAD_REQUEST, CONNECT_FAILED, GARBAGE, RESET
 
 
 class Story:

@@ -12,14 +12,14 @@ from random import Random
 from typing import Any
 
 from l7proxy.core import HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.backend import ADMIN_BARS, FULL, HEALTH_BARS, REMOVED, Backend
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange import ENDED, WAITING, Exchange
-from l7proxy.core.health import Probe
-from l7proxy.core.pool import Pool
-from l7proxy.core.verdict import CONNECT_FAILED, RESET
+from l7proxy.core.http.local_reply import CONNECT_FAILED, RESET
+from l7proxy.core.policies.health_check import Probe
+from l7proxy.core.pool.backend import ADMIN_BARS, FULL, HEALTH_BARS, REMOVED, Backend
+from l7proxy.core.pool.pool import Pool
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.dispatcher import Carrier
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "algorithm": ("round-robin", "least-connections"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import HttpRequest, Proxy, config_from
-from l7proxy.core.pool import Pool
+from l7proxy.core.pool.pool import Pool
 from tests.core.selectors.support import take_out
 from tests.peers.nginx import Backends, Held, Nginx, needs_nginx, upstream
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import h11
 
 from l7proxy.core.config import config_from
-from l7proxy.core.messages import Headers, HttpRequest
-from l7proxy.core.target import PathRules, parse_target
-from l7proxy.core.verdict import Refused
+from l7proxy.core.http.local_reply import Refused
+from l7proxy.core.http.messages import Headers, HttpRequest
+from l7proxy.core.http.target import PathRules, parse_target
 from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import CONTINUE
 from l7proxy.server.connection import ClientConnection

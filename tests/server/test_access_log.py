@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from l7proxy.core.config import config_from
-from l7proxy.core.messages import HttpRequest
+from l7proxy.core.http.local_reply import UNREACHABLE
+from l7proxy.core.http.messages import HttpRequest
 from l7proxy.core.proxy import Proxy
-from l7proxy.core.verdict import UNREACHABLE
 from l7proxy.http1 import RequestHead, RequestParser
 from l7proxy.server import access_log
 from l7proxy.server.access_log import AccessLog
-from l7proxy.server.request import Prepared
+from l7proxy.server.prepared import Prepared
 
 from .support import FakeBackend, conversation, pool_config, serving
 

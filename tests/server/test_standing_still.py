@@ -8,11 +8,11 @@ from typing import Any
 
 from l7proxy.core import HttpRequest, Proxy, config_from
 from l7proxy.core.exchange import Exchange
-from l7proxy.core.health import Probe
+from l7proxy.core.policies.health_check import Probe
 from l7proxy.server.clock import Clock
 from l7proxy.server.server import Server
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.dispatcher import Carrier
 
 
 class Loop:

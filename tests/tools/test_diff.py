@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
 from l7proxy.node import Node
-from l7proxy.node.rehearsal import Rehearsal
+from l7proxy.node.replay_node import Rehearsal
 from l7proxy.tools.diff import Allowance, Answers, Comparison, as_json, as_text, compare
 from l7proxy.tools.formats import Traffic
 from tests.processes import MAIN, ROOT

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
-from l7proxy.node.rehearsal import Rehearsal
+from l7proxy.node.replay_node import Rehearsal
 from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
+from l7proxy.tools.metrics import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, Tally
 from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
 from l7proxy.tools.replay import as_text, balance, replay, report, slots
-from l7proxy.tools.tally import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, Tally
 from tests.processes import ROOT
 from tests.tools.here import run
 

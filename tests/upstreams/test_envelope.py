@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import Exchange, Headers, HttpRequest, Proxy, config_from
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.dispatcher import Carrier
 from l7proxy.upstreams.envelope import EnvelopeUpstream
 
 

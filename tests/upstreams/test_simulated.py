@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import ConfigError, Exchange, HttpRequest, Proxy, config_from
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.dispatcher import Carrier
 from l7proxy.upstreams.simulated import Simulated
 
 

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
-    from l7proxy.core.backend import Backend
     from l7proxy.core.config.affinity import StickyConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.messages import Headers, HttpRequest
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.http.messages import Headers, HttpRequest
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
 
     Secrets = Callable[[str, str], bytes]
     """Reads a key: `secrets("file", path)` or `secrets("env", variable)`.

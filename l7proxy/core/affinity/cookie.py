@@ -18,17 +18,17 @@ import json
 from base64 import urlsafe_b64encode
 
 from l7proxy.core.affinity.base import Affinity, BadKey
-from l7proxy.core.cookies import cookies_of
+from l7proxy.core.http.cookies import cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from l7proxy.core.affinity.base import Secrets
-    from l7proxy.core.backend import Backend
     from l7proxy.core.config.affinity import StickyCookieConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.messages import Headers, HttpRequest
+    from l7proxy.core.http.messages import Headers, HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 SHORTEST_KEY = 16
 """Bytes: what can be guessed protects nothing."""

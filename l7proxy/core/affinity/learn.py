@@ -12,7 +12,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 
 from l7proxy.core.affinity.base import Affinity
-from l7proxy.core.cookies import cookie_pairs, cookies_of
+from l7proxy.core.http.cookies import cookie_pairs, cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
-    from l7proxy.core.backend import Backend
     from l7proxy.core.config.affinity import LearnConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.messages import Headers, HttpRequest
+    from l7proxy.core.http.messages import Headers, HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 HEADER_ATTRIBUTES = "; Path=/; HttpOnly"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.model import SINGLE_POOL, Config, SinglePoolConfig
 from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child, suggestion
-from l7proxy.core.strict_json import NotJson, decode_json
+from l7proxy.core.config.strict_json import NotJson, decode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

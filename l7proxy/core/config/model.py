@@ -37,9 +37,9 @@ from l7proxy.core.config.spec import (
     seconds,
     share,
 )
+from l7proxy.core.http.local_reply import Refused
+from l7proxy.core.http.target import PathRules, escape_segment, normal_path
 from l7proxy.core.selectors.registry import find_selector
-from l7proxy.core.target import PathRules, escape_segment, normal_path
-from l7proxy.core.verdict import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

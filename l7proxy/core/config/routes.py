@@ -23,7 +23,7 @@ from l7proxy.core.config.spec import (
     field,
     suggestion,
 )
-from l7proxy.core.target import NEVER_PASSED_ON
+from l7proxy.core.http.target import NEVER_PASSED_ON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

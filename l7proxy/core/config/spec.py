@@ -11,7 +11,7 @@ one-line run of the node; to a type checker these classes are dataclasses.
 
 from __future__ import annotations
 
-from l7proxy.core.strict_json import JsonObject
+from l7proxy.core.config.strict_json import JsonObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

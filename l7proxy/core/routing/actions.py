@@ -7,12 +7,12 @@ from bisect import bisect_right
 from itertools import accumulate
 
 from l7proxy.core.config.routes import HOST_FIELDS
-from l7proxy.core.cookies import cookies_of
-from l7proxy.core.messages import Headers, HttpResponse, header_lines
+from l7proxy.core.http.cookies import cookies_of
+from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
+from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
+from l7proxy.core.http.target import escape_non_ascii, host_name, host_of, normal_path
 from l7proxy.core.routing.conditions import query_values
 from l7proxy.core.routing.templates import Template, group
-from l7proxy.core.target import escape_non_ascii, host_name, host_of, normal_path
-from l7proxy.core.verdict import BAD_REQUEST, BAD_REWRITE, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         SplitConfig,
     )
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.messages import HttpRequest
-    from l7proxy.core.target import PathRules, Target
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.http.target import PathRules, Target
 
 
 class Rewrite:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from l7proxy.core.cookies import cookies_of
+from l7proxy.core.http.cookies import cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from l7proxy.core.config.routes import RouteConfig, ValueMatchConfig
-    from l7proxy.core.messages import HttpRequest
-    from l7proxy.core.target import Target
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.http.target import Target
 
 
 class Condition:

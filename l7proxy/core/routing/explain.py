@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from l7proxy.core.http.target import host_of
 from l7proxy.core.routing.conditions import PathIs
 from l7proxy.core.routing.paths import ANY, PREFIX, REGEX, literal_start
 from l7proxy.core.routing.route import ANY_HOST
-from l7proxy.core.target import host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.http.target import Target
     from l7proxy.core.routing.route import Route
     from l7proxy.core.routing.router import Router
-    from l7proxy.core.target import Target
 
 _POINTS = (
     "its path is of a more specific kind",

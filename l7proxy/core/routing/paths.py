@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import re
 
-from l7proxy.core.target import normal_path
+from l7proxy.core.http.target import normal_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.config import RouteConfig
-    from l7proxy.core.target import PathRules
+    from l7proxy.core.http.target import PathRules
 
 EXACT = 0
 PREFIX = 1

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from l7proxy.core.http.target import USUAL_RULES
 from l7proxy.core.routing.paths import EXACT, REGEX, path_match
-from l7proxy.core.target import USUAL_RULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.config.routes import ActionsConfig, HeaderEditsConfig, RouteConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.messages import HttpRequest, HttpResponse
+    from l7proxy.core.http.messages import HttpRequest, HttpResponse
+    from l7proxy.core.http.target import PathRules, Target
     from l7proxy.core.routing.actions import HeaderEdits, Redirect, Rewrite, Split
     from l7proxy.core.routing.conditions import Condition
     from l7proxy.core.routing.paths import PathMatch
-    from l7proxy.core.target import PathRules, Target
 
 ANY_HOST = ""
 
@@ -73,7 +73,7 @@ class Route:
         self.specificity = (path.kind, -prefix, -asked, -path.more, index)
 
     def _compile_actions(self, config: ActionsConfig, rules: PathRules) -> None:
-        from l7proxy.core.messages import written_response
+        from l7proxy.core.http.messages import written_response
         from l7proxy.core.routing.actions import Redirect, Rewrite, Split
 
         regex = self.path.test if self.path.kind == REGEX else None

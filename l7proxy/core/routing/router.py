@@ -16,19 +16,19 @@ same literal prefix are tried one after the other, and so are regular expression
 
 from __future__ import annotations
 
+from l7proxy.core.http.local_reply import NO_ROUTE, NOT_ALLOWED
+from l7proxy.core.http.target import USUAL_RULES, host_of
 from l7proxy.core.routing.paths import EXACT, PREFIX
 from l7proxy.core.routing.route import ANY_HOST, Route
-from l7proxy.core.target import USUAL_RULES, host_of
-from l7proxy.core.verdict import NO_ROUTE, NOT_ALLOWED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from l7proxy.core.config.routes import ActionsConfig, RouteConfig
-    from l7proxy.core.messages import HttpRequest
-    from l7proxy.core.target import PathRules, Target
-    from l7proxy.core.verdict import Verdict
+    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.http.target import PathRules, Target
 
     Entry = tuple[Route, ...]
     """Routes that are found in the same place of a table, the most specific first."""

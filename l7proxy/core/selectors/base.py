@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any, ClassVar, TypeVar
 
-    from l7proxy.core.backend import Backend
     from l7proxy.core.config.spec import Record
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
     Drawn = TypeVar("Drawn")
 

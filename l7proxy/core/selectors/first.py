@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 
 class First(Selector):

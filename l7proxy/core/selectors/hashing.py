@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from l7proxy.core.backend import Backend
+    from l7proxy.core.pool.backend import Backend
 
 _MASK = (1 << 64) - 1
 

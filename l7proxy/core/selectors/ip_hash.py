@@ -11,7 +11,7 @@ from bisect import bisect_right
 from ipaddress import IPv6Address
 from itertools import accumulate
 
-from l7proxy.core.backend import REMOVED
+from l7proxy.core.pool.backend import REMOVED
 from l7proxy.core.selectors.base import Selector
 from l7proxy.core.selectors.smooth import SmoothRotation
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 _MODULUS = 6271
 _TRIES = 21

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 _UNHEARD = 1e6
 """Seconds expected of a backend that has requests and has not answered one: worse than any."""

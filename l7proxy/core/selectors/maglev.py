@@ -10,15 +10,15 @@ from itertools import cycle, islice
 
 from l7proxy.core.config.algorithms import MaglevOptions
 from l7proxy.core.selectors.hashing import hash64, identities
-from l7proxy.core.selectors.places import Places
+from l7proxy.core.selectors.lookup_table import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 
 class Maglev(Places):

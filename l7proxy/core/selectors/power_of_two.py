@@ -10,7 +10,7 @@ from l7proxy.core.selectors.better_of_two import BetterOfTwo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from l7proxy.core.backend import Backend
+    from l7proxy.core.pool.backend import Backend
 
 
 class PowerOfTwoChoices(BetterOfTwo):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import log
 
 from l7proxy.core.config.algorithms import HashOptions
-from l7proxy.core.hash_key import hash_key
 from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.hash_key import hash_key
 from l7proxy.core.selectors.hashing import hash64, identities, mix
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 
 class Bids:

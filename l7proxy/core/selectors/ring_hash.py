@@ -8,15 +8,15 @@ from zlib import crc32
 
 from l7proxy.core.config.algorithms import RingOptions
 from l7proxy.core.selectors.hashing import identities
-from l7proxy.core.selectors.places import Places, round_from
+from l7proxy.core.selectors.lookup_table import Places, round_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 _MOST_POINTS = 10_000_000
 """More would take half a minute and a gigabyte to sort."""

@@ -22,13 +22,13 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import gcd
 
-from l7proxy.core.selectors.contest import Contest
+from l7proxy.core.selectors.kinetic_tournament import Contest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from l7proxy.core.backend import Backend
+    from l7proxy.core.pool.backend import Backend
 
 _LONGEST_PERIOD = 1 << 16
 _REPEATED = 256

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from l7proxy.core.selectors.base import Selector
-from l7proxy.core.selectors.draw import WeightedDraw
+from l7proxy.core.selectors.weighted_sampler import WeightedDraw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-    from l7proxy.core.backend import Backend
-    from l7proxy.core.messages import HttpRequest
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
 
 
 class Drawing(Selector):

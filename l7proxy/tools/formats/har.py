@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from l7proxy.core.strict_json import why_not
+from l7proxy.core.config.strict_json import why_not
 from l7proxy.tools.formats.line import BadLine, Logged, envelope
 from l7proxy.tools.formats.times import any_time
 

@@ -14,7 +14,7 @@ from select import POLLIN, poll
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.verdict import GARBAGE, RESET, TIMED_OUT
+from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1.limits import DEFAULT_LIMITS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.verdict import Verdict
+    from l7proxy.core.http.local_reply import Verdict
     from l7proxy.http1 import ResponseHead
     from l7proxy.http1.body import Body
     from l7proxy.upstreams.http.downstream import Downstream, Piece, Tunnel

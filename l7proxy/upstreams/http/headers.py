@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from l7proxy.core.messages import WellFormedHeaders
+from l7proxy.core.http.messages import WellFormedHeaders
 
 if TYPE_CHECKING:
     from l7proxy.http1 import Fields

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.verdict import CRASHED, TIMED_OUT, UNREACHABLE
+from l7proxy.core.http.local_reply import CRASHED, TIMED_OUT, UNREACHABLE
 from l7proxy.http1 import ResponseParser
+from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
-from l7proxy.upstreams.http.outbox import Outbox
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
-from l7proxy.upstreams.stamp import stamp_of
+from l7proxy.upstreams.http.write_batcher import Outbox
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config.http import HttpConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.health import Probe
+    from l7proxy.core.policies.health_check import Probe
+    from l7proxy.upstreams.file_signature import Stamp
     from l7proxy.upstreams.http.downstream import Downstream
-    from l7proxy.upstreams.stamp import Stamp
 
     P = TypeVar("P", bound=asyncio.BaseProtocol)
 

@@ -11,7 +11,7 @@ from l7proxy.http1.serialise import request_head
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from l7proxy.core.health import Probe
+    from l7proxy.core.policies.health_check import Probe
     from l7proxy.upstreams.http.pool import ConnectionPool
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import MIRRORED
-from l7proxy.core.verdict import BAD_REQUEST, UNREACHABLE
+from l7proxy.core.http.local_reply import BAD_REQUEST, UNREACHABLE
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.http.whole import Whole
+from l7proxy.upstreams.http.buffered import Whole
 
 if TYPE_CHECKING:
-    from l7proxy.core.backend import Backend
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.health import Probe
-    from l7proxy.core.pool import Pool
+    from l7proxy.core.policies.health_check import Probe
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
     from l7proxy.upstreams.http.downstream import Downstream
     from l7proxy.upstreams.http.pool import ConnectionPool, ConnectionPools
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from l7proxy.core import Exchange, Headers, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.messages import NO_HEADERS
+from l7proxy.core.http.messages import NO_HEADERS
 
 KEY = b"a key of enough bytes"
 

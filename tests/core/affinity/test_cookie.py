@@ -135,7 +135,7 @@ def test_one_that_waited_gets_its_own_backend_if_that_is_free() -> None:
 
 
 def test_after_a_retry_the_client_belongs_to_the_backend_that_answered() -> None:
-    from l7proxy.core.verdict import CONNECT_FAILED
+    from l7proxy.core.http.local_reply import CONNECT_FAILED
 
     proxy = sticky_proxy(BY_KEY)
     cookie = pair_of(visit(proxy)[1])

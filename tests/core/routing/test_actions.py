@@ -17,11 +17,11 @@ from l7proxy.core import (
     Proxy,
     config_from,
 )
-from l7proxy.core.chance import Chance
 from l7proxy.core.exchange import ENDED, MIRRORED
-from l7proxy.core.verdict import CONNECT_FAILED
+from l7proxy.core.http.local_reply import CONNECT_FAILED
+from l7proxy.core.random_streams import Chance
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.carrier import Carrier
+from l7proxy.upstreams.dispatcher import Carrier
 from l7proxy.upstreams.simulated import Simulated
 
 POOLS = {name: {"backends": [f"{name}-1"]} for name in ("a", "b", "c")}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from l7proxy.core import Headers, HttpRequest, Proxy, config_from
 from l7proxy.core.config.routes import RouteConfig
+from l7proxy.core.http.target import PathRules, parse_target
 from l7proxy.core.routing.explain import explain, shadowed
 from l7proxy.core.routing.paths import PathMatch, path_match
-from l7proxy.core.target import PathRules, parse_target
 from tests.core.routing.reference import choose
 from tests.core.routing.test_router import router_for, some_request, some_route
 

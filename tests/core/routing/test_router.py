@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7proxy.core import Headers, HttpRequest, config_from
+from l7proxy.core.http.target import parse_target
 from l7proxy.core.routing import Router
-from l7proxy.core.target import parse_target
 from tests.core.routing.reference import allowed, choose
 
 SEGMENTS = ("a", "b", "ab", "v", "v1", "v12", "users", "x.y")

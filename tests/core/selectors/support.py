@@ -6,9 +6,9 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from l7proxy.core.backend import MAINTENANCE, Backend
 from l7proxy.core.config import config_from
-from l7proxy.core.pool import Pool
+from l7proxy.core.pool.backend import MAINTENANCE, Backend
+from l7proxy.core.pool.pool import Pool
 from l7proxy.core.proxy import Proxy
 
 NAMES = "abcdefghijklmnopqrstuvwxyz"

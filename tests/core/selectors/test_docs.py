@@ -8,9 +8,9 @@ from operator import attrgetter
 from pathlib import Path
 
 from l7proxy.core import HttpRequest, config_from
-from l7proxy.core.backend import Backend
 from l7proxy.core.config import BackendConfig
 from l7proxy.core.config.algorithms import ALIASES, OPTIONS
+from l7proxy.core.pool.backend import Backend
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "selectors.md").read_text()
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core import ConfigError, HttpRequest, Proxy, config_from
-from l7proxy.core.backend import Backend
 from l7proxy.core.config.algorithms import OPTIONS
-from l7proxy.core.pool import Pool
+from l7proxy.core.pool.backend import Backend
+from l7proxy.core.pool.pool import Pool
 from l7proxy.core.selectors import find_selector
 from tests.core.selectors.support import bring_back, pool_of, take_out
 

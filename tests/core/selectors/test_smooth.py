@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from l7proxy.core.backend import Backend
+from l7proxy.core.pool.backend import Backend
 from tests.core.selectors.support import (
     NaiveLeastConnections,
     NaiveRotation,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from l7proxy.core import HttpRequest, Selector
-from l7proxy.core.backend import Backend
 from l7proxy.core.config.spec import Record, count, field
+from l7proxy.core.pool.backend import Backend
 
 
 class NewestOptions(Record):

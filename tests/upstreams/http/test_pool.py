@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7proxy.core.health import Probe
+from l7proxy.core.policies.health_check import Probe
 from tests.server.support import FakeBackend, Running, conversation, serving, until
 
 

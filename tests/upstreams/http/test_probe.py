@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import Proxy, config_from
-from l7proxy.core.health import Probe
+from l7proxy.core.policies.health_check import Probe
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.http.probe import ProbeConnection
 

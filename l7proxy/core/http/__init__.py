@@ -1,0 +1,8 @@
+"""The facts of HTTP, once: for the wire, for envelopes and for every tool.
+
+- `grammar`: tokens, field values, hosts
+- `messages`: what the core is asked and what it answers
+- `target`: what a request names, in one normal form
+- `cookies`: the cookies of a request
+- `local_reply`: why the proxy answers by itself, and with what status
+"""

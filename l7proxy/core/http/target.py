@@ -1,0 +1,252 @@
+"""What a request target names: a path, a query and perhaps a host (RFC 9112, 3.2).
+
+The path is brought into one normal form before anything looks at it, and what was matched is what
+is forwarded: a proxy that matches one spelling and forwards another can be talked past its routes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from l7proxy.core.http.grammar import is_token
+from l7proxy.core.http.local_reply import BAD_REQUEST, NOT_ALLOWED, Refused
+from l7proxy.core.http.messages import Headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from l7proxy.core.config.routes import PathsConfig
+    from l7proxy.core.http.messages import HttpRequest
+
+NEVER_PASSED_ON = frozenset(("CONNECT", "TRACE"))
+"""Methods that no route takes: a tunnel to anywhere is not a reverse proxy's to give, and a TRACE
+would show whoever asks for it what was added for the backend alone, and what is kept from scripts.
+"""
+_COMMON = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+ALLOW = Headers((("Allow", ", ".join(_COMMON)),))
+"""What is said of methods where no route has been asked."""
+
+STANDARD_METHODS = frozenset(_COMMON)
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]").search
+_ABSOLUTE = re.compile(r"https?://([^/?]*)([^?]*)", re.IGNORECASE).fullmatch
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?").fullmatch
+
+# A path in normal form whose segments don't start with a dot, and perhaps a query. Everything
+# else takes the long way, which finds out whether there is anything to do.
+_NORMAL = re.compile(
+    r"((?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)*+/?)"
+    r"(?:\?([^\x00-\x20\x7f#]*+))?"
+).fullmatch
+
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_SLASHES = re.compile(r"//+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_DOTS_WITH_PARAMETERS = re.compile(r"/\.{1,2};").search
+_DOTS_AT_ENCODED_SLASH = re.compile(r"(?:/|%2F)\.{1,2}%2F|%2F\.{1,2}(?:/|%2F|\Z)").search
+
+
+class PathRules:
+    """The two things about paths on which backends differ, so that one may choose."""
+
+    __slots__ = ("keep_encoded_slashes", "merge_slashes")
+
+    def __init__(self, *, merge_slashes: bool = True, keep_encoded_slashes: bool = False) -> None:
+        self.merge_slashes = merge_slashes
+        self.keep_encoded_slashes = keep_encoded_slashes
+
+    @classmethod
+    def of(cls, config: PathsConfig) -> PathRules:
+        return cls(
+            merge_slashes=config.merge_slashes,
+            keep_encoded_slashes=config.encoded_slashes == "keep",
+        )
+
+
+USUAL_RULES = PathRules()
+
+
+class Target:
+    """Where a request wants to go.
+
+    `path` starts with `/` and is in normal form; `query` is as sent, without its `?`. `authority`
+    is that of an absolute-form target, which then stands in place of the Host header (RFC 9112,
+    3.2.2). `host` is the name in it, or in the Host header once `host_of` was asked for it.
+    """
+
+    __slots__ = ("authority", "host", "path", "query")
+
+    def __init__(
+        self, host: str | None, path: str, query: str | None, authority: str | None = None
+    ) -> None:
+        self.host = host
+        self.path = path
+        self.query = query
+        self.authority = authority
+
+    def __repr__(self) -> str:
+        return f"Target({self.host!r}, {self.path!r}, {self.query!r})"
+
+
+def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target:
+    """The request's target.
+
+    Raises `Refused` with a 400 where there is no making sense of it, and with a 405 for methods
+    that are never passed on.
+    """
+    if request.method not in STANDARD_METHODS:
+        _check_method(request.method)
+    normal = _NORMAL(request.target)
+    if normal is not None:
+        path, query = normal.groups()
+        if path:
+            return Target(None, path, query)
+    return _parse_at_length(request.target, rules)
+
+
+def _check_method(method: str) -> None:
+    if method in NEVER_PASSED_ON:
+        raise Refused(NOT_ALLOWED.because(method), ALLOW)
+    if not is_token(method):
+        raise _bad(f'"{method}" is not a method')
+
+
+def is_for_the_server(request: HttpRequest) -> bool:
+    """Whether it asks about the server as a whole, and not about any path (RFC 9110, 9.3.7)."""
+    return request.target == "*" and request.method == "OPTIONS"
+
+
+def _parse_at_length(target: str, rules: PathRules) -> Target:
+    if _FORBIDDEN(target):
+        raise _bad("the path has a space, a control character or a #")
+    before, mark, rest = target.partition("?")
+    query = rest if mark else None
+    if before.startswith("/"):
+        return Target(None, normal_path(before, rules), query)
+    absolute = _ABSOLUTE(before)
+    if absolute is None:
+        raise _bad("the path must start with /")
+    authority, path = absolute.groups()
+    host = host_name(authority)
+    if not host:
+        raise _bad("the target has no host")
+    return Target(host, normal_path(path or "/", rules), query, authority)
+
+
+def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
+    """The one spelling of a path that starts with `/`; raises `Refused` with a 400.
+
+    Unreserved characters are decoded, other escapes get upper-case digits (RFC 3986, 6.2.2),
+    what is not ASCII is escaped as UTF-8, repeated slashes are merged, and then `.` and `..` are
+    resolved. Refused is what backends are known to read in more than one way.
+    """
+    if not path.startswith("/"):
+        raise _bad("the path must start with /")
+    if "\\" in path:
+        raise _bad("the path has a backslash")
+    if not path.isascii():
+        path = escape_non_ascii(path)
+    if "%" in path:
+        path = _ESCAPE.sub(_keep_escapes if rules.keep_encoded_slashes else _refuse_slash, path)
+        if _DOTS_AT_ENCODED_SLASH(path):
+            raise _bad("the path has a dot segment beside %2F")
+    if rules.merge_slashes and "//" in path:
+        path = _SLASHES.sub("/", path)
+    if "/." in path:
+        path = _resolve_dots(path)
+    return path
+
+
+def escape_non_ascii(text: str) -> str:
+    """The text with everything that is not ASCII percent-encoded as UTF-8."""
+    try:
+        return _NOT_ASCII.sub(lambda found: _escaped(found[0].encode()), text)
+    except UnicodeEncodeError:
+        raise _bad("the path is not Unicode text") from None
+
+
+def escape_segment(text: str) -> str:
+    """Any text as it is written in a path; slashes stay."""
+    return "".join(
+        character
+        if character in _UNRESERVED or character == "/"
+        else _escaped(character.encode("utf-8", "replace"))
+        for character in text
+    )
+
+
+def _escaped(octets: bytes) -> str:
+    return "".join(f"%{octet:02X}" for octet in octets)
+
+
+def _keep_escapes(escape: re.Match[str]) -> str:
+    digits = escape[1]
+    if digits is None:
+        raise _bad("the path has a % without two hexadecimal digits")
+    octet = int(digits, 16)
+    character = chr(octet)
+    if character in _UNRESERVED:
+        return character
+    if octet < 0x20 or octet == 0x7F:
+        raise _bad(f"the path has an encoded control character, %{digits.upper()}")
+    if character == "\\":
+        raise _bad("the path has an encoded backslash, %5C")
+    return f"%{digits.upper()}"
+
+
+def _refuse_slash(escape: re.Match[str]) -> str:
+    kept = _keep_escapes(escape)
+    if kept == "%2F":
+        raise _bad(
+            'the path has an encoded slash, %2F; "paths": {"encoded_slashes": "keep"} lets it pass'
+        )
+    return kept
+
+
+def _resolve_dots(path: str) -> str:
+    """The path without `.` and `..` segments (RFC 3986, 5.2.4)."""
+    if _DOTS_WITH_PARAMETERS(path):
+        # Some servers cut off ";parameters" first and climb then, past the route that was taken.
+        raise _bad("the path has a dot segment with parameters")
+    kept: list[str] = []
+    segment = ""
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            if not kept:
+                raise _bad("the path climbs above the root")
+            kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segment in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def host_of(request: HttpRequest, target: Target) -> str:
+    """The host that the request is for, in lower case and without its port; "" where it names none.
+
+    Raises `Refused` with a 400 for a Host header that is not a host, and for more than one.
+    """
+    host = target.host
+    if host is None:
+        lines = request.headers.all("host")
+        if len(lines) > 1:
+            raise _bad("more than one Host header")
+        target.host = host = host_name(lines[0]) if lines else ""
+    return host
+
+
+@lru_cache(1024)
+def host_name(authority: str) -> str:
+    """The host in `host:port`, in lower case, without a final dot; raises `Refused` with a 400."""
+    if not authority:
+        return ""
+    found = _AUTHORITY(authority)
+    host = found[1].lower().removesuffix(".") if found else ""
+    if not host:
+        raise _bad(f'"{authority}" is not a host')
+    return host
+
+
+def _bad(why: str) -> Refused:
+    return Refused(BAD_REQUEST.because(why))

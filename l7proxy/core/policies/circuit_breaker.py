@@ -1,0 +1,176 @@
+"""Circuit breakers: a backend that keeps failing is left alone, then asked again with care.
+
+    CLOSED ──too many failures──> OPEN ──open_time──> HALF_OPEN ──successes──> CLOSED
+                                   ^                      │
+                                   └────── a failure ─────┘
+
+M. Nygard, "Release It!", chapter on stability patterns.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf
+
+from l7proxy.core.policies.base import PerBackend
+from l7proxy.core.policies.failure_rate import FailureRate
+from l7proxy.core.pool.backend import BROKEN
+from l7proxy.core.pool.events import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from l7proxy.core.config.policies import BreakerConfig, FailureRateConfig
+    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
+    from l7proxy.core.timers import Timer
+
+CLOSED = "closed"
+OPEN = "open"
+HALF_OPEN = "half-open"
+
+
+class _Circuit:
+    """One backend's breaker."""
+
+    __slots__ = ("good", "in_a_row", "probes", "rate", "reopening", "since", "state")
+
+    def __init__(self, rate: FailureRateConfig | None) -> None:
+        self.state = CLOSED
+        self.since = -inf
+        """When the state last changed."""
+        self.in_a_row = 0
+        self.rate = None if rate is None else FailureRate(rate)
+        self.probes = 0
+        """Probes under way."""
+        self.good = 0
+        """Probes that ended well."""
+        self.reopening: Timer | None = None
+        """The end of being open, while it is."""
+
+
+class Breaker(Watcher):
+    """The circuit breakers of a pool.
+
+    What began before a circuit last changed says nothing about its present state: a request that
+    hung since before the circuit opened is no probe when it ends while the circuit is half-open.
+    """
+
+    def __init__(self, pool: Pool, config: BreakerConfig) -> None:
+        self._pool = pool
+        self._config = config
+        self._circuits = PerBackend(partial(_Circuit, config.failure_rate))
+
+    def state(self, backend: Backend) -> str:
+        """`closed`, `open` or `half-open`."""
+        circuit = self._circuits.get(backend)
+        return CLOSED if circuit is None else circuit.state
+
+    def began(self, backend: Backend, now: float) -> None:
+        circuit = self._circuits[backend]
+        if circuit.state is HALF_OPEN:
+            circuit.probes += 1
+            if circuit.probes == self._config.probes:
+                self._pool.raise_bar(backend, BROKEN, now)
+
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuits[backend]
+        if began_at < circuit.since:
+            return
+        if circuit.state is CLOSED:
+            if circuit.rate is not None:
+                circuit.rate.add(now, failed=False)
+        elif circuit.state is HALF_OPEN:
+            circuit.good += 1
+            if circuit.good >= self._config.successes:
+                self._close(backend, circuit, now)
+            else:
+                self._probe_ended(backend, circuit, now)
+
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuits[backend]
+        if began_at >= circuit.since:
+            circuit.in_a_row = 0
+
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuits[backend]
+        if began_at >= circuit.since:
+            too_often = circuit.rate is not None and circuit.rate.add(now, failed=True)
+            self._judge(backend, circuit, now, too_often=too_often)
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuits[backend]
+        if began_at >= circuit.since:
+            too_often = circuit.rate is not None and circuit.rate.turn(now)
+            self._judge(backend, circuit, now, too_often=too_often)
+
+    def _judge(self, backend: Backend, circuit: _Circuit, now: float, *, too_often: bool) -> None:
+        """After one more failure."""
+        if circuit.state is CLOSED:
+            circuit.in_a_row += 1
+            limit = self._config.failures
+            if too_often or (limit is not None and circuit.in_a_row >= limit):
+                self._open(backend, circuit, now)
+        elif circuit.state is HALF_OPEN:
+            self._open(backend, circuit, now)
+
+    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
+        circuit = self._circuits[backend]
+        if circuit.state is HALF_OPEN and began_at >= circuit.since:
+            self._probe_ended(backend, circuit, now)
+
+    def removed(self, backend: Backend) -> None:
+        circuit = self._circuits.pop(backend, None)
+        if circuit is not None and circuit.reopening is not None:
+            self._pool.timers.cancel(circuit.reopening)
+
+    def take_over(self, before: Breaker, stays: Stays) -> None:
+        if before._config != self._config:
+            return
+        for old, new, circuit in self._circuits.moved_from(before._circuits, stays):
+            new.bars |= old.bars & BROKEN
+            if circuit.reopening is not None:
+                before._pool.timers.cancel(circuit.reopening)
+                self._stay_open(new, circuit, circuit.reopening.when)
+
+    def snapshot(self, backend: Backend) -> Mapping[str, Any]:
+        return {"circuit_state": self.state(backend)}
+
+    def _open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        self._turn(backend, circuit, OPEN, now)
+        self._stay_open(backend, circuit, now + self._config.open_time)
+        self._pool.raise_bar(backend, BROKEN, now)
+
+    def _stay_open(self, backend: Backend, circuit: _Circuit, until: float) -> None:
+        circuit.reopening = self._pool.timers.schedule(
+            until, lambda due: self._half_open(backend, circuit, due)
+        )
+
+    def _half_open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        circuit.reopening = None
+        self._turn(backend, circuit, HALF_OPEN, now)
+        self._pool.lower_bar(backend, BROKEN, now)
+
+    def _close(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        self._turn(backend, circuit, CLOSED, now)
+        # Closed, it would get its whole share at once: whoever starts slowly does so here too.
+        self._pool.warm_up(backend, now)
+        self._pool.lower_bar(backend, BROKEN, now)
+
+    def _probe_ended(self, backend: Backend, circuit: _Circuit, now: float) -> None:
+        circuit.probes -= 1
+        # In panic there may be more of them than there should be.
+        if circuit.probes < self._config.probes:
+            self._pool.lower_bar(backend, BROKEN, now)
+
+    def _turn(self, backend: Backend, circuit: _Circuit, state: str, now: float) -> None:
+        circuit.state = state
+        circuit.since = now
+        circuit.in_a_row = circuit.probes = circuit.good = 0
+        if circuit.rate is not None:
+            circuit.rate.clear()
+        self._pool.log(now, f"{backend.name}: the circuit is {state}")
+        self._pool.noticed(backend, now)

@@ -1,0 +1,305 @@
+"""Rate limits: who may send how many requests, as token buckets.
+
+A bucket is kept as one number, the instant at which it is full again: the virtual scheduling form
+of the generic cell rate algorithm (ITU-T I.371, annex A), which admits exactly what a bucket of
+`size` tokens, filled at `rate` a second, admits. In any window of w seconds a key is thus given at
+most `size + rate * w` requests, and one that keeps below the rate is never refused.
+
+Memory is bounded. A bucket that is full again says nothing that a new one would not, so it may be
+forgotten; one that is not full may not, or its owner would be given more than the limit. Each new
+key pays for looking at two old ones. Where `max_keys` buckets are all less than full, newcomers
+share one more, and a newcomer that gets a bucket of its own later starts it as full as the shared
+one is: refused sooner than it deserves, perhaps, but never given more than the limit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil, inf
+
+from l7proxy.core.http.local_reply import RATE_LIMITED
+from l7proxy.core.http.messages import Headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from l7proxy.core.config import Config
+    from l7proxy.core.config.limits import LimitConfig, RateLimitsConfig, ScopedLimitConfig
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.routing import Route
+
+    Rule = Callable[[HttpRequest], "tuple[Limit, str] | None"]
+    """Whose limit a request counts against, and under which key; None where against none."""
+
+ROUNDING = 1e-6
+"""The part of a token that may be missing, so that no one at exactly the rate is refused because
+floating-point time is not exact."""
+
+LONGEST_KEY = 64
+"""Longer keys are remembered by a digest, so that clients can't make them take up memory."""
+
+
+class Buckets:
+    """The token buckets of many keys."""
+
+    __slots__ = ("_hand", "_newcomers_full_at", "full_at", "interval", "leeway", "max_keys", "size")
+
+    def __init__(self, rate: float, size: int, max_keys: int) -> None:
+        self.size = size
+        self.max_keys = max_keys
+        self.interval = 1 / rate
+        """Seconds until there is one more token."""
+        self.leeway = (size - 1 + ROUNDING) * self.interval
+        """A bucket that is full no later than in so many seconds has a token."""
+        self.full_at: dict[str, float] = {}
+        """When the bucket of each key is full, if it has one to itself."""
+        # The keys of `full_at`, in the order in which they are looked at.
+        self._hand: deque[str] = deque()
+        self._newcomers_full_at = -inf
+
+    def __len__(self) -> int:
+        return len(self._hand)
+
+    def wait(self, key: str, now: float) -> float:
+        """Seconds until there is a token for the key; 0 or less where there is one."""
+        due = self.full_at.get(key, self._newcomers_full_at) - now
+        return due - self.leeway
+
+    def take(self, key: str, now: float) -> None:
+        """Takes a token, which must be there."""
+        full_at = self.full_at.get(key)
+        if full_at is not None:
+            self.full_at[key] = max(full_at, now) + self.interval
+            return
+        after = max(self._newcomers_full_at, now) + self.interval
+        if self._room_for(key, now):
+            self.full_at[key] = after
+        else:
+            self._newcomers_full_at = after
+
+    def standing(self, key: str, now: float) -> tuple[int, float]:
+        """The whole tokens left to the key, and the seconds until its bucket is full."""
+        due = max(0.0, self.full_at.get(key, self._newcomers_full_at) - now)
+        return max(0, int(self.size - due / self.interval + ROUNDING)), due
+
+    def _room_for(self, key: str, now: float) -> bool:
+        hand, full_at = self._hand, self.full_at
+        for _ in range(min(2, len(hand))):
+            oldest = hand.popleft()
+            if full_at[oldest] <= now:
+                del full_at[oldest]
+            else:
+                hand.append(oldest)
+        if len(hand) >= self.max_keys:
+            return False
+        hand.append(key)
+        return True
+
+
+class Limit:
+    """One limit: its name for people, its buckets, and what it has done so far.
+
+    `identity` is what it is known by in another configuration.
+    """
+
+    __slots__ = ("admitted", "buckets", "config", "identity", "name", "refused")
+
+    def __init__(self, name: str, config: LimitConfig, identity: str) -> None:
+        self.name = name
+        self.identity = identity
+        self.config = config
+        self.buckets = Buckets(config.requests_per_second, config.size, config.max_keys)
+        self.admitted = 0
+        self.refused = 0
+
+    def headers(self, key: str, now: float) -> tuple[tuple[str, str], ...]:
+        """The X-RateLimit fields: requests at once, those left, and seconds until all are."""
+        remaining, due = self.buckets.standing(key, now)
+        return (
+            ("X-RateLimit-Limit", str(self.buckets.size)),
+            ("X-RateLimit-Remaining", str(remaining)),
+            ("X-RateLimit-Reset", str(ceil(due))),
+        )
+
+    def take_over(self, before: Limit) -> None:
+        """Goes on with the buckets of another configuration's limit, if they are alike."""
+        old, new = before.config, self.config
+        if (old.requests_per_second, old.size) == (new.requests_per_second, new.size):
+            self.buckets = before.buckets
+            self.buckets.max_keys = new.max_keys
+
+    def snapshot(self) -> dict[str, Any]:
+        """Its state, for people and for the `status` message."""
+        return {
+            "limit": self.name,
+            "requests_per_second": self.config.requests_per_second,
+            "burst": self.buckets.size,
+            "keys": len(self.buckets),
+            "admitted": self.admitted,
+            "refused": self.refused,
+        }
+
+
+class RateLimits:
+    """Every limit in a configuration, and which of them a request counts against."""
+
+    def __init__(self, config: Config, routes: Sequence[Route]) -> None:
+        self.limits: list[Limit] = []
+        general = config.rate_limits
+        everywhere = () if general is None else self._general(general)
+        self._route_rules = [
+            everywhere
+            + self._scoped(
+                f"route {route}", route.config.rate_limit, f"route {route.config.identity}"
+            )
+            for route in routes
+        ]
+        self._pool_rules = {
+            name: self._scoped(f"pool {name}", pool.rate_limit)
+            for name, pool in config.backend_pools.items()
+        }
+
+    def claims(
+        self, request: HttpRequest, route: Route, pool_name: str | None
+    ) -> list[tuple[Limit, str]]:
+        """The limits that a request counts against, each with the key that it counts under."""
+        rules = (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ()))
+        found = (rule(request) for rule in rules)
+        return [claim for claim in found if claim is not None]
+
+    def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
+        """Counts a request against its limits, or against none of them and ends it with a 429."""
+        claims = self.claims(exchange.request, route, pool_name)
+        longest = 0.0
+        exceeded: tuple[Limit, str] | None = None
+        for claim in claims:
+            limit, key = claim
+            wait = limit.buckets.wait(key, now)
+            if wait > longest:
+                longest, exceeded = wait, claim
+        if exceeded is not None:
+            limit, key = exceeded
+            limit.refused += 1
+            retry_after = ("Retry-After", str(ceil(longest)))
+            headers = Headers((retry_after, *limit.headers(key, now)))
+            exchange.refuse(RATE_LIMITED.because(limit.name), headers)
+            return False
+        for limit, key in claims:
+            limit.buckets.take(key, now)
+            limit.admitted += 1
+        return True
+
+    def take_over(self, before: RateLimits) -> None:
+        """Goes on where the same limits in another configuration stopped.
+
+        Those that can't be told apart, in either, start anew: better one that was used up too
+        little than one that was used up by somebody else's requests.
+        """
+        old = _by_identity(before.limits)
+        for identity, limit in _by_identity(self.limits).items():
+            if identity in old:
+                limit.take_over(old[identity])
+
+    def consulted(
+        self, request: HttpRequest, route: Route, pool_name: str | None, now: float
+    ) -> list[dict[str, Any]]:
+        """The limits that the request counts against, and how they stand for its keys now."""
+        rules = self._route_rules[route.index]
+        if pool_name is not None:
+            rules += self._pool_rules[pool_name]
+        found = []
+        for rule in rules:
+            claim = rule(request)
+            if claim is not None:
+                limit, key = claim
+                remaining, due = limit.buckets.standing(key, now)
+                shown = {"limit": limit.name, "key": key, "burst": limit.buckets.size}
+                found.append({**shown, "remaining": remaining, "full_in": round(due, 9)})
+        return found
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """The state of every limit, in the order: per_ip, API key tiers, routes, pools."""
+        return [limit.snapshot() for limit in self.limits]
+
+    def _limit(self, name: str, config: LimitConfig, identity: str | None = None) -> Limit:
+        limit = Limit(name, config, identity or name)
+        self.limits.append(limit)
+        return limit
+
+    def _general(self, config: RateLimitsConfig) -> tuple[Rule, ...]:
+        rules: list[Rule] = []
+        if config.per_ip is not None:
+            rules.append(_per_client(self._limit("per_ip", config.per_ip)))
+        if config.per_api_key:
+            tiers = {
+                name: self._limit(f"per_api_key {name}", tier)
+                for name, tier in config.per_api_key.items()
+            }
+            rules.append(_per_api_key(config, tiers))
+        return tuple(rules)
+
+    def _scoped(
+        self, name: str, config: ScopedLimitConfig | None, identity: str | None = None
+    ) -> tuple[Rule, ...]:
+        if config is None:
+            return ()
+        limit = self._limit(name, config, identity)
+        if config.per == "everyone":
+            return (lambda request: (limit, ""),)
+        if config.per == "client_ip":
+            return (_per_client(limit),)
+        return (_per_header(limit, config.per.removeprefix("header:").lower()),)
+
+
+def _by_identity(limits: Iterable[Limit]) -> dict[str, Limit]:
+    """The limits that have an identity to themselves."""
+    found: dict[str, list[Limit]] = {}
+    for limit in limits:
+        found.setdefault(limit.identity, []).append(limit)
+    return {identity: same[0] for identity, same in found.items() if len(same) == 1}
+
+
+def _per_client(limit: Limit) -> Rule:
+    return lambda request: (limit, _short(request.client_ip))
+
+
+def _per_header(limit: Limit, header: str) -> Rule:
+    def rule(request: HttpRequest) -> tuple[Limit, str] | None:
+        key = request.headers.get(header)
+        return None if key is None else (limit, _short(key))
+
+    return rule
+
+
+def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
+    """A key is in the tier that lists it, else in the one that the gateway names, else in the
+    first that lists none; where there is none such, it is not limited."""
+    key_header = config.api_key_header.lower()
+    tier_header = config.api_tier_header and config.api_tier_header.lower()
+    listed = {key: tiers[name] for name, tier in config.per_api_key.items() for key in tier.listed}
+    unlisted = next((tiers[name] for name, t in config.per_api_key.items() if not t.listed), None)
+
+    def rule(request: HttpRequest) -> tuple[Limit, str] | None:
+        key = request.headers.get(key_header)
+        if key is None:
+            return None
+        limit = listed.get(key)
+        if limit is None and tier_header is not None:
+            limit = tiers.get(request.headers.get(tier_header) or "")
+        if limit is None:
+            limit = unlisted
+        return None if limit is None else (limit, _short(key))
+
+    return rule
+
+
+def _short(key: str) -> str:
+    """The key, or a digest of it: one client's memory is as small as the other's."""
+    if len(key) <= LONGEST_KEY:
+        return key
+    from hashlib import blake2b
+
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=24).hexdigest()

@@ -1,0 +1,63 @@
+"""Slow start: a backend that comes back gets its share in steps, so that it can warm up."""
+
+from __future__ import annotations
+
+from l7proxy.core.policies.base import Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
+    from l7proxy.core.timers import Timer
+
+STEPS = 8
+"""The weight grows by eighths: exact in binary, so that rotations stay exact."""
+
+
+class SlowStart(Policy):
+    """Brings a backend's weight from an eighth of its own to all of it within `seconds`."""
+
+    def __init__(self, pool: Pool, seconds: float) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._climbing: dict[Backend, tuple[int, Timer]] = {}
+        """The step that each is on, and the timer of the next."""
+
+    def begin(self, backend: Backend, now: float) -> None:
+        """The backend is back, as of now."""
+        self.removed(backend)
+        self._climb(backend, 1, now)
+
+    def removed(self, backend: Backend) -> None:
+        climbing = self._climbing.pop(backend, None)
+        if climbing is not None:
+            self._pool.timers.cancel(climbing[1])
+
+    def take_over(self, before: SlowStart, stays: Stays) -> None:
+        if before._seconds != self._seconds:
+            return
+        for old, new in stays.items():
+            climbing = before._climbing.pop(old, None)
+            if climbing is not None:
+                step, timer = climbing
+                before._pool.timers.cancel(timer)
+                self._stay(new, step, timer.when)
+
+    def reweigh(self, backend: Backend) -> None:
+        """The backend's own weight is another now: it goes on with its present share of that."""
+        step, _ = self._climbing.get(backend, (STEPS, None))
+        share = 1 if step == STEPS else step / STEPS
+        self._pool.weigh(backend, backend.full_weight * share)
+
+    def _climb(self, backend: Backend, step: int, now: float) -> None:
+        if step == STEPS:
+            self._climbing.pop(backend, None)
+            self._pool.weigh(backend, backend.full_weight)
+        else:
+            self._stay(backend, step, now + self._seconds / STEPS)
+
+    def _stay(self, backend: Backend, step: int, until: float) -> None:
+        self._pool.weigh(backend, backend.full_weight * step / STEPS)
+        timer = self._pool.timers.schedule(until, lambda due: self._climb(backend, step + 1, due))
+        self._climbing[backend] = (step, timer)

@@ -1,0 +1,124 @@
+"""What a pool's policies hear of the requests on its backends."""
+
+from __future__ import annotations
+
+from l7proxy.core.policies.base import Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.pool import Pool
+
+    Event = Callable[[Backend, float, float], None]
+    """What is told of a backend's attempt: `(backend, began_at, now)`."""
+
+
+class Watcher(Policy):
+    """Hears of every attempt on a pool's backends; overrides what it cares for, and hears of that.
+
+        began ──> succeeded ──> completed, or broke_off, or nothing more
+            └──> failed, or dropped
+
+    So an attempt fails at most once: a response that is a failure by its status is not told of
+    again, and nothing is told where the client left in the middle of one. All are told when the
+    attempt `began_at`: what began under other circumstances says little about the present ones.
+    """
+
+    def began(self, backend: Backend, now: float) -> None:
+        """An attempt starts on the backend."""
+
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
+        """The backend began a good response."""
+
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        """The good response has come to its end."""
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        """The response began well and broke off: the attempt failed after all."""
+
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
+        """The attempt ended without a response, or with one of status 500 or more."""
+
+    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
+        """Nobody waits for the attempt any more: it says nothing about the backend."""
+
+    def released(self, backend: Backend, now: float) -> None:
+        """The attempt, whatever came of it, has given back the place that it had."""
+
+    def snapshot(self, backend: Backend) -> Mapping[str, Any]:
+        """What the `status` message shows of this policy for the backend."""
+        return {}
+
+
+def hearers(watchers: Iterable[Watcher], event: str) -> list[Callable[..., None]]:
+    """The methods of those watchers that care for the event."""
+    nobody = getattr(Watcher, event)
+    return [getattr(w, event) for w in watchers if getattr(type(w), event) is not nobody]
+
+
+def told(hearers: list[Callable[..., None]]) -> Event:
+    """Tells all of them, with nothing in between where there is only one to tell."""
+    if len(hearers) == 1:
+        return hearers[0]
+
+    def tell(backend: Backend, began_at: float, now: float) -> None:
+        for hear in hearers:
+            hear(backend, began_at, now)
+
+    return tell
+
+
+class Relay(Watcher):
+    """Tells the pool that took over how requests go that were begun under the one before it."""
+
+    def __init__(self, pool: Pool, stays: Stays) -> None:
+        self._pool = pool
+        self._stays = stays
+
+    def began(self, backend: Backend, now: float) -> None:
+        known = self._stays.get(backend)
+        if known is not None:
+            self._pool.acquire(known, now)
+            # The place is taken, but the request is another pool's.
+            self._pool.active -= 1
+
+    def released(self, backend: Backend, now: float) -> None:
+        known = self._stays.get(backend)
+        if known is not None:
+            self._have_the_shell_look(now)
+            self._pool.active += 1
+            self._pool.release(known, now)
+
+    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.succeeded, backend, began_at, now)
+
+    def completed(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.completed, backend, began_at, now)
+
+    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.broke_off, backend, began_at, now)
+
+    def failed(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.failed, backend, began_at, now)
+
+    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
+        self._tell(self._pool.dropped, backend, began_at, now)
+
+    def _tell(self, event: Event, backend: Backend, began_at: float, now: float) -> None:
+        known = self._stays.get(backend)
+        if known is not None:
+            self._have_the_shell_look(now)
+            event(known, began_at, now)
+
+    def _have_the_shell_look(self, now: float) -> None:
+        """Whoever gets a place is on the other proxy's hands, whose shell takes no part in this."""
+        if self._pool.queue:
+            self._pool.timers.schedule(now, _wake)
+
+
+def _wake(now: float) -> None:
+    """Something is due: so the shell looks at what came up."""

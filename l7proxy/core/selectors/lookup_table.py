@@ -1,0 +1,134 @@
+"""What `ring-hash`, `bounded-load` and `maglev` share: a table of places, some of which count.
+
+A table is built once for all backends of a pool, whether eligible or not. Each backend's places
+are numbered, and those with a number below its allowance count: none while it is not eligible,
+fewer while it weighs less than when the table was built (slow start). So a backend that leaves,
+returns or starts slowly costs one number instead of a new table, and no key moves needlessly: a
+key goes to the first place that counts, in an order of its own.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+
+from l7proxy.core.pool.backend import REMOVED
+from l7proxy.core.selectors.base import Selector
+from l7proxy.core.selectors.hash_key import hash_key
+from l7proxy.core.selectors.hashing import hash64
+from l7proxy.core.selectors.rendezvous import Bids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.pool.backend import Backend
+
+_LOOKS = 128
+"""Places looked at before a rendezvous among the eligible decides. So many in a row that do not
+count mean that few backends are eligible, and that asking each of them is quick."""
+
+
+class Places(Selector):
+    """A selector with a table. Subclasses say how it is built and in what order it is searched.
+
+    Only a new backend, or a weight above all earlier ones, makes a new table necessary. It is
+    built before the next pick, so that a reload with a hundred changes builds one.
+    """
+
+    def prepare(self) -> None:
+        self._key = hash_key(self.settings.hash_key)
+        self._bids = Bids()
+        self._owners: Sequence[Backend] = ()
+        self._numbers: Sequence[int] = ()
+        self._allowed: dict[Backend, int] = {}
+        self._built_for: Mapping[Backend, float] = {}
+        self._rebuild()
+
+    def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
+        """Each place's owner, and which of its owner's places it is, counted from 0."""
+        raise NotImplementedError
+
+    def first_place(self, key: bytes) -> int:
+        """Where the key is looked for first."""
+        raise NotImplementedError
+
+    def further_places(self, key: bytes, first: int) -> Iterable[int]:
+        """Where the key is looked for after that, in order."""
+        raise NotImplementedError
+
+    def places_of(self, backend: Backend) -> int:
+        """How many places of the backend count at the weight that it has now."""
+        raise NotImplementedError
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        return self.find(self._key(request), avoid)
+
+    def find(self, key: bytes, avoid: Container[Backend]) -> Backend | None:
+        """The backend of the key's first place that counts and is not of those in `avoid`."""
+        if not self.eligible:
+            return None
+        if self._outdated:
+            self._rebuild()
+        first = self.first_place(key)
+        owner = self._owners[first]
+        if self._numbers[first] < self._allowed[owner] and owner not in avoid:
+            return owner
+        owners, numbers, allowed = self._owners, self._numbers, self._allowed
+        for at in islice(self.further_places(key, first), _LOOKS):
+            owner = owners[at]
+            if numbers[at] < allowed[owner] and owner not in avoid:
+                return owner
+        return self._bids.highest(hash64(key), [b for b in self.eligible if b not in avoid])
+
+    def joined(self, backend: Backend) -> None:
+        super().joined(backend)
+        self.reweighted(backend)
+
+    def left(self, backend: Backend) -> None:
+        super().left(backend)
+        self._allowed[backend] = 0
+
+    def reweighted(self, backend: Backend) -> None:
+        if backend.weight > self._built_for.get(backend, 0):
+            self._outdated = True
+        else:
+            self._allowed[backend] = self.places_of(backend)
+
+    def forgotten(self, backend: Backend) -> None:
+        # Its places stay, and count for nothing, until there is a reason for a new table. The
+        # address may be back by then, as another backend.
+        self._outdated = self._outdated or backend in self._built_for
+
+    def explain(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Mapping[str, Any]:
+        key = self._key(request)
+        shown = key.decode("utf-8", "backslashreplace")
+        if not self.eligible:
+            return {"key": shown}
+        if self._outdated:
+            self._rebuild()
+        first = self.first_place(key)
+        return {
+            "key": shown,
+            "place": first,
+            "of": len(self._owners),
+            "owner": self._owners[first].name,
+        }
+
+    def _rebuild(self) -> None:
+        known = [backend for backend in self.backends if not backend.bars & REMOVED]
+        self._built_for = {b: max(b.weight, b.full_weight) for b in known}
+        self._bids.know(known)
+        self._owners, self._numbers = self.build(self._built_for)
+        self._allowed = {b: self.places_of(b) if b.eligible else 0 for b in known}
+        self._outdated = False
+
+
+def round_from(first: int, size: int) -> Iterable[int]:
+    """The places after `first`, once round."""
+    return chain(range(first + 1, size), range(first))

@@ -1,0 +1,7 @@
+"""JSON envelopes as a wire format, without I/O: what `http1` is for HTTP/1.1.
+
+- `framing`: bytes to JSON texts, and how to find the next message after a broken one
+- `codec`: JSON texts to envelopes, replies to lines
+- `members`: headers and bodies inside JSON
+- `request`, `response`: envelope bodies to and from the core's messages
+"""

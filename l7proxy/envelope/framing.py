@@ -1,0 +1,309 @@
+"""From a stream of bytes to JSON objects, and back on the road after anything else.
+
+A stream is one object a line, or objects spread over many lines, or objects one behind another.
+
+The rule of resynchronisation: a message may start where a line starts (after blanks) or right
+behind a message. Among the objects that start so, the first to be complete *and* to be an
+envelope (an object with `src` and `body`) is a message, and whatever stood open before it was
+broken. So no garbage line, however many brackets it opens, can swallow the message after it. What
+can't become JSON any more (a bracket closed that was not opened, a line end inside a string, too
+deep, too large) is dropped with the rest of its line. How the stream was cut into pieces makes no
+difference.
+"""
+
+from __future__ import annotations
+
+import re
+
+from l7proxy.core.config.strict_json import DEEPEST, NotJson
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+DEFAULT_LIMIT = 16 * 1024 * 1024
+"""The largest message, in bytes."""
+
+_PIECE = 64 * 1024
+_IN_STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+')
+_NO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+')
+"""Up to a bracket, or up to a string that is broken or not complete."""
+_BLANKS = re.compile(rb"[ \t\r]*")
+_CLOSES = {0x7D: 0x7B, 0x5D: 0x5B}
+_BOM = b"\xef\xbb\xbf"
+_NEWLINE, _QUOTE, _OPEN_BRACE = b'\n"{'
+_FEW = 8
+_LONGEST_WAIT = 63
+
+
+class Framer:
+    """Cuts a stream into messages.
+
+    `message(value, line)` is called for each complete JSON object, `broken(text, line)` once for
+    everything that is none; `line` is the number of the line where it starts. `decode` turns a
+    JSON text into a value and raises `NotJson`.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[bytes], Any],
+        message: Callable[[Any, int], None],
+        broken: Callable[[str, int], None],
+        limit: int = DEFAULT_LIMIT,
+    ) -> None:
+        self._decode = decode
+        self._message = message
+        self._broken = broken
+        self._limit = limit
+        self._line = 1
+        """The number of the line at the start of the buffer."""
+        self._buffer = bytearray()
+        self._begun = b""
+        """A line of which the rest is yet to come, while all before it were whole."""
+        self._at_line_start = True
+        self._skipping = False
+        """Whether the rest of the line is dropped."""
+        self._open: list[tuple[int, int, bool]] = []
+        """The brackets open now: byte, offset in the buffer, whether a message may start there.
+
+        The first is at offset 0, and a message may start there.
+        """
+        self._scanned = 0
+        """How far the buffer was scanned."""
+        self._in_string = False
+        self._wait = 0
+        """How many lines are looked at one by one where a run of whole ones is not to be had."""
+        self._one_by_one = 0
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes; every message that they complete is handled before it returns."""
+        # Finding one message that spans lines costs as much as the piece it is in is long.
+        for start in range(0, len(data), _PIECE):
+            self._feed(data[start : start + _PIECE])
+
+    def _feed(self, data: bytes) -> None:
+        if not self._buffer and self._at_line_start and not self._skipping:
+            data = self._whole_lines(data)
+            if not data:
+                return
+            if _is_begun(data) and len(data) <= self._limit:
+                self._begun = data
+                return
+        self._buffer += data
+        self._scan()
+
+    def close(self) -> None:
+        """The stream has ended; a last line without newline counts as a line."""
+        if self._begun or (self._buffer and not self._open and not self._buffer.isspace()):
+            self.feed(b"\n")
+        if self._open:
+            self._broken("the input ended inside a message", self._line)
+            self._drop(len(self._buffer))
+
+    def _whole_lines(self, data: bytes) -> bytes:
+        """Handles lines that are an object each, which is the common case, and gives the rest."""
+        begun, self._begun = self._begun, b""
+        if len(begun) + len(data) > self._limit:
+            return begun + data
+        lines = data.split(b"\n")
+        lines[0] = begun + lines[0]
+        tail = lines.pop()
+        decode = self._decode
+        for done, line in enumerate(lines):
+            number = self._line + done
+            try:
+                value = decode(line)
+            except NotJson:
+                start = line.removeprefix(_BOM).lstrip(b" \t\r")
+                if start.startswith(b"{"):
+                    # It may go on in the next line, or have another message behind it.
+                    self._line = number
+                    # Splitting the rest in vain after each message costs more than the messages.
+                    self._wait = min(self._wait * 2 + 1, _LONGEST_WAIT) if done < _FEW else 0
+                    self._one_by_one = self._wait
+                    return b"\n".join([*lines[done:], tail])
+                if start:
+                    self._report("not a JSON object", line, number)
+                continue
+            if isinstance(value, dict):
+                self._message(value, number)
+            else:
+                self._report("not a JSON object", line, number)
+        self._line += len(lines)
+        return tail
+
+    def _scan(self) -> None:
+        """Scans what is in the buffer and was not scanned before."""
+        while True:
+            if self._open:
+                if not self._scan_object():
+                    return
+            elif self._skipping:
+                if not self._skip_line("the rest of the line"):
+                    return
+            elif not self._find_start():
+                return
+
+    def _find_start(self) -> bool:
+        """Looks for the start of a message; False where more input is needed."""
+        buffer = self._buffer
+        at = 0
+        if self._at_line_start and buffer.startswith(_BOM):
+            at = len(_BOM)
+        match = _BLANKS.match(buffer, at)
+        assert match is not None
+        at = match.end()
+        if at == len(buffer):
+            return False
+        if buffer[at] == _NEWLINE:
+            self._drop(at + 1)
+            self._at_line_start = True
+            if self._one_by_one:
+                self._one_by_one -= 1
+                return bool(buffer)
+            whole = bytes(buffer)
+            buffer.clear()
+            buffer += self._whole_lines(whole)
+            return bool(buffer)
+        if buffer[at] != _OPEN_BRACE:
+            return self._skip_line("not a JSON object")
+        self._drop(at)
+        self._at_line_start = False
+        self._open.append((_OPEN_BRACE, 0, True))
+        self._scanned = 1
+        return True
+
+    def _skip_line(self, text: str) -> bool:
+        """Drops up to the end of the line, reporting it once; False where that is yet to come."""
+        buffer = self._buffer
+        end = buffer.find(b"\n")
+        if end < 0:
+            if len(buffer) > self._limit:
+                if not self._skipping:
+                    self._report(text, buffer, self._line)
+                self._skipping = True
+                self._drop(len(buffer))
+            return False
+        if not self._skipping:
+            self._report(text, buffer[:end], self._line)
+        self._skipping = False
+        self._drop(end)
+        return True
+
+    def _report(self, text: str, line: bytes | bytearray, number: int) -> None:
+        shown = line[:60].decode("utf-8", "backslashreplace").strip()
+        self._broken(f"{text}: {shown!r}", number)
+
+    def _scan_object(self) -> bool:
+        """Scans inside brackets; False where more input is needed."""
+        buffer, stack = self._buffer, self._open
+        while True:
+            if self._in_string:
+                match = _IN_STRING.match(buffer, self._scanned)
+                assert match is not None
+                self._scanned = at = match.end()
+                if at == len(buffer) or (buffer[at] == 0x5C and at + 1 == len(buffer)):
+                    return self._outgrown(len(buffer))
+                if buffer[at] != _QUOTE:
+                    if at >= self._limit and self._outgrown(at + 1):
+                        return True
+                    return self._break_off("a line end or control character inside a string")
+                self._in_string = False
+                self._scanned += 1
+            match = _NO_BRACKET.match(buffer, self._scanned)
+            assert match is not None
+            at = match.end()
+            if at == len(buffer):
+                self._scanned = at
+                return self._outgrown(at)
+            byte = buffer[at]
+            if byte == _QUOTE:
+                self._in_string = True
+                self._scanned = at + 1
+                continue
+            self._scanned = at
+            if at >= self._limit and self._outgrown(at + 1):
+                return True
+            self._scanned = at + 1
+            if byte in _CLOSES:
+                opener, start, may_start = stack[-1]
+                if opener != _CLOSES[byte]:
+                    return self._break_off(f"{chr(byte)} does not close {chr(opener)}")
+                stack.pop()
+                if may_start and self._complete(start, at + 1):
+                    return True
+            else:
+                stack.append((byte, at, byte == _OPEN_BRACE and self._starts_line(at)))
+                if len(stack) > DEEPEST:
+                    return self._break_off(f"nested more than {DEEPEST} deep")
+
+    def _outgrown(self, end: int) -> bool:
+        """Drops what is open and larger than the limit at `end`; whether there was such a thing.
+
+        What began later and is not too large stays. Where nothing does, the line on which the
+        last one got too large is dropped.
+        """
+        stack, limit = self._open, self._limit
+        if end <= limit:
+            return False
+        self._broken(f"larger than {limit} bytes", self._line)
+        starts = [(index, start) for index, (_, start, may) in enumerate(stack) if may]
+        small = next((found for found in starts if end - found[1] <= limit), None)
+        if small is None:
+            self._reset_to(starts[-1][1] + limit)
+            self._skipping = True
+        else:
+            index, start = small
+            stack[:] = [(byte, at - start, may) for byte, at, may in stack[index:]]
+            self._scanned -= start
+            self._drop(start)
+        return True
+
+    def _break_off(self, text: str) -> bool:
+        """Drops what is open, and the rest of the line on which it broke."""
+        self._broken(text, self._line)
+        self._reset_to(max(self._scanned - 1, 0))
+        self._skipping = True
+        return True
+
+    def _complete(self, start: int, end: int) -> bool:
+        """An object ends: hands it over if it is a message; False to go on scanning."""
+        outermost = not self._open
+        try:
+            value = self._decode(bytes(self._buffer[start:end]))
+        except NotJson as error:
+            if not outermost:
+                return False
+            self._broken(str(error), self._line)
+            self._reset_to(end)
+            return True
+        if not outermost:
+            if not ("src" in value and "body" in value):
+                return False
+            self._broken("not a complete message", self._line)
+        line = self._line + self._buffer.count(b"\n", 0, start)
+        self._reset_to(end)
+        self._message(value, line)
+        return True
+
+    def _starts_line(self, at: int) -> bool:
+        buffer = self._buffer
+        while at > 0 and buffer[at - 1] in b" \t\r":
+            at -= 1
+        return at > 0 and buffer[at - 1] == _NEWLINE
+
+    def _reset_to(self, offset: int) -> None:
+        self._open.clear()
+        self._in_string = False
+        self._scanned = 0
+        self._drop(offset)
+
+    def _drop(self, count: int) -> None:
+        self._line += self._buffer.count(b"\n", 0, count)
+        del self._buffer[:count]
+
+
+def _is_begun(line: bytes) -> bool:
+    """Whether it is a short piece of a line, and sure not to be an object already."""
+    return len(line) < _PIECE and b"\n" not in line and not line.rstrip().endswith(b"}")

@@ -1,0 +1,116 @@
+"""HTTP messages inside JSON: headers as an object, bodies as text or base64.
+
+Whatever comes in is checked; `BadMember` names the member that is wrong.
+"""
+
+from __future__ import annotations
+
+from json.encoder import encode_basestring_ascii
+
+from l7proxy.core.config.spec import Problem, Problems, child, kind_of
+from l7proxy.core.http.messages import NO_HEADERS, Headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from l7proxy.core.config.spec import Spec
+
+
+json_text = encode_basestring_ascii
+"""A string as `json.dumps` writes it, which takes five times as long to find that it is one."""
+
+
+class BadMember(ValueError):
+    """Members of a message are missing or of the wrong type; the text has their pointers."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+
+    @classmethod
+    def at(cls, pointer: str, message: str) -> BadMember:
+        """The error where only the member at `pointer` is wrong."""
+        return cls([Problem(pointer, message)])
+
+
+def text_member(message: Mapping[str, Any], key: str) -> str | None:
+    """A string member; None where it is absent or null."""
+    value = message.get(key)
+    if value is None or type(value) is str:
+        return value
+    raise BadMember.at(child("/body", key), f"must be a string, not {kind_of(value)}")
+
+
+def load_member(spec: Spec, value: Any, pointer: str) -> Any:
+    """A member that is written as in a configuration; raises `BadMember` with every problem."""
+    problems = Problems()
+    loaded = spec.load(value, pointer, problems)
+    if problems.found:
+        raise BadMember(problems.found)
+    return loaded
+
+
+def headers_member(message: Mapping[str, Any]) -> Headers:
+    """The `headers` member: name to string, or to a list of strings."""
+    value = message.get("headers")
+    if value is None:
+        return NO_HEADERS
+    if not isinstance(value, dict):
+        raise BadMember.at("/body/headers", f"must be an object, not {kind_of(value)}")
+    pairs: list[tuple[str, str]] = []
+    for name, line in value.items():
+        if type(line) is str:
+            pairs.append((name, line))
+            continue
+        at = child("/body/headers", name)
+        if type(line) is not list:
+            raise BadMember.at(at, f"must be a string, not {kind_of(line)}")
+        for index, item in enumerate(line):
+            if type(item) is not str:
+                raise BadMember.at(child(at, index), f"must be a string, not {kind_of(item)}")
+            pairs.append((name, item))
+    return Headers(pairs)
+
+
+def body_member(message: Mapping[str, Any]) -> bytes:
+    """The `body` member as bytes, decoded as `body_encoding` says."""
+    text = text_member(message, "body")
+    encoding = text_member(message, "body_encoding")
+    if encoding not in (None, "base64"):
+        raise BadMember.at("/body/body_encoding", f'must be "base64", not "{encoding}"')
+    if text is None:
+        return b""
+    if encoding is None:
+        return text.encode("utf-8", "surrogatepass")
+    from base64 import b64decode
+
+    try:
+        return b64decode(text, validate=True)
+    except ValueError as error:
+        raise BadMember.at("/body/body", f"not base64: {error}") from None
+
+
+def put_headers(message: dict[str, Any], headers: Headers) -> None:
+    """Adds `headers`: one member for each name; several lines of one name become a list."""
+    made: dict[str, str | list[str]] = {}
+    spelled: dict[str, str] = {}
+    for name, value in headers:
+        key = spelled.setdefault(name.lower(), name)
+        before = made.get(key)
+        if before is None:
+            made[key] = value
+        else:
+            made[key] = [*before, value] if isinstance(before, list) else [before, value]
+    message["headers"] = made
+
+
+def put_body(message: dict[str, Any], body: bytes) -> None:
+    """Adds `body`, and `body_encoding` where the bytes are not UTF-8."""
+    try:
+        message["body"] = body.decode()
+    except UnicodeDecodeError:
+        from base64 import b64encode
+
+        message["body"] = b64encode(body).decode()
+        message["body_encoding"] = "base64"

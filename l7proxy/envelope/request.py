@@ -1,0 +1,65 @@
+"""An `http_request` body as the core's `HttpRequest`."""
+
+from __future__ import annotations
+
+from l7proxy.core.config.spec import child, kind_of
+from l7proxy.core.http.messages import HttpRequest
+from l7proxy.envelope.members import (
+    BadMember,
+    body_member,
+    headers_member,
+    load_member,
+    text_member,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from l7proxy.core.config import SimulateConfig
+
+
+def request_from(body: Mapping[str, Any], src: str) -> HttpRequest:
+    """The request in the body; raises `BadMember` with the pointer of the first thing wrong.
+
+    Whether it is good HTTP is for the core to say: here it need only have the right types.
+    """
+    path = text_member(body, "path")
+    if path is None:
+        raise BadMember.at("/body", '"path" is missing')
+    method = text_member(body, "method")
+    client_ip = text_member(body, "client_ip")
+    return HttpRequest(
+        "GET" if method is None else method,
+        path,
+        headers_member(body),
+        client_ip=src if client_ip is None else client_ip,
+        cookies=_cookies(body),
+        body=body_member(body),
+        simulate=_simulate(body),
+    )
+
+
+def _cookies(body: Mapping[str, Any]) -> dict[str, str] | None:
+    value = body.get("cookies")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise BadMember.at("/body/cookies", f"must be an object, not {kind_of(value)}")
+    for name, item in value.items():
+        if type(item) is not str:
+            at = child("/body/cookies", name)
+            raise BadMember.at(at, f"must be a string, not {kind_of(item)}")
+    return value
+
+
+def _simulate(body: Mapping[str, Any]) -> SimulateConfig | None:
+    """The request's own word on how the simulated backend is to behave."""
+    if body.get("simulate") is None:
+        return None
+    from l7proxy.core.config.simulate import SimulateConfig
+    from l7proxy.core.config.spec import Of
+
+    own: SimulateConfig = load_member(Of(SimulateConfig), body["simulate"], "/body/simulate")
+    return own

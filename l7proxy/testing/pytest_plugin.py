@@ -1,0 +1,284 @@
+"""The pytest plugin: golden conversations as tests, a node to talk to, coverage of routes.
+
+It is registered by an entry point, so it loads whenever pytest starts: nothing but pytest, which is
+there already, is imported before there is something to do. Its options have its name, since others
+have such options, too; and files of others may be called as its own are, so it collects them only
+where a project says that it uses it, or a file is named on the command line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from l7proxy.tools.cases import Cases, Coverage, Golden
+
+_MARKER = "l7proxy(config=FILE or object, seed=N)"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("l7proxy", "tests of l7proxy configurations")
+    group.addoption(
+        "--l7proxy-golden-update",
+        action="store_true",
+        help="write down what golden conversations (*.in.jsonl) are answered now",
+    )
+    group.addoption(
+        "--l7proxy-config", metavar="FILE", help="the configuration of tests without one"
+    )
+    group.addoption(
+        "--l7proxy-route-coverage", action="store_true", help="list the routes that no test reached"
+    )
+    group.addoption(
+        "--l7proxy-fail-under",
+        type=_percentage,
+        metavar="N",
+        help="fail where less than N percent of the routes were reached",
+    )
+    parser.addini(
+        "l7proxy_config",
+        "the configuration of tests without one; *.in.jsonl and *.cases.jsonl are collected",
+        default="",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_MARKER}: what the l7proxy_node runs with")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if not (_is_used(parent.config) or parent.session.isinitpath(file_path)):
+        return None
+    if file_path.name.endswith((".in.jsonl", ".cases.jsonl")):
+        return ConversationFile.from_parent(parent, path=file_path)
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Gives each test a fresh node.
+
+    The fixture itself lasts for the session, because Hypothesis rightly warns of fixtures that
+    are made once for many examples; whoever wants a fresh node for each calls `reset`.
+    """
+    if "l7proxy_node" in getattr(item, "fixturenames", ()):
+        marker = item.get_closest_marker("l7proxy")
+        said = {} if marker is None else marker.kwargs
+        if marker is not None and (marker.args or said.keys() - {"config", "seed"}):
+            pytest.fail(f"{_MARKER}, and nothing else: not {_as_written(marker)}", pytrace=False)
+        folder = item.path.parent
+        _talk(item.config).start(said.get("config"), said.get("seed", 0), folder)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.getoption("--l7proxy-route-coverage") and _COVERAGE in config.stash:
+        terminalreporter.section("coverage of routes")
+        terminalreporter.write(config.stash[_COVERAGE].as_text())
+    elif _is_too_little(config):
+        percent = config.stash[_COVERAGE].percent
+        terminalreporter.write_line(f"only {percent:.0f} % of the routes were reached")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.exitstatus == pytest.ExitCode.OK and _is_too_little(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def l7proxy_node(request: pytest.FixtureRequest) -> TalkingNode:
+    """A node with your configuration: `node.send(path="/x")` gives the body of the reply."""
+    return _talk(request.config)
+
+
+class TalkingNode:
+    """A node to talk to, in virtual time; every test finds it fresh."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._settings = config
+        self.replies: list[dict[str, Any]] = []
+        """Every envelope that came out, in order."""
+
+    def start(self, config: str | Path | Mapping[str, Any] | None, seed: int, folder: Path) -> None:
+        """Begins anew with a configuration: a file's, seen from `folder`, or an object itself."""
+        from l7proxy.core.config import config_from
+        from l7proxy.tools.cases import read_config
+
+        if config is None:
+            file = _default_config(self._settings)
+            self._config, self._source = read_config(file), str(file)
+        elif isinstance(config, (str, Path)):
+            file = folder / config
+            self._config, self._source = read_config(file), str(file)
+        else:
+            self._config, self._source = config_from(config), "a test's own"
+        self._seed = seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything that was said, as at the start of the test."""
+        seen, configured = _coverage(self._settings).listener(self._source)
+        self._node = _make_node(self._config, seen, configured, self._seed)
+        self._now = 0.0
+        self._last_id = 0
+        self.replies.clear()
+
+    def send(self, envelope: Mapping[str, Any] | None = None, /, **body: Any) -> Any:
+        """Sends a message, by default an `http_request`; returns the reply's body.
+
+        None where there is no reply yet. An `envelope` is sent as it is, and its reply returned
+        as an envelope.
+        """
+        import json
+
+        sent: dict[str, Any] = {"src": "test", "at": self._now}
+        if envelope is None:
+            self._last_id += 1
+            sent["body"] = {"type": "http_request", "msg_id": self._last_id, **body}
+        else:
+            sent.update(envelope)
+        number = sent["body"].get("msg_id")
+        self._now = max(self._now, sent["at"])
+        for reply in self._take(self._node.feed(json.dumps(sent).encode() + b"\n", 0.0)):
+            if reply["dest"] == sent["src"] and reply["body"].get("in_reply_to") == number:
+                return reply if envelope is not None else reply["body"]
+        return None
+
+    def at(self, seconds: float) -> list[Any]:
+        """Lets time go on to `seconds`; returns the bodies of the replies that came until then."""
+        replies = self._take(self._node.at(seconds))
+        self._now = seconds
+        return [reply["body"] for reply in replies]
+
+    def finish(self) -> list[Any]:
+        """Ends the input; returns the bodies of the replies to what was still in flight."""
+        return [reply["body"] for reply in self._take(self._node.finish(0.0))]
+
+    def _take(self, out: bytes) -> list[dict[str, Any]]:
+        import json
+
+        new = [json.loads(line) for line in out.splitlines()]
+        self.replies += new
+        return new
+
+
+class ConversationFile(pytest.File):
+    """A file with one test in it."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from l7proxy.tools.cases import find
+
+        (test,) = find([self.path], _default_config(self.config))
+        yield ConversationItem.from_parent(self, name=test.name, test=test)
+
+
+class ConversationItem(pytest.Item):
+    """A golden conversation, or a file of cases."""
+
+    def __init__(self, *, test: Golden | Cases, **given: Any) -> None:
+        super().__init__(**given)
+        self._test = test
+
+    def runtest(self) -> None:
+        from l7proxy.tools.cases import Cases
+
+        coverage = _coverage(self.config)
+        if isinstance(self._test, Cases):
+            found = self._test.run(_make_node, coverage)
+        else:
+            got = self._test.run(_make_node, coverage)
+            if self.config.getoption("--l7proxy-golden-update"):
+                self._test.update(got)
+            found = self._test.differences(got, "--l7proxy-golden-update")
+        if found:
+            raise Different(found)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from l7proxy.core.config import ConfigError
+        from l7proxy.tools.cases import BadCase
+        from l7proxy.tools.printable import printable, printable_lines
+
+        error = excinfo.value
+        if isinstance(error, (Different, BadCase)):
+            return printable_lines(str(error))
+        if isinstance(error, ConfigError):
+            problems = (f"{self._test.config}: {problem}" for problem in error.problems)
+            return "\n".join(map(printable, problems))
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+class Different(Exception):
+    """What was answered is not what was expected; the text is the diff."""
+
+
+_TALK = pytest.StashKey[TalkingNode]()
+_COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
+
+
+def _talk(config: pytest.Config) -> TalkingNode:
+    return config.stash.setdefault(_TALK, TalkingNode(config))
+
+
+def _coverage(config: pytest.Config) -> Coverage:
+    if _COVERAGE not in config.stash:
+        from l7proxy.tools.cases import Coverage
+
+        config.stash[_COVERAGE] = Coverage()
+    return config.stash[_COVERAGE]
+
+
+def _as_written(marker: pytest.Mark) -> str:
+    said = [*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())]
+    return f"l7proxy({', '.join(said)})"
+
+
+def _percentage(text: str) -> float:
+    from l7proxy.tools.arguments import percentage
+
+    return percentage(text)
+
+
+def _is_too_little(config: pytest.Config) -> bool:
+    least = config.getoption("--l7proxy-fail-under")
+    return (
+        least is not None
+        and _COVERAGE in config.stash
+        and (config.stash[_COVERAGE].percent < least)
+    )
+
+
+def _is_used(config: pytest.Config) -> bool:
+    """Whether the project says that it has configurations of l7proxy to test."""
+    return bool(config.getoption("--l7proxy-config") or config.getini("l7proxy_config"))
+
+
+def _default_config(config: pytest.Config) -> Path:
+    """The option, else the setting, else the configuration that the node has by default."""
+    option = config.getoption("--l7proxy-config")
+    if option:
+        return config.invocation_params.dir / str(option)
+    setting = config.getini("l7proxy_config")
+    if setting:
+        return config.rootpath / str(setting)
+    from l7proxy.cli import default_config_file
+
+    return Path(default_config_file())
+
+
+def _make_node(config: Any, seen: Any, configured: Any, seed: int = 0) -> Any:
+    from random import Random
+
+    from l7proxy.cli import read_secret
+    from l7proxy.node.replay_node import Witness
+
+    return Witness(config, Random(seed), print, seen, configured=configured, secrets=read_secret)

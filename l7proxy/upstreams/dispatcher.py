@@ -1,0 +1,150 @@
+"""Brings exchanges, the upstreams that carry out their attempts, and their shell together."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from l7proxy.core.exchange import ATTEMPTING, ENDED, MIRRORED, Exchange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.core.http.target import Target
+    from l7proxy.core.proxy import Proxy
+    from l7proxy.core.routing import Route
+    from l7proxy.upstreams.base import Upstream
+
+
+class Carrier:
+    """Starts the attempts that exchanges ask for, and delivers those that have ended.
+
+    `upstreams` has one for each pool, by name. `deliver(exchange, now)` is called once for each
+    exchange, when it has ended, or `crashed(exchange, error, now)` where a bug ended it; nothing
+    is called for one that was cancelled. Of a copy for a mirror, whose owner is `MIRRORED`, only
+    bugs are told.
+    """
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        upstreams: Mapping[str, Upstream],
+        deliver: Callable[[Exchange, float], None],
+        crashed: Callable[[Exchange, Exception, float], None],
+    ) -> None:
+        self.proxy = proxy
+        self.upstreams = upstreams
+        self.deliver = deliver
+        self._crashed = crashed
+        self._carry = self.carry
+        self._carrying = False
+        """Whether what came up is being taken on just now."""
+
+    def open(
+        self,
+        request: HttpRequest,
+        owner: Any,
+        now: float,
+        target: Target | None = None,
+        kind: type[Exchange] = Exchange,
+        route: Route | None = None,
+    ) -> Exchange:
+        """Opens an exchange for the request and takes it as far as it gets at once.
+
+        `target` and `route` are the request's, where the shell knows them already.
+        """
+        exchange = kind(self.proxy, request, now)
+        exchange.owner = owner
+        exchange.carry = self._carry
+        try:
+            self.proxy.decide(exchange, now, target, route)
+        except Exception as error:
+            self._give_up(exchange, error, now)
+        self._take_on(exchange, now)
+        if exchange.mirror is not None:
+            request.when_whole(partial(self._send_copy, exchange), now)
+        if self.proxy.ready:
+            self.carry_ready(now)
+        return exchange
+
+    def carry(self, exchange: Exchange, now: float) -> None:
+        """Takes an exchange on after a change: starts its next attempt, or delivers its end."""
+        self._take_on(exchange, now)
+        if self.proxy.ready:
+            self.carry_ready(now)
+
+    def carry_ready(self, now: float) -> None:
+        """Takes on what came up by itself: a deadline, a place became free, a check is due.
+
+        What comes up meanwhile has its turn after that. Were it taken on within, every answer
+        whose client has another request waiting would go one level deeper.
+        """
+        if self._carrying:
+            return
+        self._carrying = True
+        ready, probes = self.proxy.ready, self.proxy.probes
+        try:
+            while ready or probes:
+                while ready:
+                    self._take_on(ready.popitem(last=False)[0], now)
+                if probes:
+                    probe = probes.popleft()
+                    if not probe.over:
+                        self.upstreams[probe.pool.name].probe(probe, now)
+        finally:
+            self._carrying = False
+
+    def cancel(self, exchange: Exchange, now: float) -> None:
+        """The client is gone: ends the exchange, and starts whoever gets the place it held."""
+        exchange.cancelled(now)
+        self.carry_ready(now)
+
+    def advance(self, now: float) -> None:
+        """Lets everything happen that is due by `now` (seconds), each at the time it is due."""
+        timers = self.proxy.timers
+        while (due := timers.next_deadline()) is not None and due <= now:
+            timers.advance(due)
+            self.carry_ready(due)
+
+    def catch_up(self, now: float) -> None:
+        """Lets everything happen now that is due by `now` (seconds), which is real time."""
+        self.proxy.timers.catch_up(now)
+        self.carry_ready(now)
+
+    def _send_copy(self, exchange: Exchange, request: HttpRequest | None, now: float) -> None:
+        """Sends a copy of the exchange to its mirror; `request` is its own, if all of it is there.
+
+        A mirror is asked for nothing before the body is there, so that it is not to blame for a
+        client that is slow, and has no request that breaks off.
+        """
+        assert exchange.mirror is not None
+        if request is None:
+            exchange.mirror.miss_copy(now)
+            return
+        copy = exchange.copy_with(request, now)
+        copy.carry = self._carry
+        try:
+            copy.seek(exchange.mirror, now)
+        except Exception as error:
+            self._give_up(copy, error, now)
+        self._carry(copy, now)
+
+    def _take_on(self, exchange: Exchange, now: float) -> None:
+        try:
+            while exchange.state is ATTEMPTING and exchange.carried != exchange.attempts:
+                exchange.carried = exchange.attempts
+                assert exchange.pool is not None
+                self.upstreams[exchange.pool.name].start(exchange, now)
+            if exchange.state is ENDED and exchange.carried is not None:
+                exchange.carried = None
+                if exchange.owner is not MIRRORED:
+                    self.deliver(exchange, now)
+        except Exception as error:
+            self._give_up(exchange, error, now)
+
+    def _give_up(self, exchange: Exchange, error: Exception, now: float) -> None:
+        """A bug costs one request its answer, and nobody else a place."""
+        exchange.cancelled(now)
+        self._crashed(exchange, error, now)

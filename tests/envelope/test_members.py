@@ -1,0 +1,47 @@
+"""HTTP messages inside JSON: what is wrong with a member is said with its pointer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from l7proxy.core.config.spec import Of, Record, count, field
+from l7proxy.envelope.members import BadMember, body_member, headers_member, load_member
+
+
+class Two(Record):
+    """Two numbers."""
+
+    one: int = field(count(), "")
+    other: int = field(count(), "")
+
+
+def test_every_problem_of_a_member_is_said_with_a_pointer_into_the_message() -> None:
+    with pytest.raises(BadMember) as caught:
+        load_member(Of(Two), {"one": 0, "a/b": 1}, "/body/two")
+    assert str(caught.value) == (
+        "/body/two/a~1b: unknown key; /body/two/one: must be at least 1, not 0; "
+        '/body/two: "other" is missing'
+    )
+    loaded = load_member(Of(Two), {"one": 1, "other": 2}, "/body/two")
+    assert loaded == Two(one=1, other=2)
+
+
+@pytest.mark.parametrize(("message", "text"), [
+    ({"headers": []}, "/body/headers: must be an object, not an array"),
+    ({"headers": {"a/b": None}}, "/body/headers/a~1b: must be a string, not null"),
+    ({"headers": {"~": ["x", 1]}}, "/body/headers/~0/1: must be a string, not a number"),
+])  # fmt: skip
+def test_a_header_is_pointed_at_as_rfc_6901_has_it(message: Any, text: str) -> None:
+    with pytest.raises(BadMember) as caught:
+        headers_member(message)
+    assert str(caught.value) == text
+
+
+def test_a_body_is_text_or_base64() -> None:
+    assert body_member({}) == b""
+    assert body_member({"body": "é"}) == "é".encode()
+    assert body_member({"body": "/w==", "body_encoding": "base64"}) == b"\xff"
+    with pytest.raises(BadMember, match="/body/body: not base64"):
+        body_member({"body": "%", "body_encoding": "base64"})

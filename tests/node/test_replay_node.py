@@ -1,0 +1,100 @@
+"""Nodes for rehearsals: what they hear, what they make up, and what they keep to themselves."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from l7proxy.core.config import Config, config_from
+from l7proxy.core.exchange import Exchange
+from l7proxy.node.replay_node import Rehearsal, Witness
+
+Played = tuple[int, int, float]
+"""The number that a request was played under, its status, and when it ended."""
+
+
+def config(upstream: str, **pool: Any) -> Config:
+    pools = {"p": {"backends": ["b"], "upstream": upstream, **pool}}
+    return config_from({"backend_pools": pools})
+
+
+def envelope(src: str, at: float, **body: Any) -> dict[str, Any]:
+    return {"src": src, "dest": "lb", "at": at, "body": body}
+
+
+def request(at: float, msg_id: int) -> dict[str, Any]:
+    return envelope("c", at, type="http_request", msg_id=msg_id, path="/p")
+
+
+def answer(at: float, in_reply_to: int, status: int) -> dict[str, Any]:
+    return envelope("b", at, type="http_response", in_reply_to=in_reply_to, status=status)
+
+
+class Stage:
+    """A rehearsal, and what it told of the requests that ended."""
+
+    def __init__(self, config: Config, **options: Any) -> None:
+        self.ended: list[Played] = []
+        self.player = Rehearsal(config, Random(0), self._ended, **options)
+
+    def _ended(self, number: int, exchange: Exchange, now: float) -> None:
+        assert exchange.response is not None
+        self.ended.append((number, exchange.response.status, now))
+
+    def play(self, *envelopes: dict[str, Any]) -> list[Played]:
+        for number, one in enumerate(envelopes, 1):
+            self.player.play(one, number)
+        self.player.end()
+        return self.ended
+
+
+def test_what_other_nodes_answered_is_taken_from_the_traffic() -> None:
+    stage = Stage(config("envelope", timeouts={"attempt": 5}, retries={"attempts": 1}))
+    assert stage.play(
+        request(0, 7), request(1, 8), request(1, 9), answer(2, 2, 201), answer(3, 1, 202)
+    ) == [(2, 201, 2), (1, 202, 3), (3, 504, 6)]
+
+
+def test_nothing_is_said_that_nobody_would_hear() -> None:
+    stage = Stage(config("envelope", health={"interval": 1}))
+    for at in range(50):
+        stage.player.play(request(at, at), at)
+    assert stage.player.output() == b""
+
+
+def test_other_nodes_are_simulated_where_that_is_wanted() -> None:
+    stage = Stage(config("envelope", simulate={"status": 204, "latency": 0.5}), simulated=True)
+    assert stage.play(request(0, 1), answer(0.1, 1, 500)) == [(1, 204, 0.5)]
+
+
+def test_real_backends_are_always_simulated() -> None:
+    assert Stage(config("http", simulate={"status": 204})).play(request(0, 1)) == [(1, 204, 0)]
+
+
+class Audience:
+    """A witness's answers, and the exchanges that it showed."""
+
+    def __init__(self, config: Config) -> None:
+        self.seen: list[Exchange] = []
+        self.witness = Witness(config, Random(0), print, self.seen.append)
+
+    def say(self, envelope: dict[str, Any]) -> list[Any]:
+        out = self.witness.feed(json.dumps(envelope).encode() + b"\n", 0.0)
+        return [json.loads(line)["body"] for line in out.splitlines()]
+
+
+def test_a_witness_asks_other_nodes_and_shows_what_it_answers() -> None:
+    audience = Audience(config("envelope"))
+    (asked,) = audience.say(request(0, 7))
+    assert (asked["type"], asked["msg_id"]) == ("http_request", 1)
+    assert audience.seen == []
+    (reply,) = audience.say(answer(1, 1, 203))
+    assert (reply["in_reply_to"], reply["status"]) == (7, 203)
+    assert [exchange.backend for exchange in audience.seen] != [None]
+
+
+def test_a_witness_simulates_real_backends() -> None:
+    audience = Audience(config("http", simulate={"status": 204}))
+    (reply,) = audience.say(request(0, 7))
+    assert (reply["in_reply_to"], reply["status"], len(audience.seen)) == (7, 204, 1)

@@ -1,0 +1,66 @@
+"""What brings exchanges on their way, one after the other."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
+from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.simulated import Simulated
+
+MANY = 2000
+"""More than there can be calls within calls."""
+
+
+def test_answers_whose_clients_ask_again_at_once_are_given_one_after_the_other() -> None:
+    backends = [{"address": "a:1", "max_connections": 1, "simulate": {"latency": 10}}]
+    queue = {"size": 2 * MANY, "timeout": 1}
+    proxy = Proxy(config_from({"backends": backends, "queue": queue}), Random(0))
+    pool = proxy.pools["default"]
+    answered: list[str] = []
+
+    def deliver(exchange: Exchange, now: float) -> None:
+        answered.append(exchange.request.target)
+        if exchange.request.target == "/first":
+            carrier.open(HttpRequest("GET", "/second"), None, now)
+
+    def crash(exchange: Exchange, error: Exception, now: float) -> None:
+        raise error
+
+    upstream = Simulated(pool, proxy.chance)
+    carrier = Carrier(proxy, {"default": upstream}, deliver, crash)
+    carrier.open(HttpRequest("GET", "/"), None, 0.0)
+    for _ in range(MANY):
+        carrier.open(HttpRequest("GET", "/first"), None, 0.0)
+    assert len(pool.queue) == MANY
+    proxy.timers.catch_up(5.0)
+    carrier.carry_ready(5.0)
+    assert answered.count("/first") == MANY
+    carrier.advance(100.0)
+    assert answered.count("/second") == MANY
+    assert pool.requests == 0
+
+
+def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answer() -> None:
+    pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"]}}
+    routes = [{"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}]
+    proxy = Proxy(config_from({"backend_pools": pools, "routes": routes}), Random(0))
+    delivered: list[Exchange] = []
+    crashed: list[Exception] = []
+    carrier = Carrier(
+        proxy,
+        {name: Simulated(pool, proxy.chance) for name, pool in proxy.pools.items()},
+        lambda exchange, now: delivered.append(exchange),
+        lambda exchange, error, now: crashed.append(error),
+    )
+
+    def pick(request: Any, avoid: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    proxy.pools["b"].selector.pick = pick  # type: ignore[method-assign, assignment]
+    carrier.open(HttpRequest("GET", "/"), None, 0.0)
+    assert [str(error) for error in crashed] == ["a bug"]
+    (answered,) = delivered
+    assert answered.response is not None and answered.response.status == 200
+    assert proxy.pools["b"].requests == 0
