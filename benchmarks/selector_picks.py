@@ -70,7 +70,7 @@ def flapping(pool: Pool, rounds: int) -> None:
     random, selector, out = Random(2), pool.selector, deque(pool.backends[:2])
     for backend in out:
         backend.eligible = False
-        backend.bars |= EJECTED
+        backend.flags |= EJECTED
         selector.left(backend)
     for _ in range(rounds):
         for request in REQUESTS:

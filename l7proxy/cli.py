@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from l7proxy.core.proxy import Proxy
     from l7proxy.node.node import Node
     from l7proxy.node.recorder import Recorder
-    from l7proxy.node.replay_node import Witness
+    from l7proxy.node.replay_node import RecordingNode
     from l7proxy.tools.arguments import Progress
     from l7proxy.tools.formats import Traffic
     from l7proxy.tools.replay import Player
@@ -350,18 +350,18 @@ def _replay(words: Sequence[str]) -> int:
         import json
         from random import Random
 
-        from l7proxy.node.replay_node import Rehearsal
-        from l7proxy.tools.metrics import Tally
+        from l7proxy.node.replay_node import ReplayNode
+        from l7proxy.tools.metrics import ReplayMetrics
         from l7proxy.tools.replay import as_text, replay, report
 
         traffic = arguments.traffic_from(options, lines)
-        tally = Tally()
-        player = Rehearsal(
+        metrics = ReplayMetrics()
+        player = ReplayNode(
             config,
             Random(options.seed),
-            tally.ended,
-            configured=tally.watch,
-            noted=tally.note,
+            metrics.ended,
+            configured=metrics.watch,
+            noted=metrics.note,
             secrets=read_secret,
             simulated=traffic.format != "envelopes",
         )
@@ -373,13 +373,13 @@ def _replay(words: Sequence[str]) -> int:
             raise ValueError(
                 f'no line of it is of the format "{traffic.format}"; --format says which it is in'
             )
-        made = report(tally, traffic, player.refused)
+        made = report(metrics, traffic, player.refused)
         _say(json.dumps(made, indent=2) + "\n" if options.json else as_text(made))
         if options.html is not None:
             from l7proxy.tools.page import page
 
             title = f"Replay of {os.path.basename(options.traffic)}"
-            return _write_file(options.html, page(made, tally, title))
+            return _write_file(options.html, page(made, metrics, title))
         return 0
 
     return _with_traffic(options, run)
@@ -416,7 +416,7 @@ def _diff(words: Sequence[str]) -> int:
         import json
         from random import Random
 
-        from l7proxy.node.replay_node import Rehearsal
+        from l7proxy.node.replay_node import ReplayNode
 
         traffic = arguments.traffic_from(options, lines)
         comparison = diff.Comparison()
@@ -426,7 +426,7 @@ def _diff(words: Sequence[str]) -> int:
         def add_side(config: Config) -> None:
             listener = comparison.side(len(players))
             players.append(
-                Rehearsal(
+                ReplayNode(
                     config,
                     Random(options.seed),
                     listener,
@@ -498,12 +498,12 @@ def _test(words: Sequence[str]) -> int:
 
     def make_node(
         config: Config, seen: Callable[[Exchange], None], configured: Callable[[Proxy], None]
-    ) -> Witness:
+    ) -> RecordingNode:
         from random import Random
 
-        from l7proxy.node.replay_node import Witness
+        from l7proxy.node.replay_node import RecordingNode
 
-        return Witness(
+        return RecordingNode(
             config,
             Random(options.seed),
             complain,

@@ -15,11 +15,11 @@ named as `module:Class` is imported (`selectors.registry`), which runs whatever 
 - `rate_limit`: how many requests are too many
 - `retry`: when another attempt is made
 - `health`, `ejection`, `breaker`, `slow_start`: what keeps a pool alive. Each is a `policy`, which
-  goes on under another configuration; `watcher`s hear of every attempt, and all but the last act
-  through a backend's bars
-- `chance`: separate streams of chance, so that one draw does not disturb another
+  goes on under another configuration; `observer`s hear of every attempt, and all but the last act
+  through a backend's flags
+- `streams`: separate streams of chance, so that one draw does not disturb another
 - `trace`: why it was decided so
-- `verdict`: why the proxy answers by itself, and with what status
+- `local reply`: why the proxy answers by itself, and with what status
 - `timers`: what is due when
 - `proxy`, `exchange`: a request comes in, and the life it then has
 """

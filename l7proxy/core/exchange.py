@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.http.target import Target
     from l7proxy.core.pool.backend import Backend
@@ -48,7 +48,7 @@ class Exchange:
       proxy answers by itself without having tried any.
     - `response` is what the client gets. An upstream that has the whole response reports it with
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
-    - `verdict` says why, where the proxy answers by itself or a response broke off.
+    - `local reply` says why, where the proxy answers by itself or a response broke off.
     - `rewritten_path` is what the backend is asked for, where the route changed the path.
     - `mirror` is the pool that gets a copy, whose answer is dropped: see `copy_with`.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
@@ -57,9 +57,9 @@ class Exchange:
       it.
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
-    - `owner` is the shell's: whatever it needs to deliver the answer. `carry` takes the exchange
+    - `owner` is the shell's: whatever it needs to deliver the answer. `dispatch` takes the exchange
       on after an end that was reported later; the shell sets it.
-    - `abandon`, set by an upstream that has an attempt under way, is called when the exchange
+    - `on_abandon`, set by an upstream that has an attempt under way, is called when the exchange
       gives that attempt up; nothing may be reported of it after that.
     """
 
@@ -72,14 +72,15 @@ class Exchange:
         "_kept",
         "_proxy",
         "_timer",
-        "abandon",
         "attempt_at",
         "attempts",
         "backend",
-        "carried",
-        "carry",
         "circuit_state",
+        "dispatch",
+        "dispatched",
+        "local_reply",
         "mirror",
+        "on_abandon",
         "opened_at",
         "owner",
         "pinned",
@@ -94,7 +95,6 @@ class Exchange:
         "state",
         "target",
         "tried",
-        "verdict",
     )
 
     def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
@@ -114,7 +114,7 @@ class Exchange:
         self.attempt_at = now
         self.tried: tuple[Backend, ...] = ()
         self.response: HttpResponse | None = None
-        self.verdict: Verdict | None = None
+        self.local_reply: LocalReply | None = None
         self.pinned: Backend | None = None
         self.set_cookie: str | None = None
         self.circuit_state: str | None = None
@@ -122,10 +122,10 @@ class Exchange:
         self.repeatable = True
         self._kept: HttpResponse | None = None
         self.owner: Any = None
-        self.carry: Callable[[Exchange, float], None] = _stays
-        self.carried: int | None = 0
+        self.dispatch: Callable[[Exchange, float], None] = _not_dispatched
+        self.dispatched: int | None = 0
         """The attempt that was started last; None once the exchange was delivered."""
-        self.abandon: Callable[[], None] | None = None
+        self.on_abandon: Callable[[], None] | None = None
 
     @property
     def set_cookie_header(self) -> str | None:
@@ -178,7 +178,7 @@ class Exchange:
 
     # What the shell or the upstream reports.
 
-    def under_way(self, now: float) -> None:
+    def started(self, now: float) -> None:
         """The attempt takes time: from now on its deadlines are watched."""
         pool = self.pool
         assert pool is not None
@@ -207,7 +207,7 @@ class Exchange:
         self.state = RESPONDING
         affinity = self.pool.affinity
         if affinity is not None:
-            self.set_cookie = affinity.settle(self, headers, now)
+            self.set_cookie = affinity.commit(self, headers, now)
         return True
 
     def completed(self, now: float) -> None:
@@ -216,7 +216,7 @@ class Exchange:
             return
         pool = self.pool
         assert pool is not None
-        if pool.watchers and not self._has_failed:
+        if pool.observers and not self._has_failed:
             self._report(pool.completed, now)
         self._end(now)
 
@@ -232,7 +232,7 @@ class Exchange:
         else:
             self._kept = response
 
-    def failed(self, verdict: Verdict, now: float, *, sent: bool = True) -> None:
+    def failed(self, local_reply: LocalReply, now: float, *, sent: bool = True) -> None:
         """The attempt, or the response that had begun, broke off.
 
         `sent` is False where no byte of the request reached the backend.
@@ -243,20 +243,20 @@ class Exchange:
             if not self._has_failed:
                 self._report(pool.broke_off, now)
             self._end(now)
-            self.verdict = verdict
+            self.local_reply = local_reply
         if self.state is not ATTEMPTING:
             return
         assert pool is not None
         self._report(pool.failed, now)
-        self._failure = verdict
+        self._failure = local_reply
         self._kept = None
         if not self._try_again(now, sent=sent):
             self._end(now)
-            self.refuse(verdict)
+            self.refuse(local_reply)
 
     def cancelled(self, now: float) -> None:
         """The client is gone, or nobody waits for the answer any more: it is not delivered."""
-        self.carried = None
+        self.dispatched = None
         if self.state is ENDED:
             return
         if self.state is ATTEMPTING:
@@ -266,14 +266,14 @@ class Exchange:
         self._end(now)
         self._proxy.ready.pop(self, None)
 
-    def unsendable(self, verdict: Verdict, now: float) -> None:
+    def reject(self, local_reply: LocalReply, now: float) -> None:
         """The request can't be written for any backend, and no backend is to blame for it."""
         if self.state is ATTEMPTING:
             assert self.pool is not None and self.backend is not None
             self.pool.dropped(self.backend, self.attempt_at, now)
         self._end(now)
         self.backend = None
-        self.refuse(verdict)
+        self.refuse(local_reply)
 
     def name_circuit(self) -> None:
         """Sets `circuit_state` whether or not it changed, where there is a circuit breaker."""
@@ -288,10 +288,10 @@ class Exchange:
 
     # What the core decides.
 
-    def refuse(self, verdict: Verdict, headers: Headers | None = None) -> None:
+    def refuse(self, local_reply: LocalReply, headers: Headers | None = None) -> None:
         """Gives an answer of the proxy's own to an exchange that is on no backend."""
-        self.verdict = verdict
-        self.response = HttpResponse(verdict.status, headers)
+        self.local_reply = local_reply
+        self.response = HttpResponse(local_reply.status, headers)
         self.state = ENDED
 
     def reply(self, response: HttpResponse) -> None:
@@ -307,7 +307,7 @@ class Exchange:
         copy.owner = MIRRORED
         return copy
 
-    def seek(self, pool: Pool, now: float) -> None:
+    def select(self, pool: Pool, now: float) -> None:
         """Asks the pool for a backend: starts an attempt, waits for a place, or is refused."""
         self.pool = pool
         backend = pool.choose(self, now)
@@ -336,7 +336,7 @@ class Exchange:
             due = pool.patience(self.opened_at, now)
             self._timer = self._proxy.timers.schedule(due, self.overdue)
         else:
-            self._give_up(NO_BACKEND.because(f'pool "{pool.name}"'), now)
+            self._give_up(NO_BACKEND.with_detail(f'pool "{pool.name}"'), now)
 
     def _edited(self, response: HttpResponse) -> HttpResponse:
         """The response with the headers that the client gets."""
@@ -344,13 +344,13 @@ class Exchange:
         edits = self.route.response_headers
         return response if edits is None else edits.edited(response)
 
-    def _give_up(self, verdict: Verdict, now: float) -> None:
+    def _give_up(self, local_reply: LocalReply, now: float) -> None:
         """No backend, or not in time: answers with what the last attempt came to, if any did."""
         self._end(now)
         if self._kept is not None:
             self.response = self._edited(self._kept)
         else:
-            self.refuse(self._failure if self.tried else verdict)
+            self.refuse(self._failure if self.tried else local_reply)
 
     def _begin(self, backend: Backend, now: float) -> None:
         assert self.pool is not None
@@ -386,7 +386,7 @@ class Exchange:
             self._timer = self._proxy.timers.schedule(now + wait, self._resume)
             return True
         self._forget_timer()
-        self.abandon = None
+        self.on_abandon = None
         # The new place is taken before the old one is given back: those who wait for a place are
         # let in by that, and must not get the one that was picked.
         self._begin(another, now)
@@ -436,7 +436,7 @@ class Exchange:
         """Gives the backend's place back: once for each `_begin`."""
         if self._timer is not None:
             self._forget_timer()
-        self.abandon = None
+        self.on_abandon = None
         if self.state is ATTEMPTING or self.state is RESPONDING:
             assert self.pool is not None and self.backend is not None
             # The state changes first: what the release sets off must not find this one in it.
@@ -444,9 +444,9 @@ class Exchange:
             self.pool.release(self.backend, now)
 
     def _give_up_attempt(self) -> None:
-        abandon, self.abandon = self.abandon, None
-        if abandon is not None:
-            abandon()
+        on_abandon, self.on_abandon = self.on_abandon, None
+        if on_abandon is not None:
+            on_abandon()
 
     def _forget_timer(self) -> None:
         timer, self._timer = self._timer, None
@@ -465,13 +465,13 @@ class Exchange:
             self.failed(TIMED_OUT, now)
         elif pool.out_of_time(self.opened_at, now):
             self._end(now)
-            self.refuse(TIMED_OUT.because("none was free"))
+            self.refuse(TIMED_OUT.with_detail("none was free"))
         else:
-            self._give_up(NO_BACKEND.because("waited too long for a free one"), now)
+            self._give_up(NO_BACKEND.with_detail("waited too long for a free one"), now)
         # In the wait before another attempt it comes up by itself.
         if self.state is not WAITING:
             self._proxy.ready[self] = None
 
 
-def _stays(exchange: Exchange, now: float) -> None:
+def _not_dispatched(exchange: Exchange, now: float) -> None:
     """What carries an exchange that no shell has taken up: nothing."""

@@ -12,7 +12,7 @@ from l7proxy.core.http.local_reply import DRAINING, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.core.http.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
 from l7proxy.core.pool.pool import Pool
-from l7proxy.core.random_streams import Chance
+from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.routing import Router
 from l7proxy.core.timers import Timers
 
@@ -64,7 +64,7 @@ class Proxy:
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
-        self.chance = chance = Chance(random)
+        self.streams = streams = RandomStreams(random)
         """Where chance comes from, for this proxy and for simulated backends."""
         problems = []
         for name, pool in config.backend_pools.items():
@@ -73,7 +73,7 @@ class Proxy:
                     name,
                     config.pool_pointer(name),
                     pool,
-                    chance.stream(name),
+                    streams.stream(name),
                     self.timers,
                     self.probes,
                     log or _nobody_listens,
@@ -83,7 +83,7 @@ class Proxy:
                 problems.append(Problem(at, str(error)))
         for name, made in self.pools.items():
             if made.config.sticky is not None:
-                drawn = sessions or chance.stream(f"{name} sessions")
+                drawn = sessions or streams.stream(f"{name} sessions")
                 _make_sticky(made, made.config.sticky, drawn, secrets, problems)
         if problems:
             raise ConfigError(problems)
@@ -119,8 +119,10 @@ class Proxy:
                     check_fields(request)
                 route = self.router.match(request, target)
             if route is None:
-                verdict, allow = self.router.refusal(request, target)
-                exchange.refuse(verdict, None if allow is None else Headers((("Allow", allow),)))
+                local_reply, allow = self.router.refusal(request, target)
+                exchange.refuse(
+                    local_reply, None if allow is None else Headers((("Allow", allow),))
+                )
             elif self.draining:
                 exchange.refuse(DRAINING)
             else:
@@ -130,7 +132,7 @@ class Proxy:
                 # To its clients the proxy is the server, whatever is behind it.
                 exchange.response, exchange.state = HttpResponse(200, ALLOW), ENDED
             else:
-                exchange.refuse(refused.verdict, refused.headers)
+                exchange.refuse(refused.local_reply, refused.headers)
 
     def _take(self, route: Route, exchange: Exchange, now: float) -> None:
         """Sends the exchange down its route."""
@@ -144,25 +146,25 @@ class Proxy:
         if route.acts:
             route.act(exchange)
         if pool_name is not None:
-            exchange.seek(self.pools[pool_name], now)
+            exchange.select(self.pools[pool_name], now)
             if route.mirror is not None and exchange.state is not ENDED:
                 exchange.mirror = self.pools[route.mirror]
 
-    def take_over(self, before: Proxy, now: float) -> None:
+    def handover_from(self, before: Proxy, now: float) -> None:
         """Goes on where a proxy with another configuration stops.
 
         What would be missed is kept, for pools, limits and backends that are there under the same
         name: the sessions learned, how much of their limits clients have used, and what is known
-        of each backend (`Pool.take_over`).
+        of each backend (`Pool.handover_from`).
         """
         if self.limits is not None and before.limits is not None:
-            self.limits.take_over(before.limits)
+            self.limits.handover_from(before.limits)
         for name, pool in self.pools.items():
             old = before.pools.get(name)
             if old is not None:
-                pool.take_over(old, now)
+                pool.handover_from(old, now)
                 if pool.affinity is not None and old.affinity is not None:
-                    pool.affinity.take_over(old.affinity)
+                    pool.affinity.handover_from(old.affinity)
 
     def start(self, now: float) -> None:
         """Begins what goes on by itself: health checks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 
-class Chance:
+class RandomStreams:
     """Makes independent, reproducible streams of random numbers, each known by its name."""
 
     def __init__(self, source: Random) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from l7proxy.core.exchange import ATTEMPTING, ENDED, WAITING, Exchange
 from l7proxy.core.http.local_reply import Refused
-from l7proxy.core.pool.backend import HEALTH_BARS
+from l7proxy.core.pool.backend import HEALTH_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import Headers, HttpRequest, HttpResponse
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
@@ -59,8 +59,8 @@ class Traced(Exchange):
             if self._waits:
                 made["waits"] = self._waits
             made["waited"] = _seconds(self._waited)
-        if self.verdict is not None:
-            made["verdict"] = self.verdict.name
+        if self.local_reply is not None:
+            made["verdict"] = self.local_reply.name
         return made
 
     # What is overridden only to take a note of it.
@@ -74,11 +74,11 @@ class Traced(Exchange):
             self._attempts[-1]["no_retry"] = self._why_no_retry(denied, sent=True)
         return passed
 
-    def failed(self, verdict: Verdict, now: float, *, sent: bool = True) -> None:
-        self._came_to(verdict.text, now)
+    def failed(self, local_reply: LocalReply, now: float, *, sent: bool = True) -> None:
+        self._came_to(local_reply.text, now)
         denied = self._denied()
         number = self.attempts
-        super().failed(verdict, now, sent=sent)
+        super().failed(local_reply, now, sent=sent)
         if self.state is ENDED and self._attempts and number == self.attempts:
             self._attempts[-1]["no_retry"] = self._why_no_retry(denied, sent=sent)
 
@@ -86,19 +86,19 @@ class Traced(Exchange):
         self._came_to("given up", now)
         super().cancelled(now)
 
-    def refuse(self, verdict: Verdict, headers: Headers | None = None) -> None:
+    def refuse(self, local_reply: LocalReply, headers: Headers | None = None) -> None:
         # A limit that is exceeded refuses in the instant in which the exchange is opened.
         self._note_limits(None, self.opened_at)
-        super().refuse(verdict, headers)
+        super().refuse(local_reply, headers)
 
     def reply(self, response: HttpResponse) -> None:
         self._note_limits(None, self.opened_at)
         super().reply(response)
 
-    def seek(self, pool: Pool, now: float) -> None:
+    def select(self, pool: Pool, now: float) -> None:
         self._note_limits(pool, now)
         self._consider(pool, now, ())
-        super().seek(pool, now)
+        super().select(pool, now)
 
     def take_place(self, now: float) -> bool:
         assert self.pool is not None
@@ -152,7 +152,7 @@ class Traced(Exchange):
         try:
             found = explain(self._proxy.router, self.request, self.target)
         except Refused as refused:
-            return {"refused": refused.verdict.text}
+            return {"refused": refused.local_reply.text}
         made: Facts = {}
         if found.winner is not None:
             made["name"] = str(found.winner)
@@ -225,7 +225,7 @@ def _looks(pool: Pool, backend: Backend, avoid: Collection[Backend]) -> Facts:
     elif not backend.eligible:
         reasons = [_REASONS[name] for name in backend.why_not()]
         looks["because"] = ", ".join(reasons) or f"tier {backend.tier} is not in use"
-    elif backend.bars & HEALTH_BARS:
+    elif backend.flags & HEALTH_FLAGS:
         looks["because"] = "the pool is in panic: health is not listened to"
     return looks
 

@@ -31,8 +31,8 @@ def response_body(exchange: Exchange, msg_id: int | None) -> dict[str, Any]:
         reply["set_cookie"] = exchange.set_cookie
     if exchange.circuit_state is not None:
         reply["circuit_state"] = exchange.circuit_state
-    if exchange.verdict is not None:
-        reply["error"] = exchange.verdict.text
+    if exchange.local_reply is not None:
+        reply["error"] = exchange.local_reply.text
     if exchange.decision is not None:
         reply["decision"] = exchange.decision
     return reply

@@ -66,7 +66,7 @@ def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
     config: BackendConfig = load_member(Of(BackendConfig), given, "/body/backend")
     name = config.name or split_address(config.address)[0]
     if _is_taken(pool, name) and config.name is None:
-        if any(b.address == config.address for b in pool.backends if not b.bars & REMOVED):
+        if any(b.address == config.address for b in pool.backends if not b.flags & REMOVED):
             there = f"{config.address} is in this pool already; to have it twice, name it"
             raise BadMember.at("/body/backend", there)
         name = config.address
@@ -115,13 +115,13 @@ def _pool(proxy: Proxy, body: Message) -> Pool:
 
 def _is_taken(pool: Pool, name: str) -> bool:
     known = pool.by_name.get(name)
-    return known is not None and not known.bars & REMOVED
+    return known is not None and not known.flags & REMOVED
 
 
 def _backend(pool: Pool, body: Message) -> Backend:
     name = text_member(body, "backend") or ""
     backend = pool.by_name.get(name)
-    if backend is None or backend.bars & REMOVED:
+    if backend is None or backend.flags & REMOVED:
         near = suggestion(name, pool.by_name)
         unknown = f'no backend named "{name}" in pool "{pool.name}"{near}'
         raise BadMember.at("/body/backend", unknown)

@@ -14,7 +14,7 @@ from errno import ETIMEDOUT
 from selectors import PollSelector
 
 from l7proxy.node.blocking_loop import LONGEST_WAIT, SIGNALS, Ending
-from l7proxy.upstreams.http import ConnectionPools, WholeUpstream
+from l7proxy.upstreams.http import BufferedUpstream, ConnectionPools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class _Conversation:
     ) -> None:
         self._loop = loop
         self._pools = pools = ConnectionPools(loop, lambda: self._node.now(loop.time()))
-        self._node = build(lambda pool: WholeUpstream(pool, pools, LARGEST_RESPONSE))
+        self._node = build(lambda pool: BufferedUpstream(pool, pools, LARGEST_RESPONSE))
         self._source = source
         self._sink = sink
         self._ending = Ending(drain_timeout)

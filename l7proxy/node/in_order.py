@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Order:
+class InOrderWriter:
     """Holds lines back until everything that was asked before them has its answer."""
 
     def __init__(self, out: list[bytes]) -> None:

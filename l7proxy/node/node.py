@@ -22,7 +22,7 @@ from l7proxy.envelope.members import BadMember
 from l7proxy.envelope.request import request_from
 from l7proxy.envelope.response import response_body
 from l7proxy.node.clock import Clock
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.envelope import EnvelopeUpstream
 from l7proxy.upstreams.simulated import Simulated
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.pool.pool import Pool
-    from l7proxy.core.random_streams import Chance
-    from l7proxy.node.in_order import Order
+    from l7proxy.core.random_streams import RandomStreams
+    from l7proxy.node.in_order import InOrderWriter
     from l7proxy.upstreams.base import Upstream
 
     Handler = Callable[["Node", "Envelope"], None]
@@ -120,17 +120,17 @@ class Node:
         self._clock = Clock(virtual=virtual_time)
         self._timers = Timers()
         self._out: list[bytes] = []
-        self._order: Order | None = None
+        self._order: InOrderWriter | None = None
         if ordered:
-            from l7proxy.node.in_order import Order
+            from l7proxy.node.in_order import InOrderWriter
 
-            self._order = Order(self._out)
+            self._order = InOrderWriter(self._out)
         self._changed: Callable[[], None] | None = None
         self._in_flight: dict[Exchange, None] = {}
         self._draining = False
         self._framer = Framer(EnvelopeDecoder(), self._handle, self._broken, limit)
         self._nodes = EnvelopeUpstream(self._ask)
-        self._carriers: list[Carrier] = []
+        self._dispatchers: list[Dispatcher] = []
         """The present configuration's is the last; those before it only finish what they have."""
         self._configure(config)
 
@@ -194,7 +194,7 @@ class Node:
         Until the node is `idle` input is still wanted, for the answers of other nodes.
         """
         self._draining = True
-        self._carriers[-1].proxy.draining = True
+        self._dispatchers[-1].proxy.draining = True
         if self._clock.virtual:
             self._run_out()
             return self.abort(now)
@@ -202,8 +202,8 @@ class Node:
 
     def abort(self, now: float) -> bytes:
         """Answers everything that is still in flight with a 503."""
-        for carrier in self._carriers:
-            carrier.proxy.give_up_waiting()
+        for dispatcher in self._dispatchers:
+            dispatcher.proxy.give_up_waiting()
         for exchange in list(self._in_flight):
             self._cut_off(exchange)
         return self._flush()
@@ -218,8 +218,8 @@ class Node:
         """How many requests real backends have, or will have as soon as they have a place."""
         return sum(
             pool.active + len(pool.queue)
-            for carrier in self._carriers
-            for pool in carrier.proxy.pools.values()
+            for dispatcher in self._dispatchers
+            for pool in dispatcher.proxy.pools.values()
             if pool.config.upstream == "http"
         )
 
@@ -237,8 +237,8 @@ class Node:
             self._clock.now = max(self._clock.now, now)
             try:
                 run(now)
-                for carrier in self._carriers:
-                    carrier.carry_ready(now)
+                for dispatcher in self._dispatchers:
+                    dispatcher.advance_ready(now)
             except Exception as error:
                 self._log_bug(error)
         self._clock.now = max(self._clock.now, until)
@@ -251,8 +251,8 @@ class Node:
             due = self._timers.next_deadline()
             assert due is not None
             self._let_happen(due)
-        for carrier in self._carriers:
-            carrier.proxy.stop()
+        for dispatcher in self._dispatchers:
+            dispatcher.proxy.stop()
         while self._in_flight and (due := self._timers.next_deadline()) is not None:
             self._let_happen(due)
 
@@ -328,7 +328,7 @@ class Node:
             raise BadMember.at("/at", str(error)) from None
         if begins:
             clock.start()
-            self._carriers[-1].proxy.start(clock.now)
+            self._dispatchers[-1].proxy.start(clock.now)
         if at is not None:
             self._let_happen(instant)
 
@@ -341,7 +341,7 @@ class Node:
         body = envelope.body
         request = request_from(body, envelope.src)
         kind = self._kind(body) if self._explain or "explain" in body else Exchange
-        exchange = self._carriers[-1].open(request, envelope, self._clock.now, kind=kind)
+        exchange = self._dispatchers[-1].open(request, envelope, self._clock.now, kind=kind)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
             if self._order is not None:
@@ -365,8 +365,8 @@ class Node:
             exchange.name_circuit()
         if exchange.response is None:
             # It broke off half-way, and nobody has seen the first half.
-            assert exchange.verdict is not None
-            exchange.refuse(exchange.verdict)
+            assert exchange.local_reply is not None
+            exchange.refuse(exchange.local_reply)
         reply = response_body(exchange, envelope.msg_id)
         self._send(envelope.src, envelope.called, reply, exchange)
 
@@ -394,13 +394,13 @@ class Node:
         node_id = body.get("node_id")
         if node_id is not None and type(node_id) is not str:
             raise BadMember.at("/body/node_id", f"must be a string, not {kind_of(node_id)}")
-        before = self._carriers[-1].proxy.config
+        before = self._dispatchers[-1].proxy.config
         try:
             config = amended(before, {k: v for k, v in body.items() if k not in INIT_MEMBERS})
             if config is not before:
                 self._configure(config)
         except ConfigError as error:
-            raise BadMember(problem.below("/body") for problem in error.problems) from None
+            raise BadMember(problem.under("/body") for problem in error.problems) from None
         if node_id is not None:
             self._name = node_id
         self._answer(envelope, "init_ok", {})
@@ -412,12 +412,12 @@ class Node:
 
         operation = OPERATIONS.get(envelope.kind)
         if operation is not None:
-            carrier = self._carriers[-1]
-            reply = operation(carrier.proxy, envelope.body, self._clock.now)
+            dispatcher = self._dispatchers[-1]
+            reply = operation(dispatcher.proxy, envelope.body, self._clock.now)
             if envelope.kind == "status":
                 reply["replies_dropped"] = self._nodes.dropped
             self._answer(envelope, f"{envelope.kind}_ok", reply)
-            carrier.carry_ready(self._clock.now)
+            dispatcher.advance_ready(self._clock.now)
         elif _is_answer(envelope.body):
             self._broken(f'a reply of type "{envelope.kind}" was dropped', envelope.line)
         else:
@@ -474,22 +474,24 @@ class Node:
     def _configure(self, config: Config) -> None:
         """Puts a configuration to work; what is in flight ends under the one it began with."""
         proxy = Proxy(config, self._random, self._timers, self._note, self._secrets)
-        upstreams = {name: self._upstream(pool, proxy.chance) for name, pool in proxy.pools.items()}
+        upstreams = {
+            name: self._upstream(pool, proxy.streams) for name, pool in proxy.pools.items()
+        }
         proxy.draining = self._draining
-        for carrier in self._carriers:
-            carrier.proxy.stop()
+        for dispatcher in self._dispatchers:
+            dispatcher.proxy.stop()
         if self.idle:
-            self._carriers.clear()
-        self._carriers.append(Carrier(proxy, upstreams, self._deliver, self._crash))
+            self._dispatchers.clear()
+        self._dispatchers.append(Dispatcher(proxy, upstreams, self._deliver, self._crash))
         if self._clock.started:
             proxy.start(self._clock.now)
 
-    def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
+    def _upstream(self, pool: Pool, streams: RandomStreams) -> Upstream:
         kind = "simulated" if self._simulate else pool.config.upstream
         if kind == "envelope":
             return self._nodes
         if kind == "simulated":
-            return Simulated(pool, chance)
+            return Simulated(pool, streams)
         if self._http is None:
             at = child(pool.pointer, "upstream")
             problem = "real backends must be in the configuration that the node starts with"

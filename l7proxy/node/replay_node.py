@@ -1,4 +1,4 @@
-"""Nodes for rehearsals: one that only plays, and one that shows what it does."""
+"""Nodes for replay node: one that only plays, and one that shows what it does."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
-    from l7proxy.core.random_streams import Chance
+    from l7proxy.core.random_streams import RandomStreams
     from l7proxy.upstreams.base import Upstream
 
 
-class Rehearsal(Node):
+class ReplayNode(Node):
     """Decides exactly as the node does, and spends nothing on decoding and encoding.
 
     - `ended(line, exchange, now)` is called for each request with the number it was played under
@@ -59,7 +59,7 @@ class Rehearsal(Node):
     @property
     def proxy(self) -> Proxy:
         """The proxy whose configuration is in force."""
-        return self._carriers[-1].proxy
+        return self._dispatchers[-1].proxy
 
     def play(self, envelope: Mapping[str, Any], number: int) -> None:
         """Handles an envelope; what it brings about is told to `ended`."""
@@ -104,17 +104,17 @@ class Rehearsal(Node):
         if self._configured is not None:
             self._configured(self.proxy)
 
-    def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
+    def _upstream(self, pool: Pool, streams: RandomStreams) -> Upstream:
         if self._simulated or pool.config.upstream != "envelope":
-            return Simulated(pool, chance)
-        return super()._upstream(pool, chance)
+            return Simulated(pool, streams)
+        return super()._upstream(pool, streams)
 
 
 def _unheard(line: str) -> None:
     """The log of a node that nobody listens to."""
 
 
-class Witness(Node):
+class RecordingNode(Node):
     """A node as it is, which shows the exchanges that it answers: for tests of a configuration."""
 
     def __init__(
@@ -147,9 +147,9 @@ class Witness(Node):
     def _configure(self, config: Config) -> None:
         super()._configure(config)
         if self._configured is not None:
-            self._configured(self._carriers[-1].proxy)
+            self._configured(self._dispatchers[-1].proxy)
 
-    def _upstream(self, pool: Pool, chance: Chance) -> Upstream:
+    def _upstream(self, pool: Pool, streams: RandomStreams) -> Upstream:
         if pool.config.upstream != "envelope":
-            return Simulated(pool, chance)
-        return super()._upstream(pool, chance)
+            return Simulated(pool, streams)
+        return super()._upstream(pool, streams)

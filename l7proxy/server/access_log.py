@@ -83,9 +83,9 @@ class AccessLog:
         self, exchange: Exchange, head: RequestHead, status: int, sent: int, now: float
     ) -> None:
         """Notes an exchange that has ended; `sent` is how much of a body the client was sent."""
-        backend, verdict = exchange.backend, exchange.verdict
+        backend, local_reply = exchange.backend, exchange.local_reply
         name = None if backend is None else backend.name
-        why = None if verdict is None else verdict.text
+        why = None if local_reply is None else local_reply.text
         client_ip = exchange.request.client_ip
         self._note((head, client_ip, status, sent, name, why, exchange.opened_at, now))
 

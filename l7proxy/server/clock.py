@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
 
-    from l7proxy.upstreams.dispatcher import Carrier
+    from l7proxy.upstreams.dispatcher import Dispatcher
 
 NEVER = float("inf")
 GRACE = 0.1
@@ -16,7 +16,7 @@ suspended), and listens for so long before it calls anybody else late."""
 
 
 class Clock:
-    """Calls `carrier.catch_up` when something is due, to the loop's precision.
+    """Calls `dispatcher.catch_up` when something is due, to the loop's precision.
 
     Where the process has stood still, what backends sent meanwhile has not been read yet: they
     are heard first, and checks and attempts begin anew with all of their time.
@@ -26,18 +26,18 @@ class Clock:
     before; a timer that goes off for a cancelled one finds out when the next is due.
     """
 
-    def __init__(self, loop: AbstractEventLoop, carrier: Carrier) -> None:
+    def __init__(self, loop: AbstractEventLoop, dispatcher: Dispatcher) -> None:
         self._loop = loop
-        self._carrier = carrier
-        self._timers = carrier.proxy.timers
+        self._dispatcher = dispatcher
+        self._timers = dispatcher.proxy.timers
         self._handle: TimerHandle | None = None
         self._due = NEVER
 
     def start(self) -> None:
-        """Begins to watch the carrier's timers."""
+        """Begins to watch the dispatcher's timers."""
         self._timers.on_sooner = self._set
-        self._carrier.proxy.start(self._loop.time())
-        self._carrier.carry_ready(self._loop.time())
+        self._dispatcher.proxy.start(self._loop.time())
+        self._dispatcher.advance_ready(self._loop.time())
         # What was taken over from another configuration was due before anybody listened.
         due = self._timers.next_deadline()
         if due is not None:
@@ -61,7 +61,7 @@ class Clock:
     def _catch_up(self) -> None:
         self._handle, self._due = None, NEVER
         now = self._loop.time()
-        self._carrier.catch_up(now)
+        self._dispatcher.catch_up(now)
         due = self._timers.next_deadline()
         if due is not None:
             # A loop's clock may be coarser than its timers: never spin on what is almost due.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
 from l7proxy.core.exchange import ENDED
-from l7proxy.core.http.local_reply import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, Verdict
+from l7proxy.core.http.local_reply import CLIENT_TIMED_OUT, CONTENT_TOO_LARGE, LocalReply
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import (
     CHUNKED,
@@ -85,7 +85,6 @@ class ClientConnection(asyncio.Protocol):
         "_held",
         "_listener",
         "_out",
-        "_outbox",
         "_patience",
         "_paused",
         "_peer",
@@ -104,6 +103,7 @@ class ClientConnection(asyncio.Protocol):
         "_tunnel",
         "_untaken",
         "_write",
+        "_write_batcher",
         "body",
         "deadline",
         "head",
@@ -132,14 +132,14 @@ class ClientConnection(asyncio.Protocol):
         self._patience = NEVER
         self._responding = False
         self._answered = False
-        self._fault: Verdict | None = None
+        self._fault: LocalReply | None = None
         self._exchange: Exchange | None = None
         self._reader: Body | None = None
         self._flow: Flow | None = None
         self._framing = 0
         self._tunnel: Tunnel | None = None
         self._out: list[Piece] = []
-        self._outbox = listener.service.outbox
+        self._write_batcher = listener.service.write_batcher
         self._sent = 0
         self.method = ""
         self.status = 0
@@ -200,7 +200,7 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has said all it wants still gets its answers."""
         self._eof = True
-        self._outbox.flush()
+        self._write_batcher.flush()
         state = self._state
         if state is BUSY:
             if self._reader is not None and not self._reader.complete:
@@ -320,7 +320,7 @@ class ClientConnection(asyncio.Protocol):
                 parsed = service.parse(data, 0, self._scanned)
             except BadRequest as error:
                 self._pending = b""
-                self._refuse(Verdict("bad_request", error.status, error.reason), data)
+                self._refuse(LocalReply("bad_request", error.status, error.reason), data)
                 break
             if parsed is None:
                 if not self._scanned:
@@ -368,7 +368,7 @@ class ClientConnection(asyncio.Protocol):
             request = StreamedRequest(
                 self.method, ready.target, ready.headers, client_ip, body, self._time
             )
-        exchange = service.carrier.open(request, self, now, ready.parsed, route=ready.route)
+        exchange = service.dispatcher.open(request, self, now, ready.parsed, route=ready.route)
         if exchange.state is not ENDED:
             self._exchange = exchange
             if self.body is not None and not self.body.complete:
@@ -394,7 +394,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             self._read_body(rest)
         except BadRequest as error:
-            self._refuse(Verdict("bad_request", error.status, error.reason))
+            self._refuse(LocalReply("bad_request", error.status, error.reason))
             return None
         if limit is not None and body.size > limit:
             self._refuse(CONTENT_TOO_LARGE)
@@ -417,7 +417,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             self._read_body(data)
         except BadRequest as error:
-            self._break_off(Verdict("bad_request", error.status, error.reason))
+            self._break_off(LocalReply("bad_request", error.status, error.reason))
             return
         limit = self._service.max_body
         if limit is not None and body.size > limit:
@@ -470,7 +470,7 @@ class ClientConnection(asyncio.Protocol):
         self._answered = True
         self._sent += length
         if length < _JOINED:
-            self._outbox.put(self._write, out + payload)
+            self._write_batcher.put(self._write, out + payload)
         else:
             self._out += (out, payload)
 
@@ -538,7 +538,7 @@ class ClientConnection(asyncio.Protocol):
 
     def flush(self) -> None:
         out = self._out
-        self._outbox.flush()
+        self._write_batcher.flush()
         if not out:
             return
         self._out = []
@@ -593,14 +593,14 @@ class ClientConnection(asyncio.Protocol):
         if set_cookie is not None:
             fields = (*(response.headers or ()), ("Set-Cookie", set_cookie))
             response = HttpResponse(response.status, Headers(fields), response.body)
-        self._give(response, exchange.verdict, self.head)
+        self._give(response, exchange.local_reply, self.head)
 
     def _give(
-        self, response: HttpResponse, verdict: Verdict | None, head: RequestHead | None
+        self, response: HttpResponse, local_reply: LocalReply | None, head: RequestHead | None
     ) -> None:
         """Has an answer of the proxy's own go out next; `head` is None where it was bad."""
         self.status = response.status
-        head_out, body = answer(response, verdict, head, close=self._closing)
+        head_out, body = answer(response, local_reply, head, close=self._closing)
         self._sent = len(body)
         self._out += (head_out, body)
 
@@ -641,24 +641,24 @@ class ClientConnection(asyncio.Protocol):
 
     # Ends before their time.
 
-    def _refuse(self, verdict: Verdict, said: bytes = b"") -> None:
+    def _refuse(self, local_reply: LocalReply, said: bytes = b"") -> None:
         """Answers what never became an exchange, and closes.
 
         `said` is what came in place of a request's head, where that was bad.
         """
         head = self.head if self._state is BUSY else None
         self._closing = True
-        self._give(HttpResponse(verdict.status), verdict, head)
+        self._give(HttpResponse(local_reply.status), local_reply, head)
         self.flush()
         log = self._service.access_log
         if log is not None:
             client_ip = self._peer.address
             if head is not None:
                 client_ip = self._service.forwarding.client_ip(self._peer, head)
-            log.refused(head or said, client_ip, verdict.status, self._sent, self._time())
+            log.refused(head or said, client_ip, local_reply.status, self._sent, self._time())
         self._linger()
 
-    def _break_off(self, fault: Verdict) -> None:
+    def _break_off(self, fault: LocalReply) -> None:
         """The client's request turned out bad on its way: answers that if it still can be."""
         self._fault = fault
         self._cancel()
@@ -667,7 +667,7 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None:
             now = self._time()
-            self._service.carrier.cancel(exchange, now)
+            self._service.dispatcher.cancel(exchange, now)
             self.delivered(exchange, now)
 
     def _cut_short(self) -> None:
@@ -689,14 +689,14 @@ class ClientConnection(asyncio.Protocol):
         if self._eof or not self._transport.can_write_eof():
             self._close()
             return
-        self._outbox.flush()
+        self._write_batcher.flush()
         self._state = LINGERING
         self._await_client()
         self._transport.write_eof()
         self._transport.resume_reading()
 
     def _close(self) -> None:
-        self._outbox.flush()
+        self._write_batcher.flush()
         self._state = CLOSED
         self._await_client()
         self._transport.close()
@@ -741,7 +741,7 @@ class ClientConnection(asyncio.Protocol):
 
     def tunnel_end(self) -> None:
         self._half_closed = True
-        self._outbox.flush()
+        self._write_batcher.flush()
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

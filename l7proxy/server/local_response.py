@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from l7proxy.http1.serialise import error_page, response_head
 
 if TYPE_CHECKING:
-    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import HttpResponse
     from l7proxy.http1 import RequestHead
 
@@ -44,7 +44,7 @@ DATES = Dates()
 
 
 def answer(
-    response: HttpResponse, verdict: Verdict | None, head: RequestHead | None, *, close: bool
+    response: HttpResponse, local_reply: LocalReply | None, head: RequestHead | None, *, close: bool
 ) -> tuple[bytes, bytes]:
     """Head and body of a response that came from no backend; `head` is None where it was bad."""
     with_body = head is None or head.method != "HEAD"
@@ -52,11 +52,11 @@ def answer(
     fields.append(("Date", DATES.text()))
     if head is not None and head.minor == 0 and not close:
         fields.append(("Connection", "keep-alive"))
-    if verdict is not None and response.body is None:
+    if local_reply is not None and response.body is None:
         accept = None if head is None else head.fields.get("accept")
         return error_page(
             response.status,
-            verdict.public,
+            local_reply.public,
             accept=accept,
             fields=fields,
             close=close,

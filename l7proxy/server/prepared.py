@@ -48,7 +48,7 @@ class StreamedRequest(HttpRequest):
         self._stream = stream
         self._time = time
 
-    def when_whole(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
+    def when_buffered(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
         def act_with(payload: bytes | None) -> None:
             whole = None
             if payload is not None:
@@ -57,7 +57,7 @@ class StreamedRequest(HttpRequest):
                 )
             act(whole, self._time())
 
-        self._stream.when_whole(act_with)
+        self._stream.when_buffered(act_with)
 
 
 class Prepared:

@@ -122,7 +122,7 @@ class Server:
         certificates = certificates_of(config) if self._tls is not None else None
         service = self._service(config)
         before, self.service = self.service, service
-        service.proxy.take_over(before.proxy, self._loop.time())
+        service.proxy.handover_from(before.proxy, self._loop.time())
         before.stop()
         self.listener.service = service
         service.start()

@@ -14,7 +14,7 @@ from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
 from l7proxy.server.prepared import Prepared
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.http import HttpUpstream
 from l7proxy.upstreams.simulated import Simulated
 
@@ -79,10 +79,10 @@ class Service:
             if pool.config.upstream == "http":
                 upstreams[name] = HttpUpstream(pool, pools)
             else:
-                upstreams[name] = Simulated(pool, self.proxy.chance)
-        self.outbox = pools.outbox
-        self.carrier = Carrier(self.proxy, upstreams, _deliver, _crash)
-        self.clock = Clock(loop, self.carrier)
+                upstreams[name] = Simulated(pool, self.proxy.streams)
+        self.write_batcher = pools.write_batcher
+        self.dispatcher = Dispatcher(self.proxy, upstreams, _deliver, _crash)
+        self.clock = Clock(loop, self.dispatcher)
 
     def prepare(self, head: RequestHead, client_ip: str) -> Prepared:
         """Works out what follows from a head, and keeps it with it."""
@@ -93,7 +93,7 @@ class Service:
     def connections(self) -> set[ConnectionPool]:
         """The connections to all backends that are spoken to over HTTP."""
         found: set[ConnectionPool] = set()
-        for upstream in self.carrier.upstreams.values():
+        for upstream in self.dispatcher.upstreams.values():
             if isinstance(upstream, HttpUpstream):
                 found |= upstream.connections
         return found

@@ -279,6 +279,8 @@ def _make_node(config: Any, seen: Any, configured: Any, seed: int = 0) -> Any:
     from random import Random
 
     from l7proxy.cli import read_secret
-    from l7proxy.node.replay_node import Witness
+    from l7proxy.node.replay_node import RecordingNode
 
-    return Witness(config, Random(seed), print, seen, configured=configured, secrets=read_secret)
+    return RecordingNode(
+        config, Random(seed), print, seen, configured=configured, secrets=read_secret
+    )

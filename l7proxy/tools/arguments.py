@@ -98,7 +98,7 @@ def traffic_from(options: Namespace, lines: TextIO) -> Traffic:
 
 
 class Progress:
-    """A bar on a terminal: how much of the file has been read."""
+    """A flag on a terminal: how much of the file has been read."""
 
     WIDTH = 30
 
@@ -109,7 +109,7 @@ class Progress:
         self._shown = -1
 
     def __call__(self, count: int) -> None:
-        """Shows the bar where it has moved."""
+        """Shows the flag where it has moved."""
         done = min(self._where() / self._size, 1.0)
         percent = int(done * 100)
         if percent != self._shown:

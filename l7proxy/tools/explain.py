@@ -13,7 +13,7 @@ from l7proxy.core.trace import Traced
 from l7proxy.tools.formats.har import split_url
 from l7proxy.tools.formats.line import BadLine
 from l7proxy.tools.printable import printable, printable_value
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False
@@ -82,12 +82,14 @@ def explain(
     Raises `ConfigError` where the configuration can't be put to work.
     """
     proxy = Proxy(config, Random(seed), secrets=secrets)
-    upstreams = {name: Simulated(pool, proxy.chance) for name, pool in proxy.pools.items()}
+    upstreams = {name: Simulated(pool, proxy.streams) for name, pool in proxy.pools.items()}
     ended: list[Exchange] = []
-    carrier = Carrier(proxy, upstreams, lambda exchange, now: ended.append(exchange), _reraise)
-    exchange = carrier.open(request, None, 0.0, kind=Traced)
+    dispatcher = Dispatcher(
+        proxy, upstreams, lambda exchange, now: ended.append(exchange), _reraise
+    )
+    exchange = dispatcher.open(request, None, 0.0, kind=Traced)
     while not ended and (due := proxy.next_deadline()) is not None:
-        carrier.advance(due)
+        dispatcher.run_until(due)
     return exchange
 
 
@@ -114,8 +116,8 @@ def as_json(exchange: Exchange) -> str:
     made: dict[str, Any] = {"status": exchange.response.status}
     if exchange.backend is not None:
         made["backend"] = exchange.backend.name
-    if exchange.verdict is not None:
-        made["error"] = exchange.verdict.text
+    if exchange.local_reply is not None:
+        made["error"] = exchange.local_reply.text
     return json.dumps({**made, "decision": exchange.decision}, indent=2) + "\n"
 
 
@@ -124,7 +126,7 @@ def as_tree(exchange: Exchange, paint: Paint) -> str:
     assert exchange.response is not None and exchange.decision is not None
     request, status = exchange.request, exchange.response.status
     backend = "" if exchange.backend is None else f" from {exchange.backend.name}"
-    why = "" if exchange.verdict is None else f": {exchange.verdict.text}"
+    why = "" if exchange.local_reply is None else f": {exchange.local_reply.text}"
     colour = BAD if status >= 400 else GOOD
     lines = [
         paint(printable(f"{request.method} {request.target}"), BOLD),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import log
 
 from l7proxy.core.pool.backend import EJECTED
-from l7proxy.core.pool.events import Watcher
+from l7proxy.core.pool.events import AttemptObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Series:
         self.level = [*levels, *[-1] * rest]
 
 
-class Tally(Watcher):
+class ReplayMetrics(AttemptObserver):
     """Counts what happens to requests; `watch` makes it hear of a proxy's pools."""
 
     def __init__(self) -> None:
@@ -97,8 +97,8 @@ class Tally(Watcher):
         self.outcomes: dict[tuple[Any, ...], int] = {}
         """How many requests ended with each (route, pool, backend, status).
 
-        In place of a route that there was none for stands the name of the verdict, or None where
-        the request was for the proxy itself.
+        In place of a route that there was none for stands the name of the local reply, or None
+        where the request was for the proxy itself.
         """
         self.latencies = Latencies()
         self.attempts = 0
@@ -116,8 +116,8 @@ class Tally(Watcher):
         """Hears of everything on the proxy's backends from now on."""
         self.proxy = proxy
         for pool in proxy.pools.values():
-            pool.watchers = (*pool.watchers, self)
-            pool.noticed = self._notice
+            pool.observers = (*pool.observers, self)
+            pool.on_flags_changed = self._notice
             for backend in pool.backends:
                 self._know(pool, backend)
 
@@ -134,8 +134,8 @@ class Tally(Watcher):
         response = exchange.response
         assert response is not None
         route: Route | str | None = exchange.route
-        if route is None and exchange.verdict is not None:
-            route = exchange.verdict.name
+        if route is None and exchange.local_reply is not None:
+            route = exchange.local_reply.name
         outcome = (route, exchange.pool, exchange.backend, response.status)
         outcomes = self.outcomes
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
@@ -182,7 +182,7 @@ class Tally(Watcher):
             state = "half-open"
         state = state or "up"
         if state != series.state:
-            if backend.bars & EJECTED and "ejected" not in series.state:
+            if backend.flags & EJECTED and "ejected" not in series.state:
                 self.ejections += 1
             series.state = state
             if len(series.changes) < MOST_CHANGES:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
-    from l7proxy.tools.metrics import Tally
+    from l7proxy.tools.metrics import ReplayMetrics
 
 MOST_LINES = 8
 """Lines in one plot; the backends beyond them are drawn as one."""
@@ -80,10 +80,10 @@ th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(-
 th { color: var(--dim); font-weight: 600; }
 th:first-child, td:first-child, .left { text-align: left; }
 td.wrap { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
-.bar { display: inline-block; height: .6rem; border-radius: .2rem; background: var(--c0);
+.flag { display: inline-block; height: .6rem; border-radius: .2rem; background: var(--c0);
   vertical-align: middle; }
 ol { padding-left: 1.3rem; font-size: .9rem; }
-@media (max-width: 34rem) { svg text { font-size: 15px; } .bar { display: none; }
+@media (max-width: 34rem) { svg text { font-size: 15px; } .flag { display: none; }
   th, td { padding: .3rem .3rem; } table { font-size: .85rem; } td.wrap { min-width: 5rem; } }
 """
 
@@ -99,14 +99,14 @@ BAND_COLOURS = {
 }
 
 
-def page(made: Mapping[str, Any], tally: Tally, title: str) -> str:
+def page(made: Mapping[str, Any], metrics: ReplayMetrics, title: str) -> str:
     """The page for a report and the tally it was made from."""
     sections = []
     pools: dict[Pool, list[Backend]] = {}
-    for backend, pool in tally.pool_of.items():
+    for backend, pool in metrics.pool_of.items():
         pools.setdefault(pool, []).append(backend)
     for shown, (pool, backends) in zip(made["pools"], pools.items(), strict=True):
-        sections.append(_pool(shown, pool, backends, tally))
+        sections.append(_pool(shown, pool, backends, metrics))
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -163,7 +163,9 @@ def _statuses(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{escape(status)} &times; {count:,}" for status, count in counts.items())
 
 
-def _pool(shown: Mapping[str, Any], pool: Pool, backends: Sequence[Backend], tally: Tally) -> str:
+def _pool(
+    shown: Mapping[str, Any], pool: Pool, backends: Sequence[Backend], metrics: ReplayMetrics
+) -> str:
     even = shown["balance"]
     words = f"{shown['algorithm']}, {shown['requests']:,} requests"
     if even["max_over_mean"] is not None:
@@ -171,16 +173,21 @@ def _pool(shown: Mapping[str, Any], pool: Pool, backends: Sequence[Backend], tal
             f"; busiest backend at {even['max_over_mean']:.3f} of the mean for its weight, "
             f"variation {even['coefficient_of_variation']:.3f}"
         )
-    each = _coarseness(tally)
-    count = slots(tally)
+    each = _coarseness(metrics)
+    count = slots(metrics)
     rates = [
         (
             b.name,
-            [n / each / tally.width for n in _joined(tally.series[b].requests[:count], each, sum)],
+            [
+                n / each / metrics.width
+                for n in _joined(metrics.series[b].requests[:count], each, sum)
+            ],
         )
         for b in backends
     ]
-    flights = [(b.name, [float(n) for n in _joined(levels(tally, b), each, max)]) for b in backends]
+    flights = [
+        (b.name, [float(n) for n in _joined(levels(metrics, b), each, max)]) for b in backends
+    ]
     order = sorted(range(len(backends)), key=lambda at: -backends[at].total)
     rows = "".join(
         f'<tr><td class="wrap">{escape(each["backend"])}</td><td>{each["weight"]:g}</td>'
@@ -190,9 +197,9 @@ def _pool(shown: Mapping[str, Any], pool: Pool, backends: Sequence[Backend], tal
     )
     return (
         f'<h2>Pool {escape(pool.name)}</h2><p class="dim">{escape(words)}</p><div class="plots">\n'
-        + _plot("requests", "Requests per second", _fewer(rates, order, sum), tally)
-        + _plot("in-flight", "Most in flight", _fewer(flights, order, max), tally, steps=True)
-        + _bands(backends, tally)
+        + _plot("requests", "Requests per second", _fewer(rates, order, sum), metrics)
+        + _plot("in-flight", "Most in flight", _fewer(flights, order, max), metrics, steps=True)
+        + _bands(backends, metrics)
         + '</div><div class="scroll"><table><tr><th>backend</th><th>weight</th><th>attempts</th>'
         "<th>share</th><th>failures</th><th>peak in flight</th>"
         f'<th class="left">state at the end</th></tr>{rows}</table></div>\n'
@@ -214,12 +221,12 @@ def _fewer(lines: Sequence[Line], order: Sequence[int], join: Any) -> list[Line]
 
 
 def _plot(
-    kind: str, title: str, lines: Sequence[Line], tally: Tally, *, steps: bool = False
+    kind: str, title: str, lines: Sequence[Line], metrics: ReplayMetrics, *, steps: bool = False
 ) -> str:
     most = max((max(values, default=0) for _, values in lines), default=0)
     ticks = scale(most, least_step=1.0 if steps else 0.0)
     top = ticks[-1]
-    span = _span(tally)
+    span = _span(metrics)
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def y(value: float) -> float:
@@ -273,13 +280,13 @@ def _times(span: float, right: float) -> str:
     )
 
 
-def _bands(backends: Sequence[Backend], tally: Tally) -> str:
-    span = _span(tally)
+def _bands(backends: Sequence[Backend], metrics: ReplayMetrics) -> str:
+    span = _span(metrics)
     seen: set[str] = set()
     rows = []
     for backend in backends[:MOST_BANDS]:
         pieces = []
-        for start, end, state in _periods(tally.series[backend].changes, span):
+        for start, end, state in _periods(metrics.series[backend].changes, span):
             seen.add(state)
             x, width = start / span * 1000, max((end - start) / span * 1000, 2)
             when = f"{backend.name}: {BANDS[state]}, {seconds(start)} to {seconds(end)}"
@@ -347,12 +354,12 @@ def _notes(made: Mapping[str, Any]) -> str:
     return f"<h2>What happened</h2><ol>{items}</ol>\n"
 
 
-def _coarseness(tally: Tally) -> int:
+def _coarseness(metrics: ReplayMetrics) -> int:
     """How many slots are drawn as one, so that there is more to see in them than chance."""
-    requests = sum(sum(series.requests) for series in tally.series.values())
-    pools = len(set(tally.pool_of.values()))
+    requests = sum(sum(series.requests) for series in metrics.series.values())
+    pools = len(set(metrics.pool_of.values()))
     made = 1
-    while slots(tally) / made > 12 and requests * made < FEW * slots(tally) * pools:
+    while slots(metrics) / made > 12 and requests * made < FEW * slots(metrics) * pools:
         made *= 2
     return made
 
@@ -361,10 +368,10 @@ def _joined(values: Sequence[int], each: int, join: Any) -> list[int]:
     return [join(values[at : at + each]) for at in range(0, len(values), each)]
 
 
-def _span(tally: Tally) -> float:
+def _span(metrics: ReplayMetrics) -> float:
     """The seconds that are drawn: whole slots, as they are drawn."""
-    each = _coarseness(tally)
-    return ceil(slots(tally) / each) * each * tally.width
+    each = _coarseness(metrics)
+    return ceil(slots(metrics) / each) * each * metrics.width
 
 
 def scale(most: float, least_step: float = 0.0) -> list[float]:

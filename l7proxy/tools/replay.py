@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 from l7proxy.core.http import local_reply
-from l7proxy.tools.metrics import SLOTS, Tally
+from l7proxy.tools.metrics import SLOTS, ReplayMetrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Way = Route | str | None
 
     class Player(Protocol):
-        """What plays envelopes: the node's rehearsal, which the command line provides."""
+        """What plays envelopes: the node's replay node, which the command line provides."""
 
         refused: int
 
@@ -51,37 +51,37 @@ def replay(
     return count
 
 
-def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
+def report(metrics: ReplayMetrics, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
     """What the tally holds, as JSON values: durations in seconds, shares from 0 to 1."""
-    total = sum(tally.outcomes.values())
-    assert tally.proxy is not None
-    pools = dict.fromkeys(tally.pool_of.values())
-    by_status = _counted(tally, lambda route, pool, status: status)
-    by_pool = _counted(tally, lambda route, pool, status: pool and pool.name)
-    by_route = _counted(tally, lambda route, pool, status: route)
+    total = sum(metrics.outcomes.values())
+    assert metrics.proxy is not None
+    pools = dict.fromkeys(metrics.pool_of.values())
+    by_status = _counted(metrics, lambda route, pool, status: status)
+    by_pool = _counted(metrics, lambda route, pool, status: pool and pool.name)
+    by_route = _counted(metrics, lambda route, pool, status: route)
     routes = [
         {
             **_shown_route(route),
             "requests": count,
             "share": _share(count, total),
-            "statuses": _in_order(_statuses_of(tally, route)),
+            "statuses": _in_order(_statuses_of(metrics, route)),
         }
         for route, count in sorted(by_route.items(), key=lambda item: -item[1])
     ]
-    limits = [] if tally.proxy.limits is None else tally.proxy.limits.snapshot()
+    limits = [] if metrics.proxy.limits is None else metrics.proxy.limits.snapshot()
     return {
         "requests": total,
         "refused": refused,
-        "seconds": round(tally.until, 6),
+        "seconds": round(metrics.until, 6),
         "format": traffic.format,
         "bad_lines": traffic.bad,
         "statuses": _in_order(by_status),
         "latency": {
-            **{f"p{p}": round(tally.latencies.percentile(p / 100), 6) for p in PERCENTILES},
-            "max": round(tally.latencies.largest, 6),
+            **{f"p{p}": round(metrics.latencies.percentile(p / 100), 6) for p in PERCENTILES},
+            "max": round(metrics.latencies.largest, 6),
         },
-        "retries": tally.retried,
-        "ejections": tally.ejections,
+        "retries": metrics.retried,
+        "ejections": metrics.ejections,
         "sessions_moved": sum(
             pool.affinity.snapshot()["replaced"] for pool in pools if pool.affinity is not None
         ),
@@ -90,15 +90,15 @@ def report(tally: Tally, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
             {key: limit[key] for key in ("limit", "admitted", "refused")} for limit in limits
         ],
         "routes": routes,
-        "pools": [_pool_report(tally, pool, by_pool.get(pool.name, 0), total) for pool in pools],
-        "notes": [{"at": round(at, 6), "text": text} for at, text in tally.notes],
+        "pools": [_pool_report(metrics, pool, by_pool.get(pool.name, 0), total) for pool in pools],
+        "notes": [{"at": round(at, 6), "text": text} for at, text in metrics.notes],
     }
 
 
 _TEXTS = {
     known.name: known.text
     for known in vars(local_reply).values()
-    if isinstance(known, local_reply.Verdict)
+    if isinstance(known, local_reply.LocalReply)
 }
 
 
@@ -111,30 +111,30 @@ def _shown_route(route: Way) -> dict[str, Any]:
 
 
 def _counted(
-    tally: Tally, by: Callable[[Way, Pool | None, int], Any], *, missing: bool = True
+    metrics: ReplayMetrics, by: Callable[[Way, Pool | None, int], Any], *, missing: bool = True
 ) -> dict[Any, int]:
     """How many requests there were for each key; without `missing`, those with a key at all."""
     counts: dict[Any, int] = {}
-    for (route, pool, _, status), count in tally.outcomes.items():
+    for (route, pool, _, status), count in metrics.outcomes.items():
         key = by(route, pool, status)
         if missing or key is not None:
             counts[key] = counts.get(key, 0) + count
     return counts
 
 
-def _statuses_of(tally: Tally, route: Way) -> dict[int, int]:
+def _statuses_of(metrics: ReplayMetrics, route: Way) -> dict[int, int]:
     def by(one: Way, pool: Pool | None, status: int) -> int | None:
         return status if one == route else None
 
-    return _counted(tally, by, missing=False)
+    return _counted(metrics, by, missing=False)
 
 
 def _in_order(by_status: Mapping[int, int]) -> dict[str, int]:
     return {str(status): by_status[status] for status in sorted(by_status)}
 
 
-def _pool_report(tally: Tally, pool: Pool, requests: int, total: int) -> dict[str, Any]:
-    backends = [backend for backend, its in tally.pool_of.items() if its is pool]
+def _pool_report(metrics: ReplayMetrics, pool: Pool, requests: int, total: int) -> dict[str, Any]:
+    backends = [backend for backend, its in metrics.pool_of.items() if its is pool]
     attempts = sum(backend.total for backend in backends)
     by_weight = [backend.total / backend.full_weight for backend in backends]
     return {
@@ -143,12 +143,12 @@ def _pool_report(tally: Tally, pool: Pool, requests: int, total: int) -> dict[st
         "requests": requests,
         "share": _share(requests, total),
         "balance": balance(by_weight),
-        "backends": [_backend_report(tally, backend, attempts) for backend in backends],
+        "backends": [_backend_report(metrics, backend, attempts) for backend in backends],
     }
 
 
-def _backend_report(tally: Tally, backend: Backend, attempts: int) -> dict[str, Any]:
-    series = tally.series[backend]
+def _backend_report(metrics: ReplayMetrics, backend: Backend, attempts: int) -> dict[str, Any]:
+    series = metrics.series[backend]
     return {
         "backend": backend.name,
         "weight": backend.full_weight,
@@ -179,21 +179,21 @@ def _share(part: float, whole: float) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def levels(tally: Tally, backend: Backend) -> list[int]:
+def levels(metrics: ReplayMetrics, backend: Backend) -> list[int]:
     """The most in flight on the backend in each slot, as far as the replay went."""
-    series = tally.series[backend]
+    series = metrics.series[backend]
     shown = []
     level = 0
-    for slot in range(slots(tally)):
+    for slot in range(slots(metrics)):
         shown.append(max(series.in_flight[slot], level))
         if series.level[slot] >= 0:
             level = series.level[slot]
     return shown
 
 
-def slots(tally: Tally) -> int:
+def slots(metrics: ReplayMetrics) -> int:
     """How many slots the replay has used."""
-    return min(int(tally.until / tally.width) + 1, SLOTS)
+    return min(int(metrics.until / metrics.width) + 1, SLOTS)
 
 
 def as_text(made: Mapping[str, Any]) -> str:

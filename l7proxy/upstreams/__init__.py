@@ -5,5 +5,5 @@
 - `envelope`: asks other nodes, in envelopes
 - `http`: pooled connections to real backends
 - `stamp`: whether a file that was read is still the same
-- `carrier`: brings exchanges, upstreams and their shell together
+- `dispatcher`: brings exchanges, upstreams and their shell together
 """

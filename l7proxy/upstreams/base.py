@@ -15,15 +15,15 @@ class Upstream:
         """Carries out the present attempt on `exchange.backend`.
 
         Either reports its end before returning (`exchange.answered`, `exchange.failed`), or calls
-        `exchange.under_way(now)`, sets `exchange.abandon`, and later reports the end and
-        has the exchange taken on with `carry`. After `abandon` was called it reports nothing.
+        `exchange.started(now)`, sets `exchange.on_abandon`, and later reports the end and
+        has the exchange taken on with `dispatch`. After `on_abandon` was called it reports nothing.
         """
         raise NotImplementedError
 
     @staticmethod
-    def carry(exchange: Exchange, now: float) -> None:
-        """Has the exchange taken on by its carrier after an end that was reported later."""
-        exchange.carry(exchange, now)
+    def dispatch(exchange: Exchange, now: float) -> None:
+        """Has the exchange taken on by its dispatcher after an end that was reported later."""
+        exchange.dispatch(exchange, now)
 
     def probe(self, probe: Probe, now: float) -> None:
         """Carries out a health check on `probe.backend`, and reports to the probe."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.base import Upstream
 
 
-class Carrier:
+class Dispatcher:
     """Starts the attempts that exchanges ask for, and delivers those that have ended.
 
     `upstreams` has one for each pool, by name. `deliver(exchange, now)` is called once for each
@@ -38,8 +38,8 @@ class Carrier:
         self.upstreams = upstreams
         self.deliver = deliver
         self._crashed = crashed
-        self._carry = self.carry
-        self._carrying = False
+        self._advance = self.advance
+        self._advancing = False
         """Whether what came up is being taken on just now."""
 
     def open(
@@ -57,61 +57,61 @@ class Carrier:
         """
         exchange = kind(self.proxy, request, now)
         exchange.owner = owner
-        exchange.carry = self._carry
+        exchange.dispatch = self._advance
         try:
             self.proxy.decide(exchange, now, target, route)
         except Exception as error:
             self._give_up(exchange, error, now)
-        self._take_on(exchange, now)
+        self._step(exchange, now)
         if exchange.mirror is not None:
-            request.when_whole(partial(self._send_copy, exchange), now)
+            request.when_buffered(partial(self._send_copy, exchange), now)
         if self.proxy.ready:
-            self.carry_ready(now)
+            self.advance_ready(now)
         return exchange
 
-    def carry(self, exchange: Exchange, now: float) -> None:
+    def advance(self, exchange: Exchange, now: float) -> None:
         """Takes an exchange on after a change: starts its next attempt, or delivers its end."""
-        self._take_on(exchange, now)
+        self._step(exchange, now)
         if self.proxy.ready:
-            self.carry_ready(now)
+            self.advance_ready(now)
 
-    def carry_ready(self, now: float) -> None:
+    def advance_ready(self, now: float) -> None:
         """Takes on what came up by itself: a deadline, a place became free, a check is due.
 
         What comes up meanwhile has its turn after that. Were it taken on within, every answer
         whose client has another request waiting would go one level deeper.
         """
-        if self._carrying:
+        if self._advancing:
             return
-        self._carrying = True
+        self._advancing = True
         ready, probes = self.proxy.ready, self.proxy.probes
         try:
             while ready or probes:
                 while ready:
-                    self._take_on(ready.popitem(last=False)[0], now)
+                    self._step(ready.popitem(last=False)[0], now)
                 if probes:
                     probe = probes.popleft()
                     if not probe.over:
                         self.upstreams[probe.pool.name].probe(probe, now)
         finally:
-            self._carrying = False
+            self._advancing = False
 
     def cancel(self, exchange: Exchange, now: float) -> None:
         """The client is gone: ends the exchange, and starts whoever gets the place it held."""
         exchange.cancelled(now)
-        self.carry_ready(now)
+        self.advance_ready(now)
 
-    def advance(self, now: float) -> None:
+    def run_until(self, now: float) -> None:
         """Lets everything happen that is due by `now` (seconds), each at the time it is due."""
         timers = self.proxy.timers
         while (due := timers.next_deadline()) is not None and due <= now:
             timers.advance(due)
-            self.carry_ready(due)
+            self.advance_ready(due)
 
     def catch_up(self, now: float) -> None:
         """Lets everything happen now that is due by `now` (seconds), which is real time."""
         self.proxy.timers.catch_up(now)
-        self.carry_ready(now)
+        self.advance_ready(now)
 
     def _send_copy(self, exchange: Exchange, request: HttpRequest | None, now: float) -> None:
         """Sends a copy of the exchange to its mirror; `request` is its own, if all of it is there.
@@ -124,21 +124,21 @@ class Carrier:
             exchange.mirror.miss_copy(now)
             return
         copy = exchange.copy_with(request, now)
-        copy.carry = self._carry
+        copy.dispatch = self._advance
         try:
-            copy.seek(exchange.mirror, now)
+            copy.select(exchange.mirror, now)
         except Exception as error:
             self._give_up(copy, error, now)
-        self._carry(copy, now)
+        self._advance(copy, now)
 
-    def _take_on(self, exchange: Exchange, now: float) -> None:
+    def _step(self, exchange: Exchange, now: float) -> None:
         try:
-            while exchange.state is ATTEMPTING and exchange.carried != exchange.attempts:
-                exchange.carried = exchange.attempts
+            while exchange.state is ATTEMPTING and exchange.dispatched != exchange.attempts:
+                exchange.dispatched = exchange.attempts
                 assert exchange.pool is not None
                 self.upstreams[exchange.pool.name].start(exchange, now)
-            if exchange.state is ENDED and exchange.carried is not None:
-                exchange.carried = None
+            if exchange.state is ENDED and exchange.dispatched is not None:
+                exchange.dispatched = None
                 if exchange.owner is not MIRRORED:
                     self.deliver(exchange, now)
         except Exception as error:

@@ -54,15 +54,15 @@ class EnvelopeUpstream(Upstream):
         msg_id = self._ask(
             backend.name, message, lambda reply, at: self._finish(exchange, reply, at), exchange
         )
-        exchange.under_way(now)
-        exchange.abandon = lambda: self._forget(msg_id)
+        exchange.started(now)
+        exchange.on_abandon = lambda: self._forget(msg_id)
 
     def probe(self, probe: Probe, now: float) -> None:
         message = {"type": "http_request", "method": "GET", "path": probe.path}
         msg_id = self._ask(
             probe.backend.name, message, lambda reply, at: _finish_probe(probe, reply, at)
         )
-        probe.abandon = lambda: self._forget(msg_id)
+        probe.on_abandon = lambda: self._forget(msg_id)
 
     def receive(self, src: str, reply: Reply, now: float) -> None:
         """Takes a reply in; one that is not awaited from `src` is counted and dropped."""
@@ -92,20 +92,20 @@ class EnvelopeUpstream(Upstream):
         self._awaited.pop(msg_id, None)
 
     def _finish(self, exchange: Exchange, reply: Reply, now: float) -> None:
-        exchange.abandon = None
+        exchange.on_abandon = None
         if reply["type"] == "error":
             text = str(reply.get("text", "no text"))
             if reply.get("code") == TEMPORARILY_UNAVAILABLE:
-                exchange.failed(UNAVAILABLE.because(text), now, sent=False)
+                exchange.failed(UNAVAILABLE.with_detail(text), now, sent=False)
             else:
-                exchange.failed(UPSTREAM_ERROR.because(text), now)
+                exchange.failed(UPSTREAM_ERROR.with_detail(text), now)
         else:
             response = _response(reply)
             if response is None:
                 exchange.failed(GARBAGE, now)
             else:
                 exchange.answered(response, now)
-        self.carry(exchange, now)
+        self.dispatch(exchange, now)
 
 
 def _finish_probe(probe: Probe, reply: Reply, now: float) -> None:

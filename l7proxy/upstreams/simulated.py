@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config.simulate import FaultConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.policies.health_check import Probe
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
-    from l7proxy.core.random_streams import Chance
+    from l7proxy.core.random_streams import RandomStreams
     from l7proxy.core.timers import Timers
 
-    Outcome = HttpResponse | Verdict
+    Outcome = HttpResponse | LocalReply
 
 OK = HttpResponse(200)
 NOTHING = SimulateConfig()
@@ -42,10 +42,10 @@ class Simulated(Upstream):
     differs between two algorithms is the algorithm.
     """
 
-    def __init__(self, pool: Pool, chance: Chance) -> None:
+    def __init__(self, pool: Pool, streams: RandomStreams) -> None:
         self._pool = pool
-        self._latencies = chance.stream(f"{pool.name} latency")
-        self._mishaps = chance.stream(f"{pool.name} faults")
+        self._latencies = streams.stream(f"{pool.name} latency")
+        self._mishaps = streams.stream(f"{pool.name} faults")
         self._servers: dict[Backend, _Server] = {}
         self._plain = self._make(None)
         """Stands for every backend without settings of its own, where nothing is ever under way."""
@@ -59,22 +59,22 @@ class Simulated(Upstream):
             return
         job = _Job(lambda outcome, at: self._report(exchange, outcome, at))
         if not server.take(job, exchange.forward_path, own, now):
-            exchange.under_way(now)
-            exchange.abandon = job.abandon
+            exchange.started(now)
+            exchange.on_abandon = job.abandon
 
     def probe(self, probe: Probe, now: float) -> None:
         job = _Job(lambda outcome, at: _report_probe(probe, outcome, at))
         if not self._server(probe.backend).take(job, probe.path, None, now):
-            probe.abandon = job.abandon
+            probe.on_abandon = job.abandon
 
     def _report(self, exchange: Exchange, outcome: Outcome, now: float) -> None:
-        waited = exchange.abandon is not None
+        waited = exchange.on_abandon is not None
         if isinstance(outcome, HttpResponse):
             exchange.answered(outcome, now)
         else:
             exchange.failed(outcome, now, sent=outcome is not CONNECT_FAILED)
         if waited:
-            self.carry(exchange, now)
+            self.dispatch(exchange, now)
 
     def _server(self, backend: Backend) -> _Server:
         server = self._servers.get(backend)

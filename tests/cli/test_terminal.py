@@ -17,7 +17,7 @@ DEFAULT = ROOT / "config" / "backends.json"
 
 @pytest.fixture
 def long_log(tmp_path: Path) -> Path:
-    """More messages than go by before a bar is shown."""
+    """More messages than go by before a flag is shown."""
     file = tmp_path / "long.log"
     file.write_text(LOG.read_text() * 4)
     assert file.read_text().count("\n") == 1200

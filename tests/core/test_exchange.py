@@ -27,7 +27,7 @@ class Story:
     def begin(self, now: float = 0.0, method: str = "GET") -> Exchange:
         """One whose attempt takes time."""
         exchange = self.open(now, method)
-        exchange.under_way(now)
+        exchange.started(now)
         return exchange
 
     def in_flight(self) -> dict[str, int]:
@@ -36,11 +36,11 @@ class Story:
 
 def outcome(exchange: Exchange) -> tuple[str, int | None, str | None]:
     """Its state, the status of its response, and the name of why."""
-    response, verdict = exchange.response, exchange.verdict
+    response, local_reply = exchange.response, exchange.local_reply
     return (
         exchange.state,
         None if response is None else response.status,
-        None if verdict is None else verdict.name,
+        None if local_reply is None else local_reply.name,
     )
 
 
@@ -209,8 +209,8 @@ def test_who_is_cancelled_with_a_place_just_found_is_not_started() -> None:
 def test_giving_an_attempt_up_tells_its_upstream() -> None:
     story, told = Story("a"), []
     late, cancelled = story.begin(), story.begin()
-    late.abandon = lambda: told.append("late")
-    cancelled.abandon = lambda: told.append("cancelled")
+    late.on_abandon = lambda: told.append("late")
+    cancelled.on_abandon = lambda: told.append("cancelled")
     cancelled.cancelled(1.0)
     story.proxy.timers.advance(60.0)
     assert told == ["cancelled", "late"]
@@ -235,8 +235,8 @@ def test_where_there_is_no_breaker_there_is_no_circuit_to_name() -> None:
 def test_a_request_that_can_not_be_written_is_refused_and_blames_nobody() -> None:
     story = Story("a", breaker={})
     exchange = story.open()
-    exchange.unsendable(BAD_REQUEST, 0.0)
+    exchange.reject(BAD_REQUEST, 0.0)
     assert exchange.state is ENDED and exchange.backend is None
-    exchange.unsendable(BAD_REQUEST, 0.0)
+    exchange.reject(BAD_REQUEST, 0.0)
     assert story.in_flight() == {"a": 0}
     assert story.pool.backends[0].failures == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from l7proxy.core.config import config_from
 from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.http.messages import HttpRequest
-from l7proxy.core.pool.backend import BAR_NAMES
+from l7proxy.core.pool.backend import FLAG_NAMES
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.selectors.registry import BUILT_IN
 from l7proxy.core.trace import _REASONS, Traced
@@ -113,8 +113,8 @@ def test_what_has_no_route_or_is_no_good_request_says_so() -> None:
     talk = Talk("a:80", routes=[{"path_pattern": "/a/*", "backend_pool": "p"}])
     talk.get(path="/b")
     talk.get(path="b")
-    verdicts = [reply["decision"]["verdict"] for reply in talk.end()]
-    assert verdicts == ["no_route", "bad_request"]
+    local_replies = [reply["decision"]["verdict"] for reply in talk.end()]
+    assert local_replies == ["no_route", "bad_request"]
 
 
 def test_a_host_that_is_none_is_refused_by_the_routes_that_ask_for_hosts() -> None:
@@ -144,7 +144,7 @@ def test_a_rewritten_path_is_shown() -> None:
 
 
 def test_who_can_not_be_picked_is_shown_with_the_reason() -> None:
-    assert set(_REASONS) == set(BAR_NAMES.values())
+    assert set(_REASONS) == set(FLAG_NAMES.values())
     talk = Talk("a:80", "b:80", {"address": "c:80", "tier": 1})
     talk.send(0, type="backend", pool="p", backend="a", set={"state": "drain"})
     talk.get()

@@ -1,7 +1,7 @@
 """A proxy with one pool in which anything may happen at any time, and what must hold all along.
 
 `World` has a method for each thing that can happen; after each, `check` compares the pool with
-what follows from the bars of its backends alone. `settle` lets every trouble end and holds the
+what follows from the flags of its backends alone. `settle` lets every trouble end and holds the
 pool to being as good as new within the times of its own configuration.
 """
 
@@ -16,10 +16,10 @@ from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange import ENDED, WAITING, Exchange
 from l7proxy.core.http.local_reply import CONNECT_FAILED, RESET
 from l7proxy.core.policies.health_check import Probe
-from l7proxy.core.pool.backend import ADMIN_BARS, FULL, HEALTH_BARS, REMOVED, Backend
+from l7proxy.core.pool.backend import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED, Backend
 from l7proxy.core.pool.pool import Pool
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "algorithm": ("round-robin", "least-connections"),
@@ -91,7 +91,7 @@ class World(Upstream):
         self.proxy = Proxy(config_from({"backend_pools": {"p": pool}}), Random(seed))
         self.pool = self.proxy.pools["p"]
         self.config = self.pool.config
-        self.carrier = Carrier(self.proxy, {"p": self}, self._delivered, self._crashed)
+        self.dispatcher = Dispatcher(self.proxy, {"p": self}, self._delivered, self._crashed)
         self.under_way: list[Exchange] = []
         """On a backend, without a word from it yet."""
         self.responding: list[Exchange] = []
@@ -103,13 +103,13 @@ class World(Upstream):
         self.gone: list[Backend] = []
         self.transitions = 0
         """How often something happened to somebody."""
-        self.started: Exchange | None = None
+        self.newest: Exchange | None = None
         """The one whose attempt began last; it may not be open yet."""
         self.at_once: int | None = None
         """The status that backends answer with at once; None where they take their time."""
         self._hold_to_the_rules()
         self.proxy.start(0.0)
-        self.carrier.carry_ready(0.0)
+        self.dispatcher.advance_ready(0.0)
 
     def _hold_to_the_rules(self) -> None:
         pool = self.pool
@@ -118,7 +118,7 @@ class World(Upstream):
 
         def acquire_only_the_eligible(backend: Backend, now: float) -> None:
             may = self._may_be_used(backend) or self._may_stand_in(backend)
-            assert may, f"{backend} {backend.bars:b}"
+            assert may, f"{backend} {backend.flags:b}"
             acquire(backend, now)
 
         pool.acquire = acquire_only_the_eligible  # type: ignore[method-assign]
@@ -127,17 +127,17 @@ class World(Upstream):
 
     def start(self, exchange: Exchange, now: float) -> None:
         assert exchange not in self.under_way and exchange not in self.responding
-        self.started = exchange
+        self.newest = exchange
         if self.at_once is not None:
             exchange.answered(HttpResponse(self.at_once), now)
             return
         self.under_way.append(exchange)
-        exchange.under_way(now)
-        exchange.abandon = lambda: self._abandoned(exchange)
+        exchange.started(now)
+        exchange.on_abandon = lambda: self._abandoned(exchange)
 
     def probe(self, probe: Probe, now: float) -> None:
         self.probes.append(probe)
-        probe.abandon = lambda: self.probes.remove(probe) if probe in self.probes else None
+        probe.on_abandon = lambda: self.probes.remove(probe) if probe in self.probes else None
 
     def _abandoned(self, exchange: Exchange) -> None:
         for held in (self.under_way, self.responding):
@@ -145,7 +145,7 @@ class World(Upstream):
                 held.remove(exchange)
 
     def _delivered(self, exchange: Exchange, now: float) -> None:
-        assert exchange.state is ENDED and (exchange.response or exchange.verdict)
+        assert exchange.state is ENDED and (exchange.response or exchange.local_reply)
         assert exchange not in self.under_way and exchange not in self.responding
         self.open.pop(exchange, None)
         exchange.owner += 1
@@ -159,7 +159,7 @@ class World(Upstream):
     def request(self, method: str = "GET") -> None:
         if len(self.open) < MOST:
             self.transitions += 1
-            exchange = self.carrier.open(HttpRequest(method, "/p"), 0, self.now)
+            exchange = self.dispatcher.open(HttpRequest(method, "/p"), 0, self.now)
             if exchange.owner == 0:
                 self.open[exchange] = None
 
@@ -167,21 +167,21 @@ class World(Upstream):
         exchange = self._take(self.under_way, which)
         if exchange is not None:
             exchange.answered(HttpResponse(status), self.now)
-            self.carrier.carry(exchange, self.now)
+            self.dispatcher.advance(exchange, self.now)
 
     def respond(self, which: int, status: int) -> None:
         exchange = self._take(self.under_way, which)
         if exchange is not None:
             if exchange.responded(status, self.now):
                 self.responding.append(exchange)
-            self.carrier.carry(exchange, self.now)
+            self.dispatcher.advance(exchange, self.now)
 
     def complete(self, which: int) -> None:
         exchange = self._take(self.responding, which)
         if exchange is not None:
             exchange.completed(self.now)
             exchange.response = HttpResponse(200)
-            self.carrier.carry(exchange, self.now)
+            self.dispatcher.advance(exchange, self.now)
 
     def fail(self, which: int, sent: bool) -> None:
         exchange = self._take(self.under_way, which)
@@ -189,25 +189,25 @@ class World(Upstream):
             if not sent:
                 self.unsent.add(exchange)
             exchange.failed(RESET if sent else CONNECT_FAILED, self.now, sent=sent)
-            self.carrier.carry(exchange, self.now)
+            self.dispatcher.advance(exchange, self.now)
 
     def break_off(self, which: int) -> None:
         exchange = self._take(self.responding, which)
         if exchange is not None:
             exchange.failed(RESET, self.now)
-            self.carrier.carry(exchange, self.now)
+            self.dispatcher.advance(exchange, self.now)
 
     def cancel(self, which: int) -> None:
         if self.open:
             exchange = list(self.open)[which % len(self.open)]
             del self.open[exchange]
             self.transitions += 1
-            self.carrier.cancel(exchange, self.now)
+            self.dispatcher.cancel(exchange, self.now)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.transitions += 1
-        self.carrier.advance(self.now)
+        self.dispatcher.run_until(self.now)
 
     def examine(self, which: int, status: int | None) -> None:
         """A health check ends: with a status, or without an answer."""
@@ -218,13 +218,13 @@ class World(Upstream):
                 probe.failed(self.now)
             else:
                 probe.answered(status, self.now)
-            self.carrier.carry_ready(self.now)
+            self.dispatcher.advance_ready(self.now)
 
     def set_state(self, which: int, state: str) -> None:
         backend = self._backend(which)
         if backend is not None:
             self.pool.set_state(backend, state, self.now)
-            self.carrier.carry_ready(self.now)
+            self.dispatcher.advance_ready(self.now)
 
     def set_weight(self, which: int, weight: int) -> None:
         backend = self._backend(which)
@@ -232,19 +232,19 @@ class World(Upstream):
             self.pool.set_weight(backend, weight)
 
     def add(self) -> None:
-        taken = {b.name for b in self.pool.backends if not b.bars & REMOVED}
+        taken = {b.name for b in self.pool.backends if not b.flags & REMOVED}
         names = [name for name in ("b0", "b1", "c") if name not in taken]
         if names:
             self.transitions += 1
             self.pool.add(names[0], BackendConfig(address=f"{names[0]}:1"), self.now)
-            self.carrier.carry_ready(self.now)
+            self.dispatcher.advance_ready(self.now)
 
     def remove(self, which: int) -> None:
         backend = self._backend(which)
         if backend is not None:
             self.pool.remove(backend, self.now)
             self.gone.append(backend)
-            self.carrier.carry_ready(self.now)
+            self.dispatcher.advance_ready(self.now)
 
     def answer_at_once(self, status: int | None) -> None:
         self.at_once = status
@@ -254,32 +254,32 @@ class World(Upstream):
         return held.pop(which % len(held)) if held else None
 
     def _backend(self, which: int) -> Backend | None:
-        present = [b for b in self.pool.backends if not b.bars & REMOVED]
+        present = [b for b in self.pool.backends if not b.flags & REMOVED]
         self.transitions += bool(present)
         return present[which % len(present)] if present else None
 
     # What must hold.
 
     def _may_be_used(self, backend: Backend) -> bool:
-        """From the bars alone, with none of the pool's own bookkeeping."""
-        return backend in self._tier_in_use() and not backend.bars & FULL
+        """From the flags alone, with none of the pool's own bookkeeping."""
+        return backend in self._tier_in_use() and not backend.flags & FULL
 
     def _may_stand_in(self, backend: Backend) -> bool:
         """Whether a backend of a later tier may be used by one that has tried all before it."""
         in_use = self._tier_in_use()
         return (
             backend in self._candidates()
-            and not backend.bars & FULL
+            and not backend.flags & FULL
             and any(
                 set(in_use) <= set(e.tried) and backend not in e.tried
-                for e in (self.started, *self.open)
+                for e in (self.newest, *self.open)
                 if e is not None
             )
         )
 
     def _candidates(self) -> list[Backend]:
-        enabled = [b for b in self.pool.backends if not b.bars & ADMIN_BARS]
-        well = [b for b in enabled if not b.bars & HEALTH_BARS]
+        enabled = [b for b in self.pool.backends if not b.flags & ADMIN_FLAGS]
+        well = [b for b in enabled if not b.flags & HEALTH_FLAGS]
         panic = len(well) < self.config.panic_threshold * len(enabled)
         return enabled if panic else well
 
@@ -326,7 +326,7 @@ class World(Upstream):
         until = self.now + self._longest_recovery()
         while (due := self.proxy.next_deadline()) is not None and due <= until:
             self.now = due
-            self.carrier.advance(due)
+            self.dispatcher.run_until(due)
             while self.probes:
                 self.examine(0, 200)
         self.now = until
@@ -334,7 +334,7 @@ class World(Upstream):
         assert not self.open and self.pool.active == 0 and not self.pool.queue
         assert not self.pool.retry.counted and not self.pool.retry.pausing
         for backend in self.pool.backends:
-            assert not backend.bars, f"{backend} is not back"
+            assert not backend.flags, f"{backend} is not back"
             assert backend.in_flight == 0
         if config.breaker is None or not self.pool.backends:
             return

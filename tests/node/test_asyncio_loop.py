@@ -22,7 +22,7 @@ import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.node import Node, asyncio_loop
-from l7proxy.node.in_order import Order
+from l7proxy.node.in_order import InOrderWriter
 from tests.processes import MAIN, PATIENCE, run, start, unmeasured
 
 
@@ -234,7 +234,7 @@ def test_order_is_kept_for_simulated_backends_too(tmp_path: Path) -> None:
 
 def test_a_line_without_a_place_waits_for_those_before_it() -> None:
     out: list[bytes] = []
-    order = Order(out)
+    order = InOrderWriter(out)
     order.expect("a")
     order.expect("b")
     order.put(b"2", "b")

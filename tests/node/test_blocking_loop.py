@@ -26,7 +26,7 @@ def late_node(**settings: Any) -> Any:
     """A node whose backends answer nothing by themselves."""
     talk = Talk({"backend_pools": {"p": {"backends": ["a:1"], **settings}},
                  "routes": [{"path_pattern": "/*", "backend_pool": "p"}]})  # fmt: skip
-    talk.node._carriers[-1].upstreams = {"p": Late()}
+    talk.node._dispatchers[-1].upstreams = {"p": Late()}
     return talk.node
 
 

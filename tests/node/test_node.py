@@ -370,7 +370,7 @@ class Late(Upstream):
     """Takes every attempt and ends none by itself."""
 
     def start(self, exchange: Any, now: float) -> None:
-        exchange.under_way(now)
+        exchange.started(now)
 
 
 class Buggy(Upstream):
@@ -382,24 +382,24 @@ class Buggy(Upstream):
 
 def test_a_bug_in_an_upstream_gets_error_13_and_holds_no_place() -> None:
     talk = Talk({"backends": ["a:1"]})
-    carrier = talk.node._carriers[-1]
-    sound, carrier.upstreams = carrier.upstreams, {"default": Buggy()}
+    dispatcher = talk.node._dispatchers[-1]
+    sound, dispatcher.upstreams = dispatcher.upstreams, {"default": Buggy()}
     assert talk.get("/") == {
         "type": "error", "in_reply_to": 1, "code": 13, "text": "internal error: ZeroDivisionError",
     }  # fmt: skip
     (traceback,) = talk.log
     assert traceback.startswith("Traceback") and traceback.endswith("ZeroDivisionError: a bug")
     assert talk.node.idle
-    carrier.upstreams = sound
+    dispatcher.upstreams = sound
     assert talk.get("/")["status"] == 200
-    assert carrier.proxy.pools["default"].backends[0].in_flight == 0
+    assert dispatcher.proxy.pools["default"].backends[0].in_flight == 0
 
 
 def test_a_bug_in_a_selector_gets_error_13_and_holds_no_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     talk = Talk({"backends": ["a:1"], "algorithm": "random"})
-    pool = talk.node._carriers[-1].proxy.pools["default"]
+    pool = talk.node._dispatchers[-1].proxy.pools["default"]
     with monkeypatch.context() as patched:
         patched.setattr(pool.selector, "pick", lambda request, avoid: 1 / 0)
         assert talk.get("/")["text"] == "internal error: ZeroDivisionError"
@@ -412,17 +412,17 @@ def test_a_bug_that_only_a_mirrored_copy_meets_is_told_in_the_log_alone() -> Non
     route = {"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}
     pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"]}}
     talk = Talk({"backend_pools": pools, "routes": [route]})
-    carrier = talk.node._carriers[-1]
-    carrier.upstreams = {**carrier.upstreams, "b": Buggy()}
+    dispatcher = talk.node._dispatchers[-1]
+    dispatcher.upstreams = {**dispatcher.upstreams, "b": Buggy()}
     assert talk.get("/")["status"] == 200
     (traceback,) = talk.log
     assert traceback.endswith("ZeroDivisionError: a bug")
-    assert carrier.proxy.pools["b"].requests == 0
+    assert dispatcher.proxy.pools["b"].requests == 0
 
 
 def late_talk() -> Talk:
     talk = Talk({"backends": ["a:1"]})
-    talk.node._carriers[-1].upstreams = {"default": Late()}
+    talk.node._dispatchers[-1].upstreams = {"default": Late()}
     return talk
 
 
@@ -445,7 +445,7 @@ def test_what_is_in_flight_keeps_its_configuration_when_an_init_brings_another()
     assert talk.get("/")["backend"] == "b"
     assert json.loads(talk.node.advance(60.0))["body"]["status"] == 504
     talk.body(type="init", backends=["c:1"])
-    assert len(talk.node._carriers) == 1
+    assert len(talk.node._dispatchers) == 1
 
 
 def test_what_is_still_in_flight_at_the_end_is_answered_503() -> None:

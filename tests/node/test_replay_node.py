@@ -1,4 +1,4 @@
-"""Nodes for rehearsals: what they hear, what they make up, and what they keep to themselves."""
+"""Nodes for replay node: what they hear, what they make up, and what they keep to themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from l7proxy.core.config import Config, config_from
 from l7proxy.core.exchange import Exchange
-from l7proxy.node.replay_node import Rehearsal, Witness
+from l7proxy.node.replay_node import RecordingNode, ReplayNode
 
 Played = tuple[int, int, float]
 """The number that a request was played under, its status, and when it ended."""
@@ -32,11 +32,11 @@ def answer(at: float, in_reply_to: int, status: int) -> dict[str, Any]:
 
 
 class Stage:
-    """A rehearsal, and what it told of the requests that ended."""
+    """A replay node, and what it told of the requests that ended."""
 
     def __init__(self, config: Config, **options: Any) -> None:
         self.ended: list[Played] = []
-        self.player = Rehearsal(config, Random(0), self._ended, **options)
+        self.player = ReplayNode(config, Random(0), self._ended, **options)
 
     def _ended(self, number: int, exchange: Exchange, now: float) -> None:
         assert exchange.response is not None
@@ -77,10 +77,10 @@ class Audience:
 
     def __init__(self, config: Config) -> None:
         self.seen: list[Exchange] = []
-        self.witness = Witness(config, Random(0), print, self.seen.append)
+        self.recording_node = RecordingNode(config, Random(0), print, self.seen.append)
 
     def say(self, envelope: dict[str, Any]) -> list[Any]:
-        out = self.witness.feed(json.dumps(envelope).encode() + b"\n", 0.0)
+        out = self.recording_node.feed(json.dumps(envelope).encode() + b"\n", 0.0)
         return [json.loads(line)["body"] for line in out.splitlines()]
 
 

@@ -172,7 +172,7 @@ class InMemory:
     def _connect(self, pool: ConnectionPool, exchange: Exchange, downstream: Downstream) -> None:
         connection = BackendConnection(pool)
         self._wires.append(Wire(connection, self._backend()))
-        connection.carry(exchange, downstream, 0.0)
+        connection.send(exchange, downstream, 0.0)
 
     def converse(self, pieces: Iterable[bytes]) -> bytes:
         """What a client hears who says these pieces and then no more."""
@@ -194,7 +194,7 @@ class InMemory:
                 callback()
 
 
-class Witness:
+class RecordingNode:
     """A backend that answers whatever h11 takes for a request, and keeps what that was."""
 
     def __init__(self, seen: list[Message]) -> None:
@@ -249,7 +249,7 @@ def request_faults(data: bytes) -> list[str]:
     faults = []
     for pieces in _cuttings(data):
         seen: list[Message] = []
-        proxy = InMemory(lambda: Witness(seen))  # noqa: B023
+        proxy = InMemory(lambda: RecordingNode(seen))  # noqa: B023
         try:
             heard = proxy.converse(pieces)
             answers = _answers(heard, [one.method for one in accepted])

@@ -244,7 +244,7 @@ async def serving(
                 # What nobody reads would never be gone.
                 client.writer.transport.abort()
             await _closed(client.writer)
-        running.listener.service.timeouts = running.service.timeouts.but(drain=0)
+        running.listener.service.timeouts = running.service.timeouts.replace(drain=0)
         await running.stop()
         for backend in started:
             await backend.stop()

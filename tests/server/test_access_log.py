@@ -87,7 +87,7 @@ def test_an_envelope_says_why_there_was_no_answer_of_a_backend(tmp_path: Path) -
     site = Site(str(file), "envelope")
     head = site.head()
     exchange = site.proxy.open(HttpRequest("GET", "/x", client_ip="1.2.3.4"), 100.0)
-    exchange.unsendable(UNREACHABLE.because("Connection refused"), 100.0)
+    exchange.reject(UNREACHABLE.with_detail("Connection refused"), 100.0)
     site.log.add(exchange, head, 502, 42, 100.0)
     site.log.close()
     assert bodies(file)[0]["error"] == "the backend can't be reached: Connection refused"

@@ -42,7 +42,7 @@ each_request = pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.n
 each_response = pytest.mark.parametrize("case", RESPONSES, ids=lambda case: case.name)
 
 
-class Witness(FakeBackend):
+class RecordingNode(FakeBackend):
     """Answers whatever h11 takes for a request, and keeps the bytes of each."""
 
     def __init__(self) -> None:
@@ -123,17 +123,17 @@ def as_seen(message: bytes) -> Any:
 @each_request
 @conversation
 async def test_a_request_has_the_outcome_that_the_corpus_says(case: RequestCase) -> None:
-    witness = Witness()
-    async with serving(witness) as proxy:
-        pools = {"api": pool_config(witness)}
+    recording_node = RecordingNode()
+    async with serving(recording_node) as proxy:
+        pools = {"api": pool_config(recording_node)}
         routes = [{"path_pattern": "/*", "backend_pool": "api"}]
         config = {"backend_pools": pools, "routes": routes, "paths": {"merge_slashes": False}}
         proxy.server.reload(config_from(config))
         for bytewise in (False, True):
-            witness.messages.clear()
-            witness.unfinished.clear()
+            recording_node.messages.clear()
+            recording_node.unfinished.clear()
             heard = await outcome(proxy, case, bytewise=bytewise)
-            check(case, heard, witness)
+            check(case, heard, recording_node)
         assert proxy.in_flight == 0
 
 
@@ -149,18 +149,18 @@ async def outcome(proxy: Running, case: RequestCase, *, bytewise: bool) -> bytes
     return await client.until_close()
 
 
-def check(case: RequestCase, heard: bytes, witness: Witness) -> None:
+def check(case: RequestCase, heard: bytes, recording_node: RecordingNode) -> None:
     if case.name in FOR_THE_SERVER:
-        assert statuses(heard, ["OPTIONS"]) == [200] and not witness.messages
+        assert statuses(heard, ["OPTIONS"]) == [200] and not recording_node.messages
         return
     accepted = [one for one in case.expect if isinstance(one, Accepted)]
     expected = [200] * len(accepted)
     expected += [one.status for one in case.expect if isinstance(one, Refused)]
     assert statuses(heard, [one.method for one in accepted]) == expected, case.why
-    seen = [as_seen(message) for message in witness.messages]
+    seen = [as_seen(message) for message in recording_node.messages]
     meant = [(a.method, NORMAL.get(a.path, a.path), a.body) for a in accepted]
     assert seen == [(m.encode(), path.encode(), body) for m, path, body in meant], case.why
-    for message, one in zip(witness.messages, accepted, strict=True):
+    for message, one in zip(recording_node.messages, accepted, strict=True):
         if one.host:
             head = message.partition(b"\r\n\r\n")[0] + b"\r\n"
             (host,) = re.findall(rb"\r\nhost:[ \t]*([^\r]*?)[ \t]*\r\n", head, re.IGNORECASE)

@@ -33,7 +33,7 @@ async def test_a_bug_gets_500_and_a_traceback_on_stderr_and_the_connection_lives
 ) -> None:
     backend = FakeBackend()
     async with serving(backend) as proxy:
-        upstreams = proxy.server.service.carrier.upstreams
+        upstreams = proxy.server.service.dispatcher.upstreams
         upstreams["api"] = Buggy(upstreams["api"])  # type: ignore[index]
         client = await proxy.connect()
         refused = await client.get("/api/bug")
@@ -70,7 +70,7 @@ async def test_a_bug_that_only_a_mirrored_copy_meets_is_told_on_stderr_alone(
         route = {"path_pattern": "/*", "backend_pool": "api", "mirror": "copy"}
         pools = {"api": pool_config(backend), "copy": pool_config(backend)}
         proxy.server.reload(config_from({"backend_pools": pools, "routes": [route]}))
-        upstreams = proxy.server.service.carrier.upstreams
+        upstreams = proxy.server.service.dispatcher.upstreams
         upstreams["copy"] = Buggy(upstreams["copy"])  # type: ignore[index]
         client = await proxy.connect()
         assert (await client.get("/bug")).endswith(b"ok")

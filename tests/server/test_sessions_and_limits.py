@@ -36,15 +36,15 @@ async def test_the_sealed_cookie_brings_a_client_back() -> None:
 
 @conversation
 async def test_a_client_of_a_backend_that_is_gone_is_told_of_another() -> None:
-    gone, stays = FakeBackend(), FakeBackend()
-    async with serving(gone, stays, sticky=COOKIE, secrets=secrets) as proxy:
+    gone, successors = FakeBackend(), FakeBackend()
+    async with serving(gone, successors, sticky=COOKIE, secrets=secrets) as proxy:
         client = await proxy.connect()
         [told] = set_cookies(await client.get())
         await gone.stop()
         [again] = set_cookies(await client.get("/api/x", f"Cookie: {told.split(';')[0]}"))
         assert again != told
         assert set_cookies(await client.get("/api/x", f"Cookie: {again.split(';')[0]}")) == []
-    assert len(stays.heads) == 2
+    assert len(successors.heads) == 2
 
 
 @conversation

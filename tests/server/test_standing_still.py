@@ -12,7 +12,7 @@ from l7proxy.core.policies.health_check import Probe
 from l7proxy.server.clock import Clock
 from l7proxy.server.server import Server
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 
 
 class Loop:
@@ -64,34 +64,34 @@ class Backends(Upstream):
 
     def start(self, exchange: Exchange, now: float) -> None:
         self.asked.append(exchange)
-        exchange.under_way(now)
+        exchange.started(now)
 
     def probe(self, probe: Probe, now: float) -> None:
         self.probes.append(probe)
 
 
-def story(**pool: Any) -> tuple[Loop, Proxy, Carrier, Backends]:
+def story(**pool: Any) -> tuple[Loop, Proxy, Dispatcher, Backends]:
     config = config_from({"backend_pools": {"p": {"backends": ["a:1", "b:1", "c:1"], **pool}}})
     loop, backends = Loop(), Backends()
     proxy = Proxy(config, Random(0))
-    carrier = Carrier(proxy, {"p": backends}, lambda exchange, now: None, lambda *crash: None)
-    Clock(loop, carrier).start()  # type: ignore[arg-type]
-    return loop, proxy, carrier, backends
+    dispatcher = Dispatcher(proxy, {"p": backends}, lambda exchange, now: None, lambda *crash: None)
+    Clock(loop, dispatcher).start()  # type: ignore[arg-type]
+    return loop, proxy, dispatcher, backends
 
 
 def test_an_answer_that_came_meanwhile_is_in_time() -> None:
-    loop, _, carrier, _ = story(timeouts={"attempt": 1})
-    exchange = carrier.open(HttpRequest("GET", "/p"), None, loop.now)
+    loop, _, dispatcher, _ = story(timeouts={"attempt": 1})
+    exchange = dispatcher.open(HttpRequest("GET", "/p"), None, loop.now)
     loop.stand_still(9.0)
     assert exchange.responded(200, loop.now)
     exchange.completed(loop.now)
     loop.run(20.0)
-    assert (exchange.attempts, exchange.verdict) == (1, None)
+    assert (exchange.attempts, exchange.local_reply) == (1, None)
 
 
 def test_another_attempt_has_all_of_its_time_from_then_on() -> None:
-    loop, _, carrier, backends = story(timeouts={"attempt": 1}, retries={"attempts": 3})
-    exchange = carrier.open(HttpRequest("GET", "/p"), None, loop.now)
+    loop, _, dispatcher, backends = story(timeouts={"attempt": 1}, retries={"attempts": 3})
+    exchange = dispatcher.open(HttpRequest("GET", "/p"), None, loop.now)
     loop.stand_still(9.0)
     loop.run(9.2)
     assert exchange.attempts == 2
@@ -113,8 +113,8 @@ def test_no_backend_is_down_for_checks_that_it_was_never_sent() -> None:
 
 
 def test_who_really_does_not_answer_is_late_however_slow_the_process() -> None:
-    loop, _, carrier, _ = story(timeouts={"attempt": 1}, retries={"attempts": 1})
-    exchange = carrier.open(HttpRequest("GET", "/p"), None, loop.now)
+    loop, _, dispatcher, _ = story(timeouts={"attempt": 1}, retries={"attempts": 1})
+    exchange = dispatcher.open(HttpRequest("GET", "/p"), None, loop.now)
     loop.stand_still(9.0)
     loop.stand_still(18.0)
     assert exchange.response is not None and exchange.response.status == 504

@@ -120,7 +120,7 @@ async def test_clients_are_shown_the_certificate_for_the_name_they_ask_for(home:
         assert b"HTTP" not in await quietly(client)
         client.close()
     finally:
-        server.listener.service.timeouts = server.service.timeouts.but(drain=0)
+        server.listener.service.timeouts = server.service.timeouts.replace(drain=0)
         await server.stop()
         await backend.stop()
 
@@ -242,7 +242,7 @@ async def test_a_tunnel_through_tls_ends_with_either_end(home: Path) -> None:
             client.close()
             await until(lambda: there.in_flight == 0)
     finally:
-        server.listener.service.timeouts = server.service.timeouts.but(drain=0)
+        server.listener.service.timeouts = server.service.timeouts.replace(drain=0)
         await server.stop()
         await backend.stop()
 

@@ -10,8 +10,8 @@ from l7proxy.core.config.model import Config, PoolConfig
 from l7proxy.core.config.spec import (
     REQUIRED,
     Anything,
+    Boolean,
     Either,
-    Flag,
     ListOf,
     MapOf,
     Mapped,
@@ -77,7 +77,7 @@ def some_value(random: Random, spec: Spec, faults: float, depth: int) -> Any:
         return random.choice(spec.choices or fitting(spec))
     if isinstance(spec, Number):
         return some_number(random, spec)
-    if isinstance(spec, Flag):
+    if isinstance(spec, Boolean):
         return random.random() < 0.5
     assert isinstance(spec, Anything)
     return random.choice(JUNK)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
 from l7proxy.node import Node
-from l7proxy.node.replay_node import Rehearsal
+from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools.diff import Allowance, Answers, Comparison, as_json, as_text, compare
 from l7proxy.tools.formats import Traffic
 from tests.processes import MAIN, ROOT
@@ -44,7 +44,7 @@ def compared(
 ) -> Comparison:
     comparison = Comparison()
     players = [
-        Rehearsal(config_from(config), Random(0), comparison.side(side), settled=settled)
+        ReplayNode(config_from(config), Random(0), comparison.side(side), settled=settled)
         for side, config in enumerate((before, after))
     ]
     compare(Traffic(map(json.dumps, envelopes)), players)
@@ -156,7 +156,7 @@ def test_what_a_node_on_the_wall_clock_recorded_is_answered_alike_when_it_is_rep
     answers = b"".join(out).decode().splitlines()
     assert len(answers) == len(gaps)
     comparison = Comparison()
-    player = Rehearsal(config_from(CHAOS), Random(5), comparison.side(0))
+    player = ReplayNode(config_from(CHAOS), Random(5), comparison.side(0))
     compare(Traffic(recorded), [player, Answers(answers, comparison)])
     comparison.finish()
     assert comparison.compared == len(gaps)
@@ -172,7 +172,7 @@ def test_answers_are_known_by_who_asked_and_by_their_order(
     asked: tuple[int, ...], answered: tuple[tuple[int, str], ...]
 ) -> None:
     comparison = Comparison()
-    player = Rehearsal(config_from(A), Random(0), comparison.side(0))
+    player = ReplayNode(config_from(A), Random(0), comparison.side(0))
     said = [
         "not JSON",
         json.dumps({"src": "n", "dest": "c", "body": {"type": "init_ok"}}),

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
-from l7proxy.node.replay_node import Rehearsal
+from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
-from l7proxy.tools.metrics import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, Tally
+from l7proxy.tools.metrics import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, ReplayMetrics
 from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
 from l7proxy.tools.replay import as_text, balance, replay, report, slots
 from tests.processes import ROOT
@@ -39,18 +39,18 @@ def request(at: float, path: str, src: str = "c", **body: Any) -> dict[str, Any]
 
 def played(
     envelopes: Iterable[dict[str, Any]], config: dict[str, Any] | None = None, seed: int = 0
-) -> tuple[dict[str, Any], Tally]:
-    tally = Tally()
-    player = Rehearsal(
+) -> tuple[dict[str, Any], ReplayMetrics]:
+    metrics = ReplayMetrics()
+    player = ReplayNode(
         config_from(config or {"backend_pools": POOLS}),
         Random(seed),
-        tally.ended,
-        configured=tally.watch,
-        noted=tally.note,
+        metrics.ended,
+        configured=metrics.watch,
+        noted=metrics.note,
     )
     traffic = Traffic(json.dumps(envelope) for envelope in envelopes)
     replay(traffic, player)
-    return report(tally, traffic, player.refused), tally
+    return report(metrics, traffic, player.refused), metrics
 
 
 def test_a_report_says_how_many_requests_took_which_way() -> None:
@@ -102,10 +102,10 @@ def test_requests_that_took_no_route_are_told_apart_by_why() -> None:
 
 
 def test_how_many_were_in_flight_at_once_is_known_for_every_backend() -> None:
-    made, tally = played([request(at, "/api/x") for at in (0, 0, 0, 0, 2, 2)])
+    made, metrics = played([request(at, "/api/x") for at in (0, 0, 0, 0, 2, 2)])
     peaks = [backend["peak_in_flight"] for backend in made["pools"][0]["backends"]]
     assert peaks == [1, 3]
-    assert slots(tally) <= SLOTS
+    assert slots(metrics) <= SLOTS
 
 
 def test_retries_ejections_and_what_the_pool_said_are_counted() -> None:
@@ -114,14 +114,14 @@ def test_retries_ejections_and_what_the_pool_said_are_counted() -> None:
         "ejection": {"consecutive_failures": 2, "time": 5},
         "breaker": {"failures": 3, "open_time": 1},
     }
-    made, tally = played(
+    made, metrics = played(
         [request(at, "/p") for at in range(12)],
         {"backend_pools": {"p": pool}},
     )
     assert made["statuses"] == {"200": 12}
     assert made["ejections"] == 2
     assert made["retries"] == made["pools"][0]["backends"][1]["failures"] > 2
-    changes = [state for _, state in tally.series[_backend(tally, "b")].changes]
+    changes = [state for _, state in metrics.series[_backend(metrics, "b")].changes]
     assert changes[:4] == ["ejected", "up", "broken", "half-open"]
     assert any("is ejected for 5 s" in note["text"] for note in made["notes"])
 
@@ -157,11 +157,11 @@ def test_an_init_in_the_traffic_brings_its_configuration_and_new_backends_are_kn
 
 
 def test_of_very_many_notes_the_first_are_kept_and_all_are_counted() -> None:
-    tally = Tally()
+    metrics = ReplayMetrics()
     for at in range(MOST_NOTES + 5):
-        tally.note(at, "again")
-    assert tally.noted == MOST_NOTES + 5
-    assert tally.notes == [(at, "again") for at in range(MOST_NOTES)]
+        metrics.note(at, "again")
+    assert metrics.noted == MOST_NOTES + 5
+    assert metrics.notes == [(at, "again") for at in range(MOST_NOTES)]
 
 
 def test_of_a_backend_that_changes_very_often_the_first_changes_are_kept() -> None:
@@ -171,8 +171,8 @@ def test_of_a_backend_that_changes_very_often_the_first_changes_are_kept() -> No
         for at in range(MOST_CHANGES)
         for state in ("down", "up")
     ]
-    _, tally = played(envelopes)
-    series = tally.series[_backend(tally, "a")]
+    _, metrics = played(envelopes)
+    series = metrics.series[_backend(metrics, "a")]
     assert len(series.changes) == MOST_CHANGES
     assert series.changes[:3] == [(0, "down"), (0, "up"), (1, "down")]
     assert series.state == "up"
@@ -213,10 +213,10 @@ def test_however_long_it_takes_no_request_is_lost_from_the_plots(
     for gap in gaps:
         at += gap * stretch
         envelopes.append(request(at, "/api/x"))
-    _, tally = played(envelopes)
-    counted = sum(sum(series.requests) for series in tally.series.values())
+    _, metrics = played(envelopes)
+    counted = sum(sum(series.requests) for series in metrics.series.values())
     assert counted == len(gaps)
-    assert all(len(series.requests) == SLOTS for series in tally.series.values())
+    assert all(len(series.requests) == SLOTS for series in metrics.series.values())
 
 
 def test_memory_does_not_grow_with_the_traffic() -> None:
@@ -234,9 +234,9 @@ def test_memory_does_not_grow_with_the_traffic() -> None:
 
 
 def test_the_page_stands_alone() -> None:
-    made, tally = played([*(request(n, "/api/<x>") for n in range(20)), request(20, "/web/x")])
+    made, metrics = played([*(request(n, "/api/<x>") for n in range(20)), request(20, "/web/x")])
     made["notes"] = [{"at": 1, "text": "<b>"}]
-    text = page(made, tally, "a <title>")
+    text = page(made, metrics, "a <title>")
     assert "<script" not in text and "http://" not in text and "https://" not in text
     assert "default-src 'none'" in text
     assert "a &lt;title&gt;" in text and "&lt;b&gt;" in text
@@ -245,8 +245,8 @@ def test_the_page_stands_alone() -> None:
 
 
 def test_a_page_of_nothing_is_a_page() -> None:
-    made, tally = played([])
-    assert "0</b>requests" in page(made, tally, "nothing")
+    made, metrics = played([])
+    assert "0</b>requests" in page(made, metrics, "nothing")
 
 
 def test_many_backends_share_a_line() -> None:
@@ -351,8 +351,8 @@ def test_what_can_not_be_used_is_said_with_exit_status_2(words: list[str], compl
     assert complaint in done.err
 
 
-def _backend(tally: Tally, name: str) -> Any:
-    return next(backend for backend in tally.series if backend.name == name)
+def _backend(metrics: ReplayMetrics, name: str) -> Any:
+    return next(backend for backend in metrics.series if backend.name == name)
 
 
 def test_a_log_may_be_gzipped_or_come_on_stdin(
@@ -374,9 +374,9 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
         progress = Progress(lines, log.stat().st_size, shown.append)
         progress.clear()
         assert shown == []
-        tally = Tally()
-        player = Rehearsal(config_from({"backend_pools": POOLS}), Random(0), tally.ended,
-                           configured=tally.watch)  # fmt: skip
+        metrics = ReplayMetrics()
+        player = ReplayNode(config_from({"backend_pools": POOLS}), Random(0), metrics.ended,
+                           configured=metrics.watch)  # fmt: skip
         replay(Traffic(lines), player, progress)
         progress.clear()
     assert shown[0].startswith("\r[#") and "% 1024 messages" in shown[0]

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
 
 MANY = 2000
@@ -23,21 +23,21 @@ def test_answers_whose_clients_ask_again_at_once_are_given_one_after_the_other()
     def deliver(exchange: Exchange, now: float) -> None:
         answered.append(exchange.request.target)
         if exchange.request.target == "/first":
-            carrier.open(HttpRequest("GET", "/second"), None, now)
+            dispatcher.open(HttpRequest("GET", "/second"), None, now)
 
     def crash(exchange: Exchange, error: Exception, now: float) -> None:
         raise error
 
-    upstream = Simulated(pool, proxy.chance)
-    carrier = Carrier(proxy, {"default": upstream}, deliver, crash)
-    carrier.open(HttpRequest("GET", "/"), None, 0.0)
+    upstream = Simulated(pool, proxy.streams)
+    dispatcher = Dispatcher(proxy, {"default": upstream}, deliver, crash)
+    dispatcher.open(HttpRequest("GET", "/"), None, 0.0)
     for _ in range(MANY):
-        carrier.open(HttpRequest("GET", "/first"), None, 0.0)
+        dispatcher.open(HttpRequest("GET", "/first"), None, 0.0)
     assert len(pool.queue) == MANY
     proxy.timers.catch_up(5.0)
-    carrier.carry_ready(5.0)
+    dispatcher.advance_ready(5.0)
     assert answered.count("/first") == MANY
-    carrier.advance(100.0)
+    dispatcher.run_until(100.0)
     assert answered.count("/second") == MANY
     assert pool.requests == 0
 
@@ -48,9 +48,9 @@ def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answ
     proxy = Proxy(config_from({"backend_pools": pools, "routes": routes}), Random(0))
     delivered: list[Exchange] = []
     crashed: list[Exception] = []
-    carrier = Carrier(
+    dispatcher = Dispatcher(
         proxy,
-        {name: Simulated(pool, proxy.chance) for name, pool in proxy.pools.items()},
+        {name: Simulated(pool, proxy.streams) for name, pool in proxy.pools.items()},
         lambda exchange, now: delivered.append(exchange),
         lambda exchange, error, now: crashed.append(error),
     )
@@ -59,7 +59,7 @@ def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answ
         raise ZeroDivisionError("a bug")
 
     proxy.pools["b"].selector.pick = pick  # type: ignore[method-assign, assignment]
-    carrier.open(HttpRequest("GET", "/"), None, 0.0)
+    dispatcher.open(HttpRequest("GET", "/"), None, 0.0)
     assert [str(error) for error in crashed] == ["a bug"]
     (answered,) = delivered
     assert answered.response is not None and answered.response.status == 200

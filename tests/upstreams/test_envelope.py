@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import Exchange, Headers, HttpRequest, Proxy, config_from
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.envelope import EnvelopeUpstream
 
 
@@ -20,7 +20,7 @@ class Network:
         self.proxy = Proxy(config_from({"backend_pools": {"p": pool}}), Random(0))
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.nodes = EnvelopeUpstream(lambda dest, body, exchange: self.asked.append((dest, body)))
-        self.carrier = Carrier(self.proxy, {"p": self.nodes}, self._ended, self._crashed)
+        self.dispatcher = Dispatcher(self.proxy, {"p": self.nodes}, self._ended, self._crashed)
         self.ended: list[Exchange] = []
 
     def _ended(self, exchange: Exchange, now: float) -> None:
@@ -31,15 +31,15 @@ class Network:
         raise error
 
     def ask(self, method: str = "GET", path: str = "/p", **more: Any) -> Exchange:
-        return self.carrier.open(HttpRequest(method, path, **more), None, 0.0)
+        return self.dispatcher.open(HttpRequest(method, path, **more), None, 0.0)
 
     def reply(self, src: str, **body: Any) -> None:
         self.nodes.receive(src, {"type": "http_response", **body}, 0.0)
 
 
 def outcome(exchange: Exchange) -> tuple[int | None, str | None]:
-    response, verdict = exchange.response, exchange.verdict
-    return response and response.status, verdict and verdict.name
+    response, local_reply = exchange.response, exchange.local_reply
+    return response and response.status, local_reply and local_reply.name
 
 
 def test_a_request_is_forwarded_whole() -> None:
@@ -102,13 +102,13 @@ def test_any_other_error_is_a_502_with_its_text() -> None:
     exchange = network.ask("POST")
     network.reply("n1", type="error", in_reply_to=1, code=13)
     assert outcome(exchange) == (502, "upstream_error")
-    assert exchange.verdict is not None and exchange.verdict.text.endswith("no text")
+    assert exchange.local_reply is not None and exchange.local_reply.text.endswith("no text")
 
 
 def test_what_comes_after_its_time_is_dropped() -> None:
     network = Network(timeouts={"attempt": 1}, retries={"attempts": 1})
     exchange = network.ask()
-    network.carrier.advance(1.0)
+    network.dispatcher.run_until(1.0)
     assert outcome(exchange) == (504, "timed_out")
     network.reply("n1", in_reply_to=1, status=200)
     assert (len(network.ended), network.nodes.dropped) == (1, 1)
@@ -122,12 +122,12 @@ def test_checks_are_requests_of_our_own() -> None:
     for second, body in enumerate((
         {"status": 200}, {"type": "error", "code": 11}, {"status": "?"},
     )):  # fmt: skip
-        network.carrier.advance(float(second))
+        network.dispatcher.run_until(float(second))
         dest, asked = network.asked[-1]
         assert (dest, asked["method"], asked["path"]) == ("n1", "GET", "/up")
         network.reply("n1", in_reply_to=asked["msg_id"], **body)
         states.append(",".join(network.proxy.pools["p"].backends[0].why_not()))
     assert states == ["", "down", "down"]
-    network.carrier.advance(3.9)
+    network.dispatcher.run_until(3.9)
     network.reply("n1", in_reply_to=network.asked[-1][1]["msg_id"], status=200)
     assert network.nodes.dropped == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import ConfigError, Exchange, HttpRequest, Proxy, config_from
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
 
 
@@ -20,8 +20,8 @@ class Shop:
     def __init__(self, seed: int = 0, **pool: Any) -> None:
         config = config_from({"backend_pools": {"p": {"backends": ["a:1"], **pool}}})
         self.proxy = Proxy(config, Random(seed))
-        upstream = Simulated(self.proxy.pools["p"], self.proxy.chance)
-        self.carrier = Carrier(self.proxy, {"p": upstream}, self._ended, self._crashed)
+        upstream = Simulated(self.proxy.pools["p"], self.proxy.streams)
+        self.dispatcher = Dispatcher(self.proxy, {"p": upstream}, self._ended, self._crashed)
         self.ended: dict[Exchange, float] = {}
 
     def _ended(self, exchange: Exchange, now: float) -> None:
@@ -32,12 +32,12 @@ class Shop:
         raise error
 
     def ask(self, now: float, path: str = "/p") -> Exchange:
-        return self.carrier.open(HttpRequest("GET", path), None, now)
+        return self.dispatcher.open(HttpRequest("GET", path), None, now)
 
     def times(self, count: int, now: float = 0.0) -> list[float]:
         """How long the answers to so many requests at once take."""
         asked = [self.ask(now) for _ in range(count)]
-        self.carrier.advance(now + 1000)
+        self.dispatcher.run_until(now + 1000)
         return [self.ended[exchange] - now for exchange in asked]
 
 
@@ -94,11 +94,11 @@ def test_so_many_are_served_at_once_and_the_rest_wait_their_turn() -> None:
 def test_who_was_given_up_while_waiting_is_passed_over_and_in_service_is_not() -> None:
     shop = Shop(simulate={"latency": 4, "concurrency": 1}, timeouts={"attempt": 6})
     served, waits, given_up, last = (shop.ask(0.0) for _ in range(4))
-    shop.carrier.cancel(served, 1.0)
-    shop.carrier.cancel(given_up, 1.0)
-    shop.carrier.advance(4.0)
+    shop.dispatcher.cancel(served, 1.0)
+    shop.dispatcher.cancel(given_up, 1.0)
+    shop.dispatcher.run_until(4.0)
     assert not shop.ended
-    shop.carrier.advance(100.0)
+    shop.dispatcher.run_until(100.0)
     assert (shop.ended[waits], shop.ended[last]) == (6.0, 6.0)
 
 
@@ -114,7 +114,7 @@ def test_what_goes_wrong_and_how_long_that_takes(fault: str, status: int, at: fl
     faults = [{"fault": fault}]
     shop = Shop(simulate={"latency": 1, "faults": faults}, timeouts={"attempt": 9})
     exchange = shop.ask(0.0)
-    shop.carrier.advance(100.0)
+    shop.dispatcher.run_until(100.0)
     assert exchange.response is not None
     assert (exchange.response.status, shop.ended[exchange]) == (status, at)
 
@@ -132,7 +132,7 @@ def test_checks_are_answered_as_requests_are() -> None:
     shop.proxy.start(0.0)
     seen = []
     for now in (0.0, 1.0, 2.0, 3.5, 4.0):
-        shop.carrier.advance(now)
+        shop.dispatcher.run_until(now)
         seen.append(",".join(shop.proxy.pools["p"].backends[0].why_not()))
     assert seen == ["", "down", "", "down", ""]
 

@@ -47,7 +47,7 @@ class Affinity:
         """The backend that the client had, eligible or not; None where it had none."""
         raise NotImplementedError
 
-    def settle(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
+    def commit(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         """The exchange's backend begins to answer, with `headers` where the upstream has them.
 
         Returns what the client is to be told, as a Set-Cookie value; None where it knows.
@@ -68,7 +68,7 @@ class Affinity:
     def added(self, backend: Backend) -> None:
         """A backend joined the pool."""
 
-    def take_over(self, before: Affinity) -> None:
+    def handover_from(self, before: Affinity) -> None:
         """Goes on with what the pool's affinity knew under another configuration."""
 
     def snapshot(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Learned(Affinity):
             return None
         return exchange.set_cookie.partition(";")[0] + HEADER_ATTRIBUTES
 
-    def take_over(self, before: Affinity) -> None:
+    def handover_from(self, before: Affinity) -> None:
         if isinstance(before, Learned) and before.cookie == self.cookie:
             kept, made = before._sessions, self._sessions
             kept.limit, kept.ttl = made.limit, made.ttl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.fields import END, TOKEN
 from l7proxy.core.config.spec import (
-    Flag,
+    Boolean,
     Number,
     Of,
     Problems,
@@ -43,8 +43,10 @@ class StickyCookieConfig(Record):
         "the Max-Age attribute, seconds; without it the cookie ends with the browser's session",
         default=None,
     )
-    secure: bool = field(Flag(), "the Secure attribute: only over TLS", default=False)
-    http_only: bool = field(Flag(), "the HttpOnly attribute: out of scripts' reach", default=True)
+    secure: bool = field(Boolean(), "the Secure attribute: only over TLS", default=False)
+    http_only: bool = field(
+        Boolean(), "the HttpOnly attribute: out of scripts' reach", default=True
+    )
     same_site: str | None = field(
         Text(choices=("Strict", "Lax", "None")), "the SameSite attribute", default=None
     )

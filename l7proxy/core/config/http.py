@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import Flag, Of, Record, Text, count, field, seconds
+from l7proxy.core.config.spec import Boolean, Of, Record, Text, count, field, seconds
 
 
 class BackendTlsConfig(Record):
     """How backends whose address begins with https:// prove who they are."""
 
-    verify: bool = field(Flag(), "whether their certificate is checked", default=True)
+    verify: bool = field(Boolean(), "whether their certificate is checked", default=True)
     ca_file: str | None = field(
         Text(min_length=1), "PEM certificates to trust in place of the system's", default=None
     )
@@ -23,7 +23,7 @@ class HttpConfig(Record):
     How long the first byte of a response may take is `timeouts.attempt`.
     """
 
-    keep_alive: bool = field(Flag(), "whether connections are used again", default=True)
+    keep_alive: bool = field(Boolean(), "whether connections are used again", default=True)
     max_idle: int = field(
         count(0), "idle connections kept for each backend, in each worker", default=128
     )

@@ -94,6 +94,6 @@ def _changed(config: Config, given: Mapping[str, Any], problems: Problems) -> Co
             loaded[key] = declared.spec.load(item, child("", key), problems)
     problems.resolve()
     if not problems:
-        config = config.but(**loaded)
+        config = config.replace(**loaded)
         config.check("", problems)
     return config

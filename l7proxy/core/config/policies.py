@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.fields import TARGET
 from l7proxy.core.config.spec import (
-    Flag,
+    Boolean,
     ListOf,
     Maybe,
     Number,
@@ -81,7 +81,7 @@ class HealthConfig(Record):
     rise: int = field(count(), "good checks in a row that bring it up", default=2)
     fall: int = field(count(), "bad checks in a row that take it down", default=3)
     jitter: float = field(share(), "part of the interval by which checks are spread", default=0.1)
-    initially_up: bool = field(Flag(), "whether it is used before the first check", default=True)
+    initially_up: bool = field(Boolean(), "whether it is used before the first check", default=True)
 
 
 class FailureRateConfig(Record):

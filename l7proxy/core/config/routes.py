@@ -8,8 +8,8 @@ from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VA
 from l7proxy.core.config.limits import ScopedLimitConfig
 from l7proxy.core.config.simulate import CannedResponse
 from l7proxy.core.config.spec import (
+    Boolean,
     Either,
-    Flag,
     ListOf,
     MapOf,
     Mapped,
@@ -130,7 +130,7 @@ class ValueMatchConfig(Record):
         _REGEX, "a regular expression for the whole of the value", default=None
     )
     present: bool | None = field(
-        Flag(), "true: there, with whatever value; false: not there", default=None
+        Boolean(), "true: there, with whatever value; false: not there", default=None
     )
 
     def check(self, at: str, problems: Problems) -> None:
@@ -386,7 +386,7 @@ class PathsConfig(Record):
     """How paths are read, before anything is matched against them."""
 
     merge_slashes: bool = field(
-        Flag(), "// is the same as /; false keeps every slash", default=True
+        Boolean(), "// is the same as /; false keeps every slash", default=True
     )
     encoded_slashes: str = field(
         Text(choices=("refuse", "keep")),

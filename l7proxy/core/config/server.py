@@ -5,7 +5,7 @@ from __future__ import annotations
 from l7proxy.core.config.address import split_listen
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.spec import (
-    Flag,
+    Boolean,
     ListOf,
     Mapped,
     Of,
@@ -128,7 +128,7 @@ class ServerConfig(Record):
         "the name under which Via is added",
         default=None,
     )
-    forwarded: bool = field(Flag(), "whether Forwarded (RFC 7239) is added", default=False)
+    forwarded: bool = field(Boolean(), "whether Forwarded (RFC 7239) is added", default=False)
     limits: ServerLimitsConfig = field(
         Of(ServerLimitsConfig), "how much clients may send", default=ServerLimitsConfig()
     )

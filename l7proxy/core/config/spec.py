@@ -42,7 +42,7 @@ class Problem:
 
     __repr__ = __str__
 
-    def below(self, pointer: str) -> Problem:
+    def under(self, pointer: str) -> Problem:
         """The same problem, where the whole that its pointer is for is itself at `pointer`."""
         return Problem(pointer + self.pointer, self.message, structural=self.structural)
 
@@ -283,7 +283,7 @@ def share() -> Number:
     return Number(minimum=0, maximum=1)
 
 
-class Flag(Spec):
+class Boolean(Spec):
     """true or false."""
 
     expected = "true or false"
@@ -530,7 +530,7 @@ class Record:
         said = (f"{name}={value!r}" for name, value in self.__dict__.items())
         return f"{type(self).__name__}({', '.join(said)})"
 
-    def but(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """A copy with some values changed."""
         return type(self)(**{**self.__dict__, **changes})
 

@@ -33,4 +33,4 @@ def check_fields(request: HttpRequest) -> None:
             if _control(name) or _control(value):
                 fault = f'the cookie "{name}" has a control character'
     if fault is not None:
-        raise Refused(BAD_REQUEST.because(fault))
+        raise Refused(BAD_REQUEST.with_detail(fault))

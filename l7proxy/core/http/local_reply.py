@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from l7proxy.core.http.messages import Headers
 
 
-class Verdict:
+class LocalReply:
     """Why the proxy answers itself: a stable name, the HTTP status, and a line for people.
 
     `summary` is the line without the particulars of one request.
@@ -24,13 +24,13 @@ class Verdict:
         self.text = text
         self.summary = text if summary is None else summary
 
-    def because(self, detail: str) -> Verdict:
-        """The same verdict with the particulars of one request."""
-        return Verdict(self.name, self.status, f"{self.text}: {detail}", self.summary)
+    def with_detail(self, detail: str) -> LocalReply:
+        """The same local reply with the particulars of one request."""
+        return LocalReply(self.name, self.status, f"{self.text}: {detail}", self.summary)
 
-    def with_status(self, status: int) -> Verdict:
-        """The same verdict with the status that a backend gave."""
-        return Verdict(self.name, status, f"{self.text}: {status}", self.summary)
+    def with_status(self, status: int) -> LocalReply:
+        """The same local reply with the status that a backend gave."""
+        return LocalReply(self.name, status, f"{self.text}: {status}", self.summary)
 
     @property
     def public(self) -> str:
@@ -41,32 +41,32 @@ class Verdict:
         return f"Verdict({self.status} {self.text})"
 
 
-BAD_REQUEST = Verdict("bad_request", 400, "bad request")
-CLIENT_TIMED_OUT = Verdict("client_timed_out", 408, "the request took too long to arrive")
-CONTENT_TOO_LARGE = Verdict("content_too_large", 413, "the request's body is too large")
-NO_ROUTE = Verdict("no_route", 404, "no route matches")
-NOT_ALLOWED = Verdict("not_allowed", 405, "no route takes this method")
-BAD_REWRITE = Verdict("bad_rewrite", 500, "the route's rewrite makes nothing usable")
-RATE_LIMITED = Verdict("rate_limited", 429, "too many requests")
-NO_BACKEND = Verdict("no_backend", 503, "no backend is available")
-DRAINING = Verdict("draining", 503, "the proxy is shutting down")
-CRASHED = Verdict("crashed", 500, "the proxy has a bug; its log says more")
-CONNECT_FAILED = Verdict("connect_failed", 502, "the backend refused the connection")
-UNREACHABLE = Verdict("connect_failed", 502, "the backend can't be reached")
-RESET = Verdict("reset", 502, "the backend closed the connection without a response")
-GARBAGE = Verdict("garbage", 502, "the backend sent something that is not a response")
-UPSTREAM_ERROR = Verdict("upstream_error", 502, "the backend answered with an error")
-UNAVAILABLE = Verdict("unavailable", 503, "the backend can't take the request now")
-TIMED_OUT = Verdict("timed_out", 504, "the backend took too long")
+BAD_REQUEST = LocalReply("bad_request", 400, "bad request")
+CLIENT_TIMED_OUT = LocalReply("client_timed_out", 408, "the request took too long to arrive")
+CONTENT_TOO_LARGE = LocalReply("content_too_large", 413, "the request's body is too large")
+NO_ROUTE = LocalReply("no_route", 404, "no route matches")
+NOT_ALLOWED = LocalReply("not_allowed", 405, "no route takes this method")
+BAD_REWRITE = LocalReply("bad_rewrite", 500, "the route's rewrite makes nothing usable")
+RATE_LIMITED = LocalReply("rate_limited", 429, "too many requests")
+NO_BACKEND = LocalReply("no_backend", 503, "no backend is available")
+DRAINING = LocalReply("draining", 503, "the proxy is shutting down")
+CRASHED = LocalReply("crashed", 500, "the proxy has a bug; its log says more")
+CONNECT_FAILED = LocalReply("connect_failed", 502, "the backend refused the connection")
+UNREACHABLE = LocalReply("connect_failed", 502, "the backend can't be reached")
+RESET = LocalReply("reset", 502, "the backend closed the connection without a response")
+GARBAGE = LocalReply("garbage", 502, "the backend sent something that is not a response")
+UPSTREAM_ERROR = LocalReply("upstream_error", 502, "the backend answered with an error")
+UNAVAILABLE = LocalReply("unavailable", 503, "the backend can't take the request now")
+TIMED_OUT = LocalReply("timed_out", 504, "the backend took too long")
 
 
 class Refused(Exception):
     """Raised where a request can't be taken further.
 
-    `verdict` and `headers` are what it is answered with.
+    `local reply` and `headers` are what it is answered with.
     """
 
-    def __init__(self, verdict: Verdict, headers: Headers | None = None) -> None:
-        super().__init__(verdict.text)
-        self.verdict = verdict
+    def __init__(self, local_reply: LocalReply, headers: Headers | None = None) -> None:
+        super().__init__(local_reply.text)
+        self.local_reply = local_reply
         self.headers = headers

@@ -93,7 +93,7 @@ class HttpRequest:
         self.body = body
         self.simulate = simulate
 
-    def when_whole(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
+    def when_buffered(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
         """Calls `act(request, now)` once the request is there with all of its body, as it is here.
 
         With None in its place where the body has passed and was not kept.

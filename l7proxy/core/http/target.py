@@ -106,7 +106,7 @@ def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target
 
 def _check_method(method: str) -> None:
     if method in NEVER_PASSED_ON:
-        raise Refused(NOT_ALLOWED.because(method), ALLOW)
+        raise Refused(NOT_ALLOWED.with_detail(method), ALLOW)
     if not is_token(method):
         raise _bad(f'"{method}" is not a method')
 
@@ -249,4 +249,4 @@ def host_name(authority: str) -> str:
 
 
 def _bad(why: str) -> Refused:
-    return Refused(BAD_REQUEST.because(why))
+    return Refused(BAD_REQUEST.with_detail(why))

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
 
     Kept = TypeVar("Kept")
-    Stays = Mapping[Backend, Backend]
+    Successors = Mapping[Backend, Backend]
     """For each backend of one pool that is in another, too, the one that it is there."""
 else:
-    Stays = object
+    Successors = object
 
 
 class Policy:
@@ -22,11 +22,11 @@ class Policy:
     def removed(self, backend: Backend) -> None:
         """The backend has left the pool: nothing is kept of it, and nothing is to come."""
 
-    def take_over(self, before: Self, stays: Stays) -> None:
+    def handover_from(self, before: Self, successors: Successors) -> None:
         """Goes on with what is known, under another configuration, of the backends that stay.
 
         Where the settings are others than they were, that may say nothing any more. The pool has
-        had no request yet, and looks at the bars afterwards: they are put up without telling it.
+        had no request yet, and looks at the flags afterwards: they are put up without telling it.
         """
 
 
@@ -42,13 +42,13 @@ class PerBackend(dict["Backend", "Kept"]):
         return kept
 
     def moved_from(
-        self, before: PerBackend[Kept], stays: Stays
+        self, before: PerBackend[Kept], successors: Successors
     ) -> Iterator[tuple[Backend, Backend, Kept]]:
         """Takes over what was kept of the backends that stay: gives who each was, who it is, what.
 
         It is no longer kept where it was.
         """
-        for old, new in stays.items():
+        for old, new in successors.items():
             if old in before:
                 kept = self[new] = before.pop(old)
                 yield old, new, kept

@@ -15,7 +15,7 @@ from math import inf
 from l7proxy.core.policies.base import PerBackend
 from l7proxy.core.policies.failure_rate import FailureRate
 from l7proxy.core.pool.backend import BROKEN
-from l7proxy.core.pool.events import Watcher
+from l7proxy.core.pool.events import AttemptObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.config.policies import BreakerConfig, FailureRateConfig
-    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
@@ -52,7 +52,7 @@ class _Circuit:
         """The end of being open, while it is."""
 
 
-class Breaker(Watcher):
+class Breaker(AttemptObserver):
     """The circuit breakers of a pool.
 
     What began before a circuit last changed says nothing about its present state: a request that
@@ -74,7 +74,7 @@ class Breaker(Watcher):
         if circuit.state is HALF_OPEN:
             circuit.probes += 1
             if circuit.probes == self._config.probes:
-                self._pool.raise_bar(backend, BROKEN, now)
+                self._pool.set_flag(backend, BROKEN, now)
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
         circuit = self._circuits[backend]
@@ -127,11 +127,11 @@ class Breaker(Watcher):
         if circuit is not None and circuit.reopening is not None:
             self._pool.timers.cancel(circuit.reopening)
 
-    def take_over(self, before: Breaker, stays: Stays) -> None:
+    def handover_from(self, before: Breaker, successors: Successors) -> None:
         if before._config != self._config:
             return
-        for old, new, circuit in self._circuits.moved_from(before._circuits, stays):
-            new.bars |= old.bars & BROKEN
+        for old, new, circuit in self._circuits.moved_from(before._circuits, successors):
+            new.flags |= old.flags & BROKEN
             if circuit.reopening is not None:
                 before._pool.timers.cancel(circuit.reopening)
                 self._stay_open(new, circuit, circuit.reopening.when)
@@ -142,7 +142,7 @@ class Breaker(Watcher):
     def _open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         self._turn(backend, circuit, OPEN, now)
         self._stay_open(backend, circuit, now + self._config.open_time)
-        self._pool.raise_bar(backend, BROKEN, now)
+        self._pool.set_flag(backend, BROKEN, now)
 
     def _stay_open(self, backend: Backend, circuit: _Circuit, until: float) -> None:
         circuit.reopening = self._pool.timers.schedule(
@@ -152,19 +152,19 @@ class Breaker(Watcher):
     def _half_open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         circuit.reopening = None
         self._turn(backend, circuit, HALF_OPEN, now)
-        self._pool.lower_bar(backend, BROKEN, now)
+        self._pool.clear_flag(backend, BROKEN, now)
 
     def _close(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         self._turn(backend, circuit, CLOSED, now)
         # Closed, it would get its whole share at once: whoever starts slowly does so here too.
         self._pool.warm_up(backend, now)
-        self._pool.lower_bar(backend, BROKEN, now)
+        self._pool.clear_flag(backend, BROKEN, now)
 
     def _probe_ended(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         circuit.probes -= 1
         # In panic there may be more of them than there should be.
         if circuit.probes < self._config.probes:
-            self._pool.lower_bar(backend, BROKEN, now)
+            self._pool.clear_flag(backend, BROKEN, now)
 
     def _turn(self, backend: Backend, circuit: _Circuit, state: str, now: float) -> None:
         circuit.state = state
@@ -173,4 +173,4 @@ class Breaker(Watcher):
         if circuit.rate is not None:
             circuit.rate.clear()
         self._pool.log(now, f"{backend.name}: the circuit is {state}")
-        self._pool.noticed(backend, now)
+        self._pool.on_flags_changed(backend, now)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from l7proxy.core.config.policies import HealthConfig
-    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
@@ -48,10 +48,10 @@ class Probe:
 
     The upstream calls `answered(status, now)` or `failed(now)`; whichever comes first counts,
     and one that is not over by `due` counts as failed. `done(status or None, now)` is told once.
-    `abandon`, if the upstream sets it, is called when nobody waits for the check any more.
+    `on_abandon`, if the upstream sets it, is called when nobody waits for the check any more.
     """
 
-    __slots__ = ("_done", "_timer", "abandon", "backend", "path", "pool")
+    __slots__ = ("_done", "_timer", "backend", "on_abandon", "path", "pool")
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Probe:
         self.pool = pool
         self.backend = backend
         self.path = path
-        self.abandon: Callable[[], None] = _nothing
+        self.on_abandon: Callable[[], None] = _nothing
         self._done: Callable[[int | None, float], None] | None = done
         self._timer = pool.timers.schedule(due, self._overdue)
 
@@ -90,10 +90,10 @@ class Probe:
         """Forgets the check."""
         self._done = None
         self.pool.timers.cancel(self._timer)
-        self.abandon()
+        self.on_abandon()
 
     def _overdue(self, now: float) -> None:
-        self.abandon()
+        self.on_abandon()
         self._finish(None, now)
 
     def _finish(self, status: int | None, now: float) -> None:
@@ -126,13 +126,13 @@ class HealthChecks(Policy):
         if backend not in self._counts:
             self._counts[backend] = HealthCount(self._config)
         if not self._counts[backend].up:
-            self._pool.raise_bar(backend, DOWN, now)
+            self._pool.set_flag(backend, DOWN, now)
         if backend not in self._next:
             self._schedule(backend, now)
 
-    def take_over(self, before: HealthChecks, stays: Stays) -> None:
+    def handover_from(self, before: HealthChecks, successors: Successors) -> None:
         """Whoever was up or down stays so until checks find otherwise, under whatever settings."""
-        for old, new in stays.items():
+        for old, new in successors.items():
             count = before._counts.get(old)
             if count is None:
                 continue
@@ -142,7 +142,7 @@ class HealthChecks(Policy):
                     self._schedule(new, before._next[old].when)
             else:
                 self.assume(new, up=count.up)
-            new.bars |= old.bars & DOWN
+            new.flags |= old.flags & DOWN
 
     def removed(self, backend: Backend) -> None:
         self._counts.pop(backend, None)
@@ -188,14 +188,14 @@ class HealthChecks(Policy):
 
     def _judge(self, backend: Backend, status: int | None, now: float) -> None:
         self._under_way.pop(backend, None)
-        if backend.bars & REMOVED:
+        if backend.flags & REMOVED:
             return
         count = self._counts[backend]
         if count.add(good=status in self._config.expect):
             if count.up:
                 self._pool.log(now, f"{backend.name} is up")
-                self._pool.lower_bar(backend, DOWN, now)
+                self._pool.clear_flag(backend, DOWN, now)
             else:
                 reason = "no answer" if status is None else f"status {status}"
                 self._pool.log(now, f"{backend.name} is down: {reason}")
-                self._pool.raise_bar(backend, DOWN, now)
+                self._pool.set_flag(backend, DOWN, now)

@@ -12,7 +12,7 @@ from math import inf
 from l7proxy.core.policies.base import PerBackend
 from l7proxy.core.policies.failure_rate import FailureRate
 from l7proxy.core.pool.backend import EJECTED
-from l7proxy.core.pool.events import Watcher
+from l7proxy.core.pool.events import AttemptObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.config.policies import EjectionConfig, FailureRateConfig
-    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
@@ -40,7 +40,7 @@ class _Record:
         """The end of its ejection, while it is out."""
 
 
-class Ejection(Watcher):
+class Ejection(AttemptObserver):
     """Ejects a pool's backends for failures in a row, or for too high a share of failures.
 
     An attempt that began before the backend's last ejection was over is no reason for the next.
@@ -92,14 +92,14 @@ class Ejection(Watcher):
             self._pool.timers.cancel(record.out)
             self._out -= 1
 
-    def take_over(self, before: Ejection, stays: Stays) -> None:
+    def handover_from(self, before: Ejection, successors: Successors) -> None:
         if before._config != self._config:
             return
-        for _, new, record in self._records.moved_from(before._records, stays):
+        for _, new, record in self._records.moved_from(before._records, successors):
             if record.out is not None:
                 before._pool.timers.cancel(record.out)
                 self._stay_out(new, record, record.out.when)
-                new.bars |= EJECTED
+                new.flags |= EJECTED
 
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
         return {"ejections": self._records[backend].ejections}
@@ -111,7 +111,7 @@ class Ejection(Watcher):
         record.ejections += 1
         duration = self._duration(record.ejections)
         self._pool.log(now, f"{backend.name} is ejected for {duration:g} s")
-        self._pool.raise_bar(backend, EJECTED, now)
+        self._pool.set_flag(backend, EJECTED, now)
         self._stay_out(backend, record, now + duration)
 
     def _stay_out(self, backend: Backend, record: _Record, until: float) -> None:
@@ -128,7 +128,7 @@ class Ejection(Watcher):
         if record.rate is not None:
             record.rate.clear()
         self._pool.log(now, f"{backend.name} is no longer ejected")
-        self._pool.lower_bar(backend, EJECTED, now)
+        self._pool.clear_flag(backend, EJECTED, now)
 
     def _duration(self, ejections: int) -> float:
         return min(self._config.time * ejections, self._config.max_time)

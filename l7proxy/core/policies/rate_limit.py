@@ -124,7 +124,7 @@ class Limit:
             ("X-RateLimit-Reset", str(ceil(due))),
         )
 
-    def take_over(self, before: Limit) -> None:
+    def handover_from(self, before: Limit) -> None:
         """Goes on with the buckets of another configuration's limit, if they are alike."""
         old, new = before.config, self.config
         if (old.requests_per_second, old.size) == (new.requests_per_second, new.size):
@@ -185,14 +185,14 @@ class RateLimits:
             limit.refused += 1
             retry_after = ("Retry-After", str(ceil(longest)))
             headers = Headers((retry_after, *limit.headers(key, now)))
-            exchange.refuse(RATE_LIMITED.because(limit.name), headers)
+            exchange.refuse(RATE_LIMITED.with_detail(limit.name), headers)
             return False
         for limit, key in claims:
             limit.buckets.take(key, now)
             limit.admitted += 1
         return True
 
-    def take_over(self, before: RateLimits) -> None:
+    def handover_from(self, before: RateLimits) -> None:
         """Goes on where the same limits in another configuration stopped.
 
         Those that can't be told apart, in either, start anew: better one that was used up too
@@ -201,7 +201,7 @@ class RateLimits:
         old = _by_identity(before.limits)
         for identity, limit in _by_identity(self.limits).items():
             if identity in old:
-                limit.take_over(old[identity])
+                limit.handover_from(old[identity])
 
     def consulted(
         self, request: HttpRequest, route: Route, pool_name: str | None, now: float

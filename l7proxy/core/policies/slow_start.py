@@ -6,7 +6,7 @@ from l7proxy.core.policies.base import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
@@ -34,10 +34,10 @@ class SlowStart(Policy):
         if climbing is not None:
             self._pool.timers.cancel(climbing[1])
 
-    def take_over(self, before: SlowStart, stays: Stays) -> None:
+    def handover_from(self, before: SlowStart, successors: Successors) -> None:
         if before._seconds != self._seconds:
             return
-        for old, new in stays.items():
+        for old, new in successors.items():
             climbing = before._climbing.pop(old, None)
             if climbing is not None:
                 step, timer = climbing

@@ -23,13 +23,13 @@ MAINTENANCE = 32
 REMOVED = 64
 """It is no longer in the configuration and leaves when it is idle."""
 
-HEALTH_BARS = DOWN | EJECTED | BROKEN
-"""The bars that are opinions about health, which a pool in panic does not listen to."""
+HEALTH_FLAGS = DOWN | EJECTED | BROKEN
+"""The flags that are opinions about health, which a pool in panic does not listen to."""
 
-ADMIN_BARS = DRAINING | MAINTENANCE | REMOVED
-"""The bars that somebody put up on purpose."""
+ADMIN_FLAGS = DRAINING | MAINTENANCE | REMOVED
+"""The flags that somebody put up on purpose."""
 
-BAR_NAMES = {
+FLAG_NAMES = {
     FULL: "full",
     DOWN: "down",
     EJECTED: "ejected",
@@ -43,17 +43,17 @@ BAR_NAMES = {
 class Backend:
     """One backend in a pool.
 
-    `bars` is the set of reasons, as bits, why it should get no request; its pool keeps
+    `flags` is the set of reasons, as bits, why it should get no request; its pool keeps
     `eligible` in step with them. `weight` is the weight in force, which is below `full_weight`
     while the backend is starting slowly. Lower tiers are used before higher ones.
     """
 
     __slots__ = (
         "address",
-        "bars",
         "config",
         "eligible",
         "failures",
+        "flags",
         "full_weight",
         "in_flight",
         "index",
@@ -76,12 +76,12 @@ class Backend:
         """Attempts it was given."""
         self.failures = 0
         """Attempts without a response, with one of status 500 or more, or one that broke off."""
-        self.bars = 0
+        self.flags = 0
         self.eligible = True
 
     def why_not(self) -> Iterator[str]:
-        """The names of the bars that are up."""
-        return (name for bar, name in BAR_NAMES.items() if self.bars & bar)
+        """The names of the flags that are up."""
+        return (name for flag, name in FLAG_NAMES.items() if self.flags & flag)
 
     def __repr__(self) -> str:
         return f"Backend({self.name})"

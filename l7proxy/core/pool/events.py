@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from l7proxy.core.policies.base import Stays
+    from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     """What is told of a backend's attempt: `(backend, began_at, now)`."""
 
 
-class Watcher(Policy):
+class AttemptObserver(Policy):
     """Hears of every attempt on a pool's backends; overrides what it cares for, and hears of that.
 
         began ──> succeeded ──> completed, or broke_off, or nothing more
@@ -54,40 +54,40 @@ class Watcher(Policy):
         return {}
 
 
-def hearers(watchers: Iterable[Watcher], event: str) -> list[Callable[..., None]]:
-    """The methods of those watchers that care for the event."""
-    nobody = getattr(Watcher, event)
-    return [getattr(w, event) for w in watchers if getattr(type(w), event) is not nobody]
+def handlers(observers: Iterable[AttemptObserver], event: str) -> list[Callable[..., None]]:
+    """The methods of those observers that care for the event."""
+    nobody = getattr(AttemptObserver, event)
+    return [getattr(w, event) for w in observers if getattr(type(w), event) is not nobody]
 
 
-def told(hearers: list[Callable[..., None]]) -> Event:
+def notifier(handlers: list[Callable[..., None]]) -> Event:
     """Tells all of them, with nothing in between where there is only one to tell."""
-    if len(hearers) == 1:
-        return hearers[0]
+    if len(handlers) == 1:
+        return handlers[0]
 
     def tell(backend: Backend, began_at: float, now: float) -> None:
-        for hear in hearers:
+        for hear in handlers:
             hear(backend, began_at, now)
 
     return tell
 
 
-class Relay(Watcher):
+class HandoverObserver(AttemptObserver):
     """Tells the pool that took over how requests go that were begun under the one before it."""
 
-    def __init__(self, pool: Pool, stays: Stays) -> None:
+    def __init__(self, pool: Pool, successors: Successors) -> None:
         self._pool = pool
-        self._stays = stays
+        self._successors = successors
 
     def began(self, backend: Backend, now: float) -> None:
-        known = self._stays.get(backend)
+        known = self._successors.get(backend)
         if known is not None:
             self._pool.acquire(known, now)
             # The place is taken, but the request is another pool's.
             self._pool.active -= 1
 
     def released(self, backend: Backend, now: float) -> None:
-        known = self._stays.get(backend)
+        known = self._successors.get(backend)
         if known is not None:
             self._have_the_shell_look(now)
             self._pool.active += 1
@@ -109,7 +109,7 @@ class Relay(Watcher):
         self._tell(self._pool.dropped, backend, began_at, now)
 
     def _tell(self, event: Event, backend: Backend, began_at: float, now: float) -> None:
-        known = self._stays.get(backend)
+        known = self._successors.get(backend)
         if known is not None:
             self._have_the_shell_look(now)
             event(known, began_at, now)

@@ -8,18 +8,18 @@ from functools import partial
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.policies.retry import RetryPolicy
 from l7proxy.core.pool.backend import (
-    ADMIN_BARS,
+    ADMIN_FLAGS,
     DOWN,
     DRAINING,
     EJECTED,
     FULL,
-    HEALTH_BARS,
+    HEALTH_FLAGS,
     MAINTENANCE,
     REMOVED,
     Backend,
 )
-from l7proxy.core.pool.events import hearers, told
-from l7proxy.core.random_streams import Chance
+from l7proxy.core.pool.events import handlers, notifier
+from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.selectors import Selector, find_selector
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from l7proxy.core.policies.circuit_breaker import Breaker
     from l7proxy.core.policies.health_check import HealthChecks, Probe
     from l7proxy.core.policies.slow_start import SlowStart
-    from l7proxy.core.pool.events import Relay, Watcher
+    from l7proxy.core.pool.events import AttemptObserver, HandoverObserver
     from l7proxy.core.timers import DelayLine, Timers
 
 STATES: dict[str, tuple[int, int]] = {
@@ -44,17 +44,17 @@ STATES: dict[str, tuple[int, int]] = {
     "drain": (DRAINING, MAINTENANCE),
     "maint": (MAINTENANCE, DRAINING),
 }
-"""What a person can set a backend to: the bars that go up, and those that come down."""
+"""What a person can set a backend to: the flags that go up, and those that come down."""
 
-_EVERY_BAR = ~0
+_EVERY_FLAG = ~0
 
 
 class Pool:
-    """Keeps each backend's bars, in-flight count and eligibility, and tells the selector.
+    """Keeps each backend's flags, in-flight count and eligibility, and tells the selector.
 
-    A backend is eligible when it is in the tier in use (the lowest with anyone to use) and no bar
-    is up against it. Below the panic threshold the bars that are opinions about health are not
-    listened to. `watchers` are the policies that hear of every attempt.
+    A backend is eligible when it is in the tier in use (the lowest with anyone to use) and no flag
+    is up against it. Below the panic threshold the flags that are opinions about health are not
+    listened to. `observers` are the policies that hear of every attempt.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Pool:
             self.delay_line = timers.delay_line(timeouts.attempt, Exchange.overdue)
         self.active = 0
         """Requests that have an attempt in flight."""
-        chance = Chance(random)
-        self.retry = RetryPolicy(config.retries, chance.stream("retries"))
+        streams = RandomStreams(random)
+        self.retry = RetryPolicy(config.retries, streams.stream("retries"))
         self.affinity: Affinity | None = None
         """Who comes back to which backend, if anyone does; its proxy sets it."""
         self.breaker: Breaker | None = None
@@ -103,35 +103,35 @@ class Pool:
         self._slow_start: SlowStart | None = None
         self._log = log
         self._has_missed_copies = False
-        self.noticed: Callable[[Backend, float], None] = _nobody_notices
+        self.on_flags_changed: Callable[[Backend, float], None] = _ignore_change
         """Told of every backend whose health or administrative state has changed."""
-        self._listened_to = _EVERY_BAR
+        self._heeded = _EVERY_FLAG
         self._tier = min(backend.tier for backend in self.backends)
         self._next_index = len(self.backends)
         for backend in self.backends:
             backend.eligible = backend.tier == self._tier
         selector = find_selector(config.algorithm)
-        self.selector = selector(self.backends, config.options, chance.stream("selector"))
+        self.selector = selector(self.backends, config.options, streams.stream("selector"))
         self._hears_load = (
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
         self._hears_times = selector.observed is not Selector.observed
-        self._policies = self._build_policies(chance, probes)
+        self._policies = self._build_policies(streams, probes)
 
-    def _build_policies(self, chance: Chance, probes: deque[Probe]) -> tuple[Policy, ...]:
+    def _build_policies(self, streams: RandomStreams, probes: deque[Probe]) -> tuple[Policy, ...]:
         """Builds the policies that are configured; what is not costs nothing."""
         config = self.config
-        watchers: list[Watcher] = []
+        observers: list[AttemptObserver] = []
         policies: list[Policy] = []
         if config.ejection is not None:
             from l7proxy.core.policies.outlier_ejection import Ejection
 
-            watchers.append(Ejection(self, config.ejection))
+            observers.append(Ejection(self, config.ejection))
         if config.breaker is not None:
             from l7proxy.core.policies.circuit_breaker import Breaker
 
             self.breaker = Breaker(self, config.breaker)
-            watchers.append(self.breaker)
+            observers.append(self.breaker)
         if config.slow_start:
             from l7proxy.core.policies.slow_start import SlowStart
 
@@ -140,32 +140,32 @@ class Pool:
         if config.health is not None:
             from l7proxy.core.policies.health_check import HealthChecks
 
-            self.health = HealthChecks(self, config.health, chance.stream("health"), probes)
+            self.health = HealthChecks(self, config.health, streams.stream("health"), probes)
             policies.append(self.health)
-        self.watchers = tuple(watchers)
-        return (*watchers, *policies)
+        self.observers = tuple(observers)
+        return (*observers, *policies)
 
     @property
-    def watchers(self) -> tuple[Watcher, ...]:
+    def observers(self) -> tuple[AttemptObserver, ...]:
         """Those of the policies, and others, that hear of every attempt."""
-        return self._watchers
+        return self._observers
 
-    @watchers.setter
-    def watchers(self, watchers: tuple[Watcher, ...]) -> None:
-        self._watchers = watchers
-        good, bad = hearers(watchers, "succeeded"), hearers(watchers, "failed")
+    @observers.setter
+    def observers(self, observers: tuple[AttemptObserver, ...]) -> None:
+        self._observers = observers
+        good, bad = handlers(observers, "succeeded"), handlers(observers, "failed")
         if self._hears_times:
             good.insert(0, partial(self._time, failed=False))
             bad.insert(0, partial(self._time, failed=True))
-        self._began = hearers(watchers, "began")
-        self._released = hearers(watchers, "released")
-        self._failed = told(bad)
-        self._broke_off = told(hearers(watchers, "broke_off"))
-        self.succeeded = told(good)
+        self._began = handlers(observers, "began")
+        self._released = handlers(observers, "released")
+        self._failed = notifier(bad)
+        self._broke_off = notifier(handlers(observers, "broke_off"))
+        self.succeeded = notifier(good)
         """Told that an attempt brought a good response: `(backend, began_at, now)`."""
-        self.completed = told(hearers(watchers, "completed"))
+        self.completed = notifier(handlers(observers, "completed"))
         """Told that a good response has come to its end: `(backend, began_at, now)`."""
-        self.dropped = told(hearers(watchers, "dropped"))
+        self.dropped = notifier(handlers(observers, "dropped"))
         """Told that nobody waits for an attempt any more: `(backend, began_at, now)`."""
 
     def _time(self, backend: Backend, began_at: float, now: float, *, failed: bool) -> None:
@@ -177,7 +177,7 @@ class Pool:
             for backend in self.backends:
                 self.health.watch(backend, now)
 
-    def take_over(self, before: Pool, now: float) -> None:
+    def handover_from(self, before: Pool, now: float) -> None:
         """Goes on, before its own first request, with what is known of the backends that stay.
 
         They are those with the same name and address. Their counters go on, and so does what a
@@ -185,44 +185,44 @@ class Pool:
         new starts slowly where that is configured. The pool before this one has its requests, and
         tells how they go.
         """
-        from l7proxy.core.pool.events import Relay
+        from l7proxy.core.pool.events import HandoverObserver
 
-        stays: dict[Backend, Backend] = {}
+        successors: dict[Backend, Backend] = {}
         for backend in self.backends:
             old = before.by_name.get(backend.name)
             if old is not None and old.address == backend.address:
-                stays[old] = backend
+                successors[old] = backend
                 backend.total, backend.failures = old.total, old.failures
-                backend.bars = old.bars & (DRAINING | MAINTENANCE)
-                self._take_over_load(backend, old)
+                backend.flags = old.flags & (DRAINING | MAINTENANCE)
+                self._handover_load(backend, old)
         for policy in self._policies:
             for other in before._policies:
                 if type(other) is type(policy):
-                    policy.take_over(other, stays)
+                    policy.handover_from(other, successors)
         # It is no news that there is panic, or none.
-        self._listened_to = before._listened_to
+        self._heeded = before._heeded
         self._survey(now)
-        known = set(stays.values())
+        known = set(successors.values())
         for backend in self.backends:
             if backend not in known:
                 self.warm_up(backend, now)
-        before._hand_over(Relay(self, stays))
+        before._handover_to(HandoverObserver(self, successors))
 
-    def _take_over_load(self, backend: Backend, old: Backend) -> None:
+    def _handover_load(self, backend: Backend, old: Backend) -> None:
         backend.in_flight = old.in_flight
         if self._hears_load:
             for _ in range(old.in_flight):
                 self.selector.opened(backend)
         if _is_full(backend):
-            backend.bars |= FULL
+            backend.flags |= FULL
 
-    def _hand_over(self, relay: Relay) -> None:
+    def _handover_to(self, handover_observer: HandoverObserver) -> None:
         """Leaves it to another pool what is to be made of the backends."""
         for policy in self._policies:
             for backend in self.backends:
                 policy.removed(backend)
         self._policies = ()
-        self.watchers = (relay,)
+        self.observers = (handover_observer,)
 
     def stop(self) -> None:
         """Ends the health checks: the pool only finishes what it has."""
@@ -277,7 +277,7 @@ class Pool:
             backend
             for backend in self.backends
             if backend.tier > self._tier
-            and not backend.bars & self._listened_to
+            and not backend.flags & self._heeded
             and backend.weight > 0
             and backend not in avoid
         ]
@@ -296,7 +296,7 @@ class Pool:
         if self._hears_load:
             self.selector.opened(backend)
         if backend.in_flight == backend.config.max_connections:
-            self.raise_bar(backend, FULL, now)
+            self.set_flag(backend, FULL, now)
         for began in self._began:
             began(backend, now)
 
@@ -316,10 +316,10 @@ class Pool:
         backend.in_flight -= 1
         if self._hears_load:
             self.selector.closed(backend)
-        if backend.bars:
-            if backend.bars & FULL and not _is_full(backend):
-                self.lower_bar(backend, FULL, now)
-            if backend.bars & REMOVED and not backend.in_flight:
+        if backend.flags:
+            if backend.flags & FULL and not _is_full(backend):
+                self.clear_flag(backend, FULL, now)
+            if backend.flags & REMOVED and not backend.in_flight:
                 self._forget(backend)
         for released in self._released:
             released(backend, now)
@@ -368,16 +368,16 @@ class Pool:
 
     # Backends.
 
-    def raise_bar(self, backend: Backend, bar: int, now: float) -> None:
+    def set_flag(self, backend: Backend, flag: int, now: float) -> None:
         """Gives a reason against the backend."""
-        self._set_bars(backend, backend.bars | bar, now)
+        self._set_flags(backend, backend.flags | flag, now)
 
-    def lower_bar(self, backend: Backend, bar: int, now: float) -> None:
+    def clear_flag(self, backend: Backend, flag: int, now: float) -> None:
         """Takes back a reason against the backend."""
-        left = backend.bars & ~bar
-        if backend.bars & bar & (DOWN | EJECTED | MAINTENANCE) and not left & ~FULL:
+        left = backend.flags & ~flag
+        if backend.flags & flag & (DOWN | EJECTED | MAINTENANCE) and not left & ~FULL:
             self.warm_up(backend, now)
-        self._set_bars(backend, left, now)
+        self._set_flags(backend, left, now)
 
     def warm_up(self, backend: Backend, now: float) -> None:
         """Lets a backend that is back, or new, start slowly where that is configured."""
@@ -393,8 +393,8 @@ class Pool:
         if self.health is not None and (up | down) & DOWN:
             self.health.assume(backend, up=not up & DOWN)
         # First what speaks against it: between the two nobody may be let in by mistake.
-        self.raise_bar(backend, up, now)
-        self.lower_bar(backend, down, now)
+        self.set_flag(backend, up, now)
+        self.clear_flag(backend, down, now)
 
     def set_weight(self, backend: Backend, weight: float) -> None:
         """Changes a backend's weight for good; one that is starting slowly goes on doing so.
@@ -432,21 +432,21 @@ class Pool:
         self._survey(now)
         if self.health is not None:
             self.health.watch(backend, now)
-        if not backend.bars:
+        if not backend.flags:
             self.warm_up(backend, now)
         self.dispatch(now)
         return backend
 
     def remove(self, backend: Backend, now: float) -> None:
         """Gives the backend nothing new, and forgets it when it has finished what it has."""
-        self.raise_bar(backend, REMOVED, now)
+        self.set_flag(backend, REMOVED, now)
         if not backend.in_flight:
             self._forget(backend)
 
     def _weights(self, but: Backend | None = None) -> Iterator[float]:
         """The weights of the backends that are there to stay."""
         for backend in self.backends:
-            if backend is not but and not backend.bars & REMOVED:
+            if backend is not but and not backend.flags & REMOVED:
                 yield backend.full_weight
 
     def _forget(self, backend: Backend) -> None:
@@ -458,14 +458,14 @@ class Pool:
         for policy in self._policies:
             policy.removed(backend)
 
-    def _set_bars(self, backend: Backend, bars: int, now: float) -> None:
-        changed = backend.bars ^ bars
-        backend.bars = bars
+    def _set_flags(self, backend: Backend, flags: int, now: float) -> None:
+        changed = backend.flags ^ flags
+        backend.flags = flags
         if changed == FULL:
             self._reconsider(backend)
         elif changed:
             self._survey(now)
-            self.noticed(backend, now)
+            self.on_flags_changed(backend, now)
         if self.queue:
             self.dispatch(now)
 
@@ -475,24 +475,24 @@ class Pool:
         It looks at everyone, which is right for what happens as seldom as a change of health;
         a backend that is merely full changes nothing but its own eligibility.
         """
-        enabled = [backend for backend in self.backends if not backend.bars & ADMIN_BARS]
-        well = sum(not backend.bars & HEALTH_BARS for backend in enabled)
+        enabled = [backend for backend in self.backends if not backend.flags & ADMIN_FLAGS]
+        well = sum(not backend.flags & HEALTH_FLAGS for backend in enabled)
         panic = well < self.config.panic_threshold * len(enabled)
-        if panic is (self._listened_to == _EVERY_BAR):
-            self._listened_to = ~HEALTH_BARS if panic else _EVERY_BAR
+        if panic is (self._heeded == _EVERY_FLAG):
+            self._heeded = ~HEALTH_FLAGS if panic else _EVERY_FLAG
             self.log(now, "panic: too few are healthy, all are used" if panic else "panic is over")
-        telling = self._listened_to & ~FULL
-        self._tier = min((b.tier for b in enabled if not b.bars & telling), default=0)
+        telling = self._heeded & ~FULL
+        self._tier = min((b.tier for b in enabled if not b.flags & telling), default=0)
         for backend in self.backends:
             self._reconsider(backend)
 
     def _reconsider(self, backend: Backend) -> None:
-        bars = backend.bars & self._listened_to if backend.tier == self._tier else _EVERY_BAR
-        if bars == FULL:
+        flags = backend.flags & self._heeded if backend.tier == self._tier else _EVERY_FLAG
+        if flags == FULL:
             self._busy.add(backend)
         else:
             self._busy.discard(backend)
-        eligible = not bars
+        eligible = not flags
         if eligible is backend.eligible:
             return
         backend.eligible = eligible
@@ -511,7 +511,7 @@ class Pool:
             "waiting": len(self.queue),
             "retries": len(self.retry.counted),
             "retries_denied": self.retry.denied,
-            "panic": self._listened_to != _EVERY_BAR,
+            "panic": self._heeded != _EVERY_FLAG,
             **({} if self.affinity is None else {"sticky": self.affinity.snapshot()}),
             "backends": {self._shown_name(b): self._snapshot_of(b) for b in self.backends},
         }
@@ -531,8 +531,8 @@ class Pool:
             "total": backend.total,
             "failures": backend.failures,
         }
-        for watcher in self.watchers:
-            shown.update(watcher.snapshot(backend))
+        for observer in self.observers:
+            shown.update(observer.snapshot(backend))
         return shown
 
 
@@ -546,5 +546,5 @@ def _is_full(backend: Backend) -> bool:
     return most is not None and backend.in_flight >= most
 
 
-def _nobody_notices(backend: Backend, now: float) -> None:
+def _ignore_change(backend: Backend, now: float) -> None:
     """Who is told of changes where nobody wants to know."""

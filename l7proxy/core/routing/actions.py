@@ -70,7 +70,7 @@ class Rewrite:
             try:
                 changed = normal_path(changed, self._rules)
             except Refused as refused:
-                raise Refused(BAD_REWRITE.because(refused.verdict.text)) from None
+                raise Refused(BAD_REWRITE.with_detail(refused.local_reply.text)) from None
         return None if changed == path else changed
 
     def host(self, request: HttpRequest, target: Target) -> str | None:
@@ -86,7 +86,7 @@ class Rewrite:
                 return host
         except Refused:
             pass
-        raise Refused(BAD_REWRITE.because(f'"{host}" is not a host'))
+        raise Refused(BAD_REWRITE.with_detail(f'"{host}" is not a host'))
 
     def _with_prefix_replaced(self, path: str) -> str:
         for prefix, instead in self._prefixes:
@@ -150,7 +150,7 @@ class Redirect:
             return path + query if name == "target" else groups(name)
 
         if self._needs_host and not host_of(request, target):
-            raise Refused(BAD_REQUEST.because("a redirect needs to know the host"))
+            raise Refused(BAD_REQUEST.with_detail("a redirect needs to know the host"))
         location = escape_non_ascii(self._location.fill(value_of))
         if location.startswith("//") and self._location.begins_with_value:
             # A path that begins with two slashes would be read as the name of a host.

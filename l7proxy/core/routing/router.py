@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from l7proxy.core.config.routes import ActionsConfig, RouteConfig
-    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.http.target import PathRules, Target
 
@@ -80,7 +80,7 @@ class Router:
         route = self._any.find(request, target)
         return self.default if route is None else route
 
-    def refusal(self, request: HttpRequest, target: Target) -> tuple[Verdict, str | None]:
+    def refusal(self, request: HttpRequest, target: Target) -> tuple[LocalReply, str | None]:
         """Why no route matches: 405 with the value of Allow where only the method is wrong."""
         allowed: dict[str, None] = {}
         tables = [self._any]
@@ -96,8 +96,8 @@ class Router:
                 if len(failed) == 1:
                     allowed.update(dict.fromkeys(failed[0].allows))
         if allowed:
-            return NOT_ALLOWED.because(request.method), ", ".join(allowed)
-        return NO_ROUTE.because(target.path), None
+            return NOT_ALLOWED.with_detail(request.method), ", ".join(allowed)
+        return NO_ROUTE.with_detail(target.path), None
 
     def _tables(self, request: HttpRequest, target: Target) -> tuple[PathTable, ...]:
         """The tables for the request's host, remembered by how the request writes it."""

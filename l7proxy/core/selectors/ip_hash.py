@@ -86,7 +86,7 @@ class IpHash(Selector):
         self._outdated = True
 
     def _rebuild(self) -> None:
-        self._owners = [backend for backend in self.backends if not backend.bars & REMOVED]
+        self._owners = [backend for backend in self.backends if not backend.flags & REMOVED]
         self._weights = {backend: backend.weight for backend in self._owners}
         self._ends = list(accumulate(self._weights.values()))
         self._total = self._ends[-1] if self._ends else 0

@@ -11,7 +11,7 @@ _NEVER = float("inf")
 _NOBODY = -1
 
 
-class Contest:
+class KineticTournament:
     """Entrants at `height + pace * time`; paces differ, and name the entrants.
 
     Equals are told apart by `rank`, the lower one first. Time is a whole number and never runs

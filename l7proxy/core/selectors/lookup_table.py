@@ -30,7 +30,7 @@ _LOOKS = 128
 count mean that few backends are eligible, and that asking each of them is quick."""
 
 
-class Places(Selector):
+class LookupTable(Selector):
     """A selector with a table. Subclasses say how it is built and in what order it is searched.
 
     Only a new backend, or a weight above all earlier ones, makes a new table necessary. It is
@@ -121,7 +121,7 @@ class Places(Selector):
         }
 
     def _rebuild(self) -> None:
-        known = [backend for backend in self.backends if not backend.bars & REMOVED]
+        known = [backend for backend in self.backends if not backend.flags & REMOVED]
         self._built_for = {b: max(b.weight, b.full_weight) for b in known}
         self._bids.know(known)
         self._owners, self._numbers = self.build(self._built_for)

@@ -10,7 +10,7 @@ from itertools import cycle, islice
 
 from l7proxy.core.config.algorithms import MaglevOptions
 from l7proxy.core.selectors.hashing import hash64, identities
-from l7proxy.core.selectors.lookup_table import Places
+from l7proxy.core.selectors.lookup_table import LookupTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
 
 
-class Maglev(Places):
+class Maglev(LookupTable):
     """More even than a ring, and O(1) for a pick while a fair share of the pool is eligible.
 
     A key whose backend is not eligible tries other places in an order of its own, so that what a

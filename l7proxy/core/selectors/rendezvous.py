@@ -82,8 +82,8 @@ class Rendezvous(Selector):
     ) -> Mapping[str, Any]:
         key = self._key(request)
         hashed = hash64(key)
-        bids = {b.name: self._bids.bid(hashed, b) for b in self.eligible if b not in avoid}
-        return {"key": key.decode("utf-8", "backslashreplace"), "bids": bids}
+        scores = {b.name: self._bids.bid(hashed, b) for b in self.eligible if b not in avoid}
+        return {"key": key.decode("utf-8", "backslashreplace"), "bids": scores}
 
     def joined(self, backend: Backend) -> None:
         super().joined(backend)

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from l7proxy.core.config.algorithms import RingOptions
 from l7proxy.core.selectors.hashing import identities
-from l7proxy.core.selectors.lookup_table import Places, round_from
+from l7proxy.core.selectors.lookup_table import LookupTable, round_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MOST_POINTS = 10_000_000
 """More would take half a minute and a gigabyte to sort."""
 
 
-class RingHash(Places):
+class RingHash(LookupTable):
     """A key goes to the next point on the ring whose backend is eligible.
 
     Every backend has 160 points (`points`) per unit of weight. O(log n) for a pick, while a fair

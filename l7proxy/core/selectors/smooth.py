@@ -9,7 +9,7 @@ Three observations make it cheap without changing a single pick:
 - Members of equal weight grow alike, so their order among themselves changes only by picks: a
   heap for each distinct weight, holding each current weight less what its class has grown, needs
   no update when the class grows.
-- The first of each heap rise at a steady pace, each at their own: a `Contest` among them.
+- The first of each heap rise at a steady pace, each at their own: a `KineticTournament` among them.
 - Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So the steps are
   recorded, and once the record holds a whole period it is repeated as it is; where all weights are
   equal, it can be told without one. Only a change has what was repeated worked into the current
@@ -22,7 +22,7 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import gcd
 
-from l7proxy.core.selectors.kinetic_tournament import Contest
+from l7proxy.core.selectors.kinetic_tournament import KineticTournament
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SmoothRotation:
         """For each member its weight and what its current weight was, or would have been, as of
         step 0."""
         self._heaps: dict[float, list[tuple[float, int, Backend]]] = {}
-        self._contest = Contest()
+        self._tournament = KineticTournament()
         self._sum: float = 0
         self._steps = 0
         self._record: list[Backend] = []
@@ -75,7 +75,7 @@ class SmoothRotation:
         heap, entry = self._heaps.setdefault(weight, []), (-base, backend.index, backend)
         heappush(heap, entry)
         if heap[0] is entry:
-            self._contest.enter(weight, base, backend.index, self._steps)
+            self._tournament.enter(weight, base, backend.index, self._steps)
         if len(heap) > 2 * len(self._members) + 16:
             self._sweep(heap, weight)
 
@@ -132,7 +132,7 @@ class SmoothRotation:
     def _play(self) -> Backend:
         """One step of the definition."""
         self._steps += 1
-        backend = self._heaps[self._contest.highest(self._steps)][0][2]
+        backend = self._heaps[self._tournament.highest(self._steps)][0][2]
         self._lower(backend, self._sum)
         return backend
 
@@ -149,10 +149,10 @@ class SmoothRotation:
         while heap and members.get(heap[0][2]) != (weight, -heap[0][0]):
             heappop(heap)
         if heap:
-            self._contest.enter(weight, -heap[0][0], heap[0][1], self._steps)
+            self._tournament.enter(weight, -heap[0][0], heap[0][1], self._steps)
         else:
             del self._heaps[weight]
-            self._contest.leave(weight, self._steps)
+            self._tournament.leave(weight, self._steps)
 
     def _sweep(self, heap: list[tuple[float, int, Backend]], weight: float) -> None:
         """Takes out the entries of those who have left or moved on; a live one stays on top."""

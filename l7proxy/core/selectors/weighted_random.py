@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.selectors.base import Selector
-from l7proxy.core.selectors.weighted_sampler import WeightedDraw
+from l7proxy.core.selectors.weighted_sampler import WeightedSampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Drawing(Selector):
     rule = "drawn at random by weight"
 
     def prepare(self) -> None:
-        self.draw = WeightedDraw(self.random)
+        self.draw = WeightedSampler(self.random)
 
     def joined(self, backend: Backend) -> None:
         self.draw.add(backend)

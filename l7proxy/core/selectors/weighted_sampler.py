@@ -12,7 +12,7 @@ _UNIT = 1 << 16
 """Shares per unit of weight. Whole numbers add up without error, however often they change."""
 
 
-class WeightedDraw:
+class WeightedSampler:
     """A changing set of backends, each drawn with a probability in proportion to its weight.
 
     While all weights are equal a draw is one look into a list. Otherwise the shares are in a

@@ -12,6 +12,6 @@
 from l7proxy.upstreams.http.downstream import Downstream
 from l7proxy.upstreams.http.pool import ConnectionPools
 from l7proxy.upstreams.http.request_body import RequestBody
-from l7proxy.upstreams.http.upstream import HttpUpstream, WholeUpstream
+from l7proxy.upstreams.http.upstream import BufferedUpstream, HttpUpstream
 
-__all__ = ["ConnectionPools", "Downstream", "HttpUpstream", "RequestBody", "WholeUpstream"]
+__all__ = ["BufferedUpstream", "ConnectionPools", "Downstream", "HttpUpstream", "RequestBody"]

@@ -36,7 +36,7 @@ _OURS = frozenset(
 """Fields about one connection (RFC 9110, 7.6.1) or the framing of one message."""
 
 
-class Whole:
+class Buffered:
     """The `Downstream` of an exchange whose request is just a core `HttpRequest`.
 
     With `keep` the response becomes `exchange.response`, unless its body has more than `limit`

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.http.local_reply import Verdict
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.http1 import ResponseHead
     from l7proxy.http1.body import Body
     from l7proxy.upstreams.http.downstream import Downstream, Piece, Tunnel
@@ -56,7 +56,6 @@ class BackendConnection(asyncio.Protocol):
         "_half_closed",
         "_interims",
         "_look",
-        "_outbox",
         "_parse",
         "_pending",
         "_pool",
@@ -68,6 +67,7 @@ class BackendConnection(asyncio.Protocol):
         "_transport",
         "_tunnel",
         "_write",
+        "_write_batcher",
         "idle_since",
         "stalled_since",
     )
@@ -78,7 +78,7 @@ class BackendConnection(asyncio.Protocol):
         self._pool = pool
         self._parse = pool.parser.parse
         self._time = pool.time
-        self._outbox = pool.outbox
+        self._write_batcher = pool.write_batcher
         self._abandon = self.abort
         self._state = IDLE
         self._exchange: Exchange | None = None
@@ -114,27 +114,27 @@ class BackendConnection(asyncio.Protocol):
             self._look = look.poll
         return bool(self._look(0))
 
-    def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
+    def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Sends the exchange's request; what comes back goes to `downstream`."""
         self._exchange = exchange
         self._state = WAITING
-        exchange.abandon = self._abandon
+        exchange.on_abandon = self._abandon
         self._downstream = downstream
         body = downstream.body
         head = downstream.request_head(exchange)
         if body is None:
-            self._outbox.put(self._write, head)
+            self._write_batcher.put(self._write, head)
             return
         self._body = body
         self._write(b"".join((head, *body.attach(self))))
         exchange.repeatable = body.repeatable
         if body.complete and not exchange.has_deadline:
             # The rest of it came while the connection was being made.
-            exchange.under_way(now)
+            exchange.started(now)
 
     def stalled(self) -> None:
         """The body has not moved for too long."""
-        self._fail(TIMED_OUT.because("its body stands still"))
+        self._fail(TIMED_OUT.with_detail("its body stands still"))
 
     def abort(self) -> None:
         """Gives up what is under way; the exchange knows already."""
@@ -161,7 +161,7 @@ class BackendConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None and self._state is WAITING:
             self.stalled_since = NEVER
-            exchange.under_way(self._time())
+            exchange.started(self._time())
 
     def pause_writing(self) -> None:
         if self._body is not None:
@@ -196,12 +196,12 @@ class BackendConnection(asyncio.Protocol):
             try:
                 self._take_head(data, len(pending))
             except BadResponse as error:
-                self._fail(GARBAGE.because(error.reason))
+                self._fail(GARBAGE.with_detail(error.reason))
         elif state is READING:
             try:
                 self._take_body(data, 0)
             except BadResponse as error:
-                self._fail(GARBAGE.because(error.reason))
+                self._fail(GARBAGE.with_detail(error.reason))
         elif state is TUNNEL:
             assert self._tunnel is not None
             self._tunnel.tunnel_data(data)
@@ -239,7 +239,7 @@ class BackendConnection(asyncio.Protocol):
         headers = WireHeaders(head.fields) if looks else None
         if not exchange.responded(head.status, now, headers):
             self._drop_response(head, length, len(data) - end)
-            exchange.carry(exchange, now)
+            exchange.dispatch(exchange, now)
             return
         if exchange.set_cookie is not None:
             set_cookie = exchange.set_cookie_header
@@ -305,7 +305,7 @@ class BackendConnection(asyncio.Protocol):
         else:
             self._detach()
             self._rest(now)
-        exchange.carry(exchange, now)
+        exchange.dispatch(exchange, now)
 
     def _rest(self, now: float) -> None:
         if self._reusable:
@@ -372,7 +372,7 @@ class BackendConnection(asyncio.Protocol):
         self._pool.lost(self)
         if error is not None and self._state is READING:
             # Not even a body that lasts until the connection closes has ended by that.
-            self._fail(RESET.because(str(error)))
+            self._fail(RESET.with_detail(str(error)))
         else:
             self._ended()
 
@@ -395,7 +395,7 @@ class BackendConnection(asyncio.Protocol):
             try:
                 self._reader.end()
             except BadResponse as error:
-                self._fail(RESET.because(error.reason))
+                self._fail(RESET.with_detail(error.reason))
             else:
                 self._reusable = False
                 assert self._downstream is not None
@@ -409,7 +409,7 @@ class BackendConnection(asyncio.Protocol):
             now = self._time()
             exchange.completed(now)
             tunnel.tunnel_lost()
-            exchange.carry(exchange, now)
+            exchange.dispatch(exchange, now)
 
     def _is_stale(self) -> bool:
         """Whether the backend closed because the connection had been idle, not over the request.
@@ -426,13 +426,13 @@ class BackendConnection(asyncio.Protocol):
             and exchange.request.method in IDEMPOTENT
         )
 
-    def _fail(self, verdict: Verdict) -> None:
+    def _fail(self, local_reply: LocalReply) -> None:
         exchange = self._exchange
         self.abort()
         if exchange is not None:
             now = self._time()
-            exchange.failed(verdict, now)
-            exchange.carry(exchange, now)
+            exchange.failed(local_reply, now)
+            exchange.dispatch(exchange, now)
 
     # A tunnel's other side: see `Tunnel`.
 

@@ -39,7 +39,7 @@ class Downstream(Protocol):
 
     A response that the core accepts comes as `response` if it is there as a whole; otherwise in
     this order: `response_head`, any number of `response_data`, `response_end`, and `flush` where
-    the upstream has no more for now. Then the exchange is completed and its carrier delivers it.
+    the upstream has no more for now. Then the exchange is completed and its dispatcher delivers it.
     A response that breaks off is delivered without `response_end`.
     """
 

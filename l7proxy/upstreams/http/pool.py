@@ -14,7 +14,7 @@ from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
-from l7proxy.upstreams.http.write_batcher import Outbox
+from l7proxy.upstreams.http.write_batcher import WriteBatcher
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -38,7 +38,7 @@ class ConnectionPools:
         """`time` is the core's (seconds), where that is not the loop's."""
         self.loop = loop
         self.time = time or loop.time
-        self.outbox = Outbox(loop)
+        self.write_batcher = WriteBatcher(loop)
         self._pools: dict[str, list[ConnectionPool]] = {}
         """By the backend's address: one for each of the settings that it is spoken to under."""
         self._leaving: list[ConnectionPool] = []
@@ -106,7 +106,7 @@ class ConnectionPool:
         self._pools = pools
         self.loop = pools.loop
         self.time = pools.time
-        self.outbox = pools.outbox
+        self.write_batcher = pools.write_batcher
         self.address = address
         self.config = config
         self.parser = ResponseParser()
@@ -138,7 +138,7 @@ class ConnectionPool:
         """
         return self.config == config and self._trusts == _trusts(config)
 
-    def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
+    def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Brings the exchange to a connection: an idle one, else a new one.
 
         A request that must not be sent twice can't be replaced if the backend has closed the
@@ -148,10 +148,10 @@ class ConnectionPool:
         while idle:
             connection = idle.pop()
             if repeatable or not connection.has_news():
-                connection.carry(exchange, downstream, now)
+                connection.send(exchange, downstream, now)
                 if not repeatable:
                     # At once: what was found out about the socket holds only for now.
-                    self.outbox.flush()
+                    self.write_batcher.flush()
                 return
             connection.close()
         self.connect(exchange, downstream)
@@ -161,7 +161,7 @@ class ConnectionPool:
         if self._retired:
             self._pools.leaves(self)
         connecting = _Connecting(self, exchange, downstream)
-        exchange.abandon = connecting.abandon
+        exchange.on_abandon = connecting.abandon
         self._go(connecting.run())
 
     def give_back(self, connection: BackendConnection) -> None:
@@ -296,14 +296,14 @@ class _Connecting:
 
     async def run(self) -> None:
         pool = self._pool
-        connection = verdict = None
+        connection = local_reply = None
         try:
             async with asyncio.timeout(pool.config.connect_timeout):
                 connection = await pool.open(lambda: BackendConnection(pool))
         except TimeoutError:
-            verdict = TIMED_OUT.because("connecting")
+            local_reply = TIMED_OUT.with_detail("connecting")
         except OSError as error:
-            verdict = UNREACHABLE.because(error.strerror or str(error))
+            local_reply = UNREACHABLE.with_detail(error.strerror or str(error))
         now, exchange = pool.time(), self._exchange
         if exchange is None:
             if connection is not None:
@@ -311,14 +311,14 @@ class _Connecting:
                 pool.give_back(connection)
         elif connection is not None:
             try:
-                connection.carry(exchange, self._downstream, now)
+                connection.send(exchange, self._downstream, now)
             except Exception:
                 connection.abort()
-                exchange.unsendable(CRASHED, now)
-                exchange.carry(exchange, now)
+                exchange.reject(CRASHED, now)
+                exchange.dispatch(exchange, now)
                 # The loop writes down what went wrong.
                 raise
         else:
-            assert verdict is not None
-            exchange.failed(verdict, now, sent=False)
-            exchange.carry(exchange, now)
+            assert local_reply is not None
+            exchange.failed(local_reply, now, sent=False)
+            exchange.dispatch(exchange, now)

@@ -28,7 +28,7 @@ class ProbeConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.give_up: Callable[[], object] = _nothing
         """Ends the attempt to connect; set by who makes it."""
-        probe.abandon = self.abandon
+        probe.on_abandon = self.abandon
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in all but inheritance.

@@ -85,7 +85,7 @@ class RequestBody:
         if self._then is not None:
             self._then(self._payload())
 
-    def when_whole(self, act: Callable[[bytes | None], None]) -> None:
+    def when_buffered(self, act: Callable[[bytes | None], None]) -> None:
         """Calls `act` once the payload is complete: with it, or with None if it was not kept."""
         if self.complete:
             act(self._payload())

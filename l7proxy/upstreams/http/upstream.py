@@ -10,7 +10,7 @@ from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import MIRRORED
 from l7proxy.core.http.local_reply import BAD_REQUEST, UNREACHABLE
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.http.buffered import Whole
+from l7proxy.upstreams.http.buffered import Buffered
 
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
@@ -45,10 +45,10 @@ class _Unusable:
     """Stands for the connections to a backend that can't be had under its settings."""
 
     def __init__(self, why: str) -> None:
-        self._verdict = UNREACHABLE.because(why)
+        self._local_reply = UNREACHABLE.with_detail(why)
 
-    def carry(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
-        exchange.failed(self._verdict, now, sent=False)
+    def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
+        exchange.failed(self._local_reply, now, sent=False)
 
     def probe(self, probe: Probe, now: float) -> None:
         probe.failed(now)
@@ -72,13 +72,13 @@ class HttpUpstream(Upstream):
         # While a body is still coming from the client, the time it takes says nothing about the
         # backend: the attempt's deadline begins with the body's end.
         if exchange.owner is MIRRORED:
-            downstream: Downstream = Whole(exchange, keep=False, overwrite=True)
+            downstream: Downstream = Buffered(exchange, keep=False, overwrite=True)
         else:
             downstream = exchange.owner
         body = downstream.body
         if body is None or body.complete:
-            exchange.under_way(now)
-        self._connections[exchange.backend].carry(exchange, downstream, now)
+            exchange.started(now)
+        self._connections[exchange.backend].send(exchange, downstream, now)
 
     @property
     def connections(self) -> set[ConnectionPool]:
@@ -89,7 +89,7 @@ class HttpUpstream(Upstream):
         self._connections[probe.backend].probe(probe, now)
 
 
-class WholeUpstream(HttpUpstream):
+class BufferedUpstream(HttpUpstream):
     """The same for a shell whose requests are there as a whole, and that takes whole responses.
 
     `exchange.owner` is the shell's own. A response larger than `limit` bytes counts as garbage.
@@ -100,11 +100,11 @@ class WholeUpstream(HttpUpstream):
         self._limit = limit
 
     def start(self, exchange: Exchange, now: float) -> None:
-        whole = Whole(exchange, keep=exchange.owner is not MIRRORED, limit=self._limit)
+        whole = Buffered(exchange, keep=exchange.owner is not MIRRORED, limit=self._limit)
         try:
             whole.request_head(exchange)
         except ValueError as error:
-            exchange.unsendable(BAD_REQUEST.because(str(error)), now)
+            exchange.reject(BAD_REQUEST.with_detail(str(error)), now)
             return
-        exchange.under_way(now)
-        self._connections[exchange.backend].carry(exchange, whole, now)
+        exchange.started(now)
+        self._connections[exchange.backend].send(exchange, whole, now)

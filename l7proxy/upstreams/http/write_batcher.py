@@ -22,7 +22,7 @@ ALONE = 1000
 """After there were few, so many are written at once before it is tried again."""
 
 
-class Outbox:
+class WriteBatcher:
     """What is held back on one event loop.
 
     It knows nothing of order beyond its own: whoever writes past it, or is about to close, calls

@@ -105,7 +105,7 @@ def test_a_backend_that_is_gone_is_replaced_and_one_that_came_is_known() -> None
     pool.remove(pool.by_name["a"], 0.0)
     assert visit(proxy, cookie=of_a)[0] == "b"
     of_d = pair_of(visit(sticky_proxy(BY_KEY, backends=["d:1"]))[1])
-    pool.add("d", pool.config.backends[0].but(address="d:1"), 0.0)
+    pool.add("d", pool.config.backends[0].replace(address="d:1"), 0.0)
     assert visit(proxy, cookie=of_d) == ("d", None)
     pool.add("a", pool.config.backends[0], 0.0)
     assert visit(proxy, cookie=of_a) == ("a", None), "the name is what counts"
@@ -305,8 +305,8 @@ def test_without_a_reader_of_keys_there_is_no_sticky_cookie() -> None:
 def test_another_configuration_has_nothing_to_take_over() -> None:
     before, after = sticky_proxy(BY_KEY), sticky_proxy(BY_KEY)
     cookie = pair_of(visit(before)[1])
-    after.take_over(before, 0.0)
-    after.take_over(sticky_proxy(BY_KEY, name="shop"), 0.0)
+    after.handover_from(before, 0.0)
+    after.handover_from(sticky_proxy(BY_KEY, name="shop"), 0.0)
     assert visit(after, cookie=cookie) == ("a", None)
 
 

@@ -111,7 +111,7 @@ def test_another_configuration_goes_on_with_the_sessions() -> None:
     for n in range(9):
         visit(before, session_id=f"s{n}")
     after = sticky_proxy({"learn": {"ttl": 50, "max_sessions": 4}}, backends=["b:1", "c:1"])
-    after.take_over(before, 0.0)
+    after.handover_from(before, 0.0)
     assert visit(after, 1, session_id="s7") == ("b", None)
     assert visit(after, 1, session_id="s6") == ("b", "session_id=s6; backend=b"), "a is gone"
     for n in range(3):
@@ -124,7 +124,7 @@ def test_another_configuration_goes_on_with_the_sessions() -> None:
 def test_sessions_under_another_cookie_are_not_taken_over() -> None:
     before, after = sticky_proxy(LEARN), sticky_proxy({"learn": {"cookie": "sid"}})
     visit(before, session_id="s")
-    after.take_over(before, 0.0)
+    after.handover_from(before, 0.0)
     assert visit(after, sid="s")[1] is not None
 
 

@@ -16,10 +16,10 @@ from l7proxy.core.config.spec import (
     BAD,
     REQUIRED,
     Anything,
+    Boolean,
     ConfigError,
     Either,
     Field,
-    Flag,
     ListOf,
     MapOf,
     Mapped,
@@ -70,10 +70,10 @@ class Cart(Record):
     axles: Mapping[str, Any] = field(MapOf(Anything(), defines="axle"), "by name", default={})
     load: str | float = field(Either(Text(), share()), "what is on it", default=0)
     wait: float = field(seconds(), "a while", default=0, key="while")
-    late: bool = field(Flag(), "is it?", default=False)
+    late: bool = field(Boolean(), "is it?", default=False)
     pause: float = field(seconds(zero=False), "a rest", default=1)
     mixed: Any = field(
-        Either(Flag(), ListOf(Text()), Mapped(Number(), float), Maybe(MapOf(Text())), Of(Wheel)),
+        Either(Boolean(), ListOf(Text()), Mapped(Number(), float), Maybe(MapOf(Text())), Of(Wheel)),
         "anything goes",
         default=None,
     )
@@ -175,7 +175,7 @@ def test_a_record_is_frozen_compared_and_printed_by_its_fields() -> None:
     assert repr(wheel) == "Wheel(size=1, spokes=8, axle=None)"
     assert wheel == Wheel(size=1, spokes=8)
     assert wheel != Wheel(size=2)
-    assert wheel.but(size=2) == Wheel(size=2)
+    assert wheel.replace(size=2) == Wheel(size=2)
     assert len({wheel, wheel}) == 1
     with pytest.raises(AttributeError, match="Wheel is frozen: size can't be set"):
         wheel.size = 2  # type: ignore[misc]
@@ -192,7 +192,7 @@ def test_a_problem_and_an_error_read_as_lines() -> None:
     assert str(error) == "x\n/a: y"
     assert repr(error.problems[1]) == "/a: y"
     below = [
-        problem.below("/body")
+        problem.under("/body")
         for problem in (*error.problems, Problem("/b", "z", structural=False))
     ]
     assert list(map(str, below)) == ["/body: x", "/body/a: y", "/body/b: z"]
@@ -284,7 +284,7 @@ def test_the_whole_configurations_schema_takes_the_default_configuration() -> No
 
 
 def test_a_choice_within_a_choice_is_found() -> None:
-    spec = ListOf(Either(Either(Text(), Flag()), ListOf(Text())))
+    spec = ListOf(Either(Either(Text(), Boolean()), ListOf(Text())))
     assert spec.item.accepts(True) and not spec.item.accepts(5)
 
 

@@ -35,22 +35,25 @@ def test_a_field_that_could_not_be_sent_on_is_answered_400(
     name: str, value: str, fault: str
 ) -> None:
     exchange = open_with(Headers([("Host", "a"), (name, value)]))
-    assert exchange.verdict is not None
-    assert (exchange.verdict.status, exchange.verdict.text) == (400, f"bad request: {fault}")
+    assert exchange.local_reply is not None
+    assert (exchange.local_reply.status, exchange.local_reply.text) == (
+        400,
+        f"bad request: {fault}",
+    )
     assert exchange.backend is None
 
 
 @pytest.mark.parametrize("cookies", [{"a": "b\n"}, {"a\0": "b"}])
 def test_so_is_a_cookie(cookies: dict[str, str]) -> None:
     exchange = open_with(**cookies)
-    assert exchange.verdict is not None
-    assert exchange.verdict.status == 400
-    assert exchange.verdict.text.endswith("has a control character")
+    assert exchange.local_reply is not None
+    assert exchange.local_reply.status == 400
+    assert exchange.local_reply.text.endswith("has a control character")
 
 
 def test_tabs_and_letters_of_any_alphabet_may_stand_in_a_value() -> None:
     exchange = open_with(Headers([("X", "a\tb é 漢"), ("!#$%&'*+-.^_`|~", "")]), a="é;=")
-    assert (exchange.verdict, exchange.attempts) == (None, 1)
+    assert (exchange.local_reply, exchange.attempts) == (None, 1)
 
 
 def test_names_and_values_are_what_they_are_on_the_wire() -> None:

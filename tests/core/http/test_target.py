@@ -88,8 +88,8 @@ def test_a_path_has_one_normal_form(target: str, path: str) -> None:
 def test_what_backends_could_read_in_two_ways_is_refused(target: str, why: str) -> None:
     with pytest.raises(Refused) as caught:
         path_of(target)
-    assert caught.value.verdict.status == 400
-    assert why in caught.value.verdict.text
+    assert caught.value.local_reply.status == 400
+    assert why in caught.value.local_reply.text
 
 
 def test_a_method_is_a_token() -> None:
@@ -199,5 +199,5 @@ def test_what_is_never_passed_on_is_refused_before_the_target_is_looked_at(
 ) -> None:
     with pytest.raises(Refused) as caught:
         parse_target(HttpRequest(method, target))
-    assert caught.value.verdict.status == 405
+    assert caught.value.local_reply.status == 405
     assert caught.value.headers is not None and caught.value.headers.get("allow")

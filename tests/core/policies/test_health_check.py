@@ -12,7 +12,7 @@ from l7proxy.core.config.policies import HealthConfig
 from l7proxy.core.policies.health_check import HealthCount, Probe
 from l7proxy.core.pool.backend import Backend
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from tests.core.test_exchange import Story
 
 FAST = {"interval": 1, "timeout": 0.5, "jitter": 0}
@@ -70,7 +70,7 @@ def test_the_first_check_is_made_at_once_and_then_one_every_interval() -> None:
 
 def test_a_check_that_is_not_answered_in_time_has_failed_and_its_upstream_is_told() -> None:
     story, told = Checked(fall=1), []
-    story.check(0).abandon = lambda: told.append(True)
+    story.check(0).on_abandon = lambda: told.append(True)
     story.proxy.timers.advance(0.5)
     assert (story.states(), told) == ({"a": "down"}, [True])
 
@@ -112,7 +112,7 @@ def test_jitter_spreads_the_checks_around_the_interval() -> None:
 
 def test_a_backend_that_is_removed_is_not_checked_any_more() -> None:
     story, told = Checked(), []
-    story.check(0).abandon = lambda: told.append(True)
+    story.check(0).on_abandon = lambda: told.append(True)
     story.pool.remove(story.pool.backends[0], 0.1)
     assert told == [True]
     assert story.proxy.next_deadline() is None
@@ -144,7 +144,7 @@ def test_a_check_that_nobody_waits_for_any_more_is_not_carried_out() -> None:
     story.proxy.timers.advance(0)
     story.pool.remove(story.pool.backends[0], 0.0)
     assert [probe.over for probe in story.proxy.probes] == [True, False]
-    Carrier(story.proxy, {"p": Asked()}, nobody, nobody).carry_ready(0.0)
+    Dispatcher(story.proxy, {"p": Asked()}, nobody, nobody).advance_ready(0.0)
     assert [backend.name for backend in asked] == ["b"]
 
 

@@ -29,7 +29,7 @@ def ask(
 
 
 def admitted(exchange: Exchange) -> bool:
-    return exchange.verdict is None
+    return exchange.local_reply is None
 
 
 def admit(buckets: Buckets, key: str, now: float) -> bool:
@@ -163,8 +163,8 @@ def test_long_keys_are_remembered_by_their_digest() -> None:
 
 def test_each_client_address_has_its_own_bucket() -> None:
     proxy = proxy_with(rate_limits={"per_ip": {"requests_per_second": 1, "burst": 2}})
-    verdicts = [admitted(ask(proxy, client=client)) for client in "aaabbb"]
-    assert verdicts == [True, True, False, True, True, False]
+    local_replies = [admitted(ask(proxy, client=client)) for client in "aaabbb"]
+    assert local_replies == [True, True, False, True, True, False]
 
 
 def test_an_api_key_has_the_limit_of_the_tier_that_lists_it() -> None:
@@ -177,8 +177,8 @@ def test_an_api_key_has_the_limit_of_the_tier_that_lists_it() -> None:
         }
     )
     keys = ["gold", "gold", "gold", "gold", "silver", "other", "other", "another"]
-    verdicts = [admitted(ask(proxy, X_API_Key=key)) for key in keys]
-    assert verdicts == [True, True, True, False, True, True, False, True]
+    local_replies = [admitted(ask(proxy, X_API_Key=key)) for key in keys]
+    assert local_replies == [True, True, True, False, True, True, False, True]
     assert all(admitted(ask(proxy)) for _ in range(5)), "no key, no limit per key"
 
 
@@ -222,13 +222,13 @@ def test_a_route_has_a_limit_for_everyone_or_for_each(per: str, expected: list[b
             {"path_pattern": "/*", "backend_pool": "api"},
         ]
     )
-    verdicts = [
+    local_replies = [
         admitted(ask(proxy, client="a", x_team="red")),
         admitted(ask(proxy, client="b", x_team="red")),
         admitted(ask(proxy, client="a", x_team="blue")),
         admitted(ask(proxy, client="b")),
     ]
-    assert verdicts == expected
+    assert local_replies == expected
     assert admitted(ask(proxy, path="/else")), "another route has no limit"
 
 
@@ -267,7 +267,7 @@ def test_a_request_that_one_limit_refuses_is_counted_by_none() -> None:
 
 def test_what_has_no_route_is_not_counted() -> None:
     proxy = proxy_with(rate_limits={"per_ip": {"requests_per_second": 1, "burst": 1}})
-    assert [ask(proxy, path="/nowhere").verdict.name for _ in range(3)] == ["no_route"] * 3  # type: ignore[union-attr]
+    assert [ask(proxy, path="/nowhere").local_reply.name for _ in range(3)] == ["no_route"] * 3  # type: ignore[union-attr]
     assert admitted(ask(proxy))
 
 
@@ -288,13 +288,13 @@ def test_another_configuration_goes_on_with_the_buckets() -> None:
     after = proxy_with(
         rate_limits={"per_ip": {**slow, "max_keys": 5}, "per_api_key": {"free": slow}}
     )
-    after.take_over(before, 0.0)
+    after.handover_from(before, 0.0)
     assert not admitted(ask(after))
     assert admitted(ask(after, client="b", X_API_Key="k")), "another burst is another limit"
-    after.take_over(proxy_with(), 0.0)
-    proxy_with().take_over(before, 0.0)
+    after.handover_from(proxy_with(), 0.0)
+    proxy_with().handover_from(before, 0.0)
     new = proxy_with(rate_limits={"per_api_key": {"paid": slow}})
-    new.take_over(before, 0.0)
+    new.handover_from(before, 0.0)
     assert admitted(ask(new, X_API_Key="k"))
 
 
@@ -309,7 +309,7 @@ def used_up_by(first: Proxy, second: Proxy, *askers: dict[str, str]) -> list[boo
     """Who is refused by the second, which took over when each had asked the first once."""
     for asker in askers:
         assert admitted(ask(first, **asker))
-    second.take_over(first, 0.0)
+    second.handover_from(first, 0.0)
     return [not admitted(ask(second, **asker)) for asker in askers]
 
 
@@ -361,7 +361,9 @@ def test_a_refusal_is_a_429_that_says_when_to_come_back() -> None:
         ask(proxy, now=100)
     refused = ask(proxy, now=100.5)
     assert refused.response is not None and refused.response.status == 429
-    assert refused.verdict is not None and refused.verdict.text == "too many requests: per_ip"
+    assert (
+        refused.local_reply is not None and refused.local_reply.text == "too many requests: per_ip"
+    )
     assert told(refused) == {
         "Retry-After": "2",
         "X-RateLimit-Limit": "3",
@@ -394,8 +396,8 @@ def test_of_several_limits_the_one_to_wait_longest_for_is_named() -> None:
     )
     ask(proxy, X_API_Key="k")
     refused = ask(proxy, X_API_Key="k")
-    assert refused.verdict is not None
-    assert refused.verdict.text == "too many requests: per_api_key free_tier"
+    assert refused.local_reply is not None
+    assert refused.local_reply.text == "too many requests: per_api_key free_tier"
     assert told(refused)["Retry-After"] == "10"
 
 

@@ -1,4 +1,4 @@
-"""A watcher that cares for nothing still has an answer to everything."""
+"""A observer that cares for nothing still has an answer to everything."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from l7proxy.core import HttpResponse
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.http.local_reply import RESET
-from l7proxy.core.pool.events import Watcher
+from l7proxy.core.pool.events import AttemptObserver
 from tests.core.test_exchange import Story
 
 EVENTS = ("began", "succeeded", "completed", "broke_off", "failed", "dropped")
 
 
-class Diary(Watcher):
+class Diary(AttemptObserver):
     """Writes down every event and when the attempt began."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ def test_an_attempt_has_one_outcome_and_fails_at_most_once(
     steps: Any, events: tuple[str, ...], failures: int
 ) -> None:
     story, diary = Story("a"), Diary()
-    story.pool.watchers = (diary,)
+    story.pool.observers = (diary,)
     exchange = story.begin(1.0)
     for step in steps:
         step(exchange)
@@ -85,7 +85,7 @@ def test_an_attempt_has_one_outcome_and_fails_at_most_once(
 
 def test_all_who_watch_hear_of_it() -> None:
     story, first, second = Story("a"), Diary(), Diary()
-    story.pool.watchers = (first, second)
+    story.pool.observers = (first, second)
     exchange = story.begin(1.0)
     respond(exchange)
     complete(exchange)
@@ -94,15 +94,15 @@ def test_all_who_watch_hear_of_it() -> None:
 
 
 def test_a_watcher_may_ignore_whatever_it_hears() -> None:
-    story, watcher = Story("a"), Watcher()
-    story.pool.watchers = (watcher,)
+    story, observer = Story("a"), AttemptObserver()
+    story.pool.observers = (observer,)
     backend = story.pool.backends[0]
     for last in (complete, break_off):
         exchange = story.begin()
         respond(exchange)
         last(exchange)
-    watcher.removed(backend)
-    assert watcher.snapshot(backend) == {}
+    observer.removed(backend)
+    assert observer.snapshot(backend) == {}
 
 
 def test_a_backend_says_who_and_where_it_is() -> None:

@@ -37,7 +37,7 @@ class Succession:
     def reload(self, now: float, **changes: Any) -> None:
         self.settings.update(changes)
         before, self.proxy = self.proxy, self._make()
-        self.proxy.take_over(before, now)
+        self.proxy.handover_from(before, now)
         before.stop()
         self.proxy.start(now)
         assert before.timers.next_deadline() is None
@@ -94,7 +94,7 @@ def test_nobody_who_was_down_is_used_before_the_checks_begin() -> None:
     story = Succession("a:1", "b:1", health=FAST)
     story.pool.set_state(story.pool.by_name["a"], "down", 0.0)
     other = Succession("a:1", "b:1", health=FAST)
-    other.pool.take_over(story.pool, 1.0)
+    other.pool.handover_from(story.pool, 1.0)
     assert [backend.eligible for backend in other.pool.backends] == [False, True]
 
 
@@ -130,7 +130,7 @@ def test_other_checks_begin_at_once_and_with_a_row_of_their_own() -> None:
 def test_a_check_under_way_is_given_up_and_made_again_at_its_time() -> None:
     story, told = Succession("a:1", health=FAST), []
     story.proxy.timers.advance(0.0)
-    story.proxy.probes.popleft().abandon = lambda: told.append(True)
+    story.proxy.probes.popleft().on_abandon = lambda: told.append(True)
     story.reload(0.5)
     assert (told, story.proxy.timers.next_deadline()) == ([True], 4.0)
 
@@ -482,11 +482,11 @@ class Attempts:
     def looks(self) -> Any:
         story = self._story
         backends = [
-            (b.name, b.bars, b.eligible, b.weight, b.total, b.failures, b.in_flight)
+            (b.name, b.flags, b.eligible, b.weight, b.total, b.failures, b.in_flight)
             for b in story.pool.backends
         ]
         more = [
-            [watcher.snapshot(b) for watcher in story.pool.watchers] for b in story.pool.backends
+            [observer.snapshot(b) for observer in story.pool.observers] for b in story.pool.backends
         ]
         return backends, more, story.proxy.timers.next_deadline(), story.log
 

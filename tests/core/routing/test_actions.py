@@ -19,9 +19,9 @@ from l7proxy.core import (
 )
 from l7proxy.core.exchange import ENDED, MIRRORED
 from l7proxy.core.http.local_reply import CONNECT_FAILED
-from l7proxy.core.random_streams import Chance
+from l7proxy.core.random_streams import RandomStreams
 from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.dispatcher import Carrier
+from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
 
 POOLS = {name: {"backends": [f"{name}-1"]} for name in ("a", "b", "c")}
@@ -106,7 +106,7 @@ def test_a_rewrite_that_makes_nothing_usable_is_answered_500(
     rewrite: dict[str, Any], path: str
 ) -> None:
     exchange = opened({"path_regex": "/(.*)", "backend_pool": "a", "rewrite": rewrite}, path)
-    assert exchange.verdict is not None and exchange.verdict.status == 500
+    assert exchange.local_reply is not None and exchange.local_reply.status == 500
     assert exchange.state is ENDED and exchange.backend is None
 
 
@@ -144,7 +144,7 @@ def test_without_anything_to_change_the_headers_are_the_clients() -> None:
 def test_a_redirect_fills_its_location(template: str, target: str, expected: str) -> None:
     route = {"path_regex": "/a(?:/(.*))?|/.*", "redirect": {"location": template, "status": 308}}
     exchange = opened(route, target, ("Host", "Example.com:81"))
-    assert exchange.state is ENDED and exchange.verdict is None and exchange.backend is None
+    assert exchange.state is ENDED and exchange.local_reply is None and exchange.backend is None
     assert exchange.response is not None and exchange.response.status == 308
     assert location(exchange) == expected
 
@@ -178,18 +178,20 @@ def test_a_route_answers_by_itself() -> None:
     assert response is not None and (response.status, response.headers) == (200, None)
 
 
-def carried(proxy: Proxy, **upstreams: Upstream) -> tuple[Carrier, list[Exchange]]:
+def dispatched(proxy: Proxy, **upstreams: Upstream) -> tuple[Dispatcher, list[Exchange]]:
     delivered: list[Exchange] = []
-    simulated = {name: Simulated(pool, Chance(Random(0))) for name, pool in proxy.pools.items()}
+    simulated = {
+        name: Simulated(pool, RandomStreams(Random(0))) for name, pool in proxy.pools.items()
+    }
 
     def crashed(exchange: Exchange, error: Exception, now: float) -> None:
         if exchange.owner is not MIRRORED:
             raise error
 
-    carrier = Carrier(
+    dispatcher = Dispatcher(
         proxy, {**simulated, **upstreams}, lambda exchange, now: delivered.append(exchange), crashed
     )
-    return carrier, delivered
+    return dispatcher, delivered
 
 
 def test_headers_are_removed_then_set_then_added_both_ways() -> None:
@@ -200,9 +202,9 @@ def test_headers_are_removed_then_set_then_added_both_ways() -> None:
             "a": {"backends": ["x"], "simulate": {"headers": {"A": "1", "b": "2", "E": "3"}}}
         },
     )
-    carrier, delivered = carried(proxy)
+    dispatcher, delivered = dispatched(proxy)
     request = HttpRequest("GET", "/", Headers([("A", "1"), ("b", "2"), ("E", "3"), ("b", "4")]))
-    carrier.open(request, None, 0.0)
+    dispatcher.open(request, None, 0.0)
     expected = [("E", "3"), ("B", "new"), ("C", "1"), ("C", "2"), ("d", "3")]
     response = delivered[0].response
     assert response is not None and list(response.headers or ()) == expected
@@ -278,8 +280,8 @@ def test_a_mirror_gets_a_copy_and_the_client_hears_nothing_of_it(
     upstreams: dict[str, Upstream],
 ) -> None:
     proxy = proxy_with({"backend_pool": "a", "mirror": "b", "rewrite": {"strip_prefix": "/x"}})
-    carrier, delivered = carried(proxy, **upstreams)
-    exchange = carrier.open(HttpRequest("GET", "/x/y"), "client", 0.0)
+    dispatcher, delivered = dispatched(proxy, **upstreams)
+    exchange = dispatcher.open(HttpRequest("GET", "/x/y"), "client", 0.0)
     assert delivered == [exchange]
     assert exchange.response is not None and exchange.response.status == 200
     assert proxy.pools["b"].backends[0].total == 1
@@ -289,8 +291,8 @@ def test_a_mirror_gets_a_copy_and_the_client_hears_nothing_of_it(
 def test_a_mirror_is_asked_for_what_the_other_is_asked_for() -> None:
     proxy = proxy_with({"backend_pool": "a", "mirror": "b", "rewrite": {"strip_prefix": "/x"}})
     mirror = Asked()
-    carrier, _ = carried(proxy, b=mirror)
-    exchange = carrier.open(HttpRequest("POST", "/x/y", body=b"all of it"), "client", 0.0)
+    dispatcher, _ = dispatched(proxy, b=mirror)
+    exchange = dispatcher.open(HttpRequest("POST", "/x/y", body=b"all of it"), "client", 0.0)
     assert exchange.response is not None and exchange.response.status == 200
     assert mirror.heard == [("/y", b"all of it")]
 

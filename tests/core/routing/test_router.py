@@ -123,9 +123,9 @@ def check_against_the_rule(random: Random) -> None:
         route = router.match(http, target)
         assert (None if route is None else route.index) == choose(table, request), (table, request)
         if route is None:
-            verdict, allow = router.refusal(http, target)
+            local_reply, allow = router.refusal(http, target)
             methods = allowed(table, request)
-            assert verdict.status == (405 if methods else 404)
+            assert local_reply.status == (405 if methods else 404)
             assert set((allow or "").split(", ")) - {""} == methods
 
 

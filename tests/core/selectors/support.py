@@ -43,11 +43,11 @@ def held_picks(pool: Pool, count: int) -> str:
 
 
 def take_out(pool: Pool, name: str) -> None:
-    pool.raise_bar(pool.by_name[name], MAINTENANCE, 0.0)
+    pool.set_flag(pool.by_name[name], MAINTENANCE, 0.0)
 
 
 def bring_back(pool: Pool, name: str) -> None:
-    pool.lower_bar(pool.by_name[name], MAINTENANCE, 0.0)
+    pool.clear_flag(pool.by_name[name], MAINTENANCE, 0.0)
 
 
 class NaiveRotation:

@@ -100,7 +100,7 @@ def test_backends_that_are_added_and_removed_are_heard_of(algorithm: str) -> Non
     assert {pool.selector.pick(keyed(n)) for n in range(20)} == {pool.by_name["new"]}
     pool.remove(pool.by_name["new"], 0.0)
     assert pool.selector.pick(keyed(1)) is None
-    pool.add("b0", config.but(address="b0:80"), 1.0)
+    pool.add("b0", config.replace(address="b0:80"), 1.0)
     assert {pool.selector.pick(keyed(n)) for n in range(20)} == {pool.by_name["b0"]}
 
 

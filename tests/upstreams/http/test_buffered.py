@@ -9,7 +9,7 @@ import pytest
 
 from l7proxy.core import Exchange, Headers, HttpRequest, Proxy, config_from
 from l7proxy.http1 import BadResponse, ResponseHead, ResponseParser
-from l7proxy.upstreams.http.buffered import UNHURRIED, Whole
+from l7proxy.upstreams.http.buffered import UNHURRIED, Buffered
 
 
 def exchange(method: str = "GET", *fields: tuple[str, str], **more: Any) -> Exchange:
@@ -22,7 +22,7 @@ def exchange(method: str = "GET", *fields: tuple[str, str], **more: Any) -> Exch
 def written(*arguments: Any, **more: Any) -> list[str]:
     """The lines of a request's head."""
     made = exchange(*arguments, **more)
-    whole = Whole(made, keep=True)
+    whole = Buffered(made, keep=True)
     data = whole.request_head(made)
     assert whole.request_head(made) is data
     *lines, end, rest = data.decode().split("\r\n")
@@ -64,7 +64,10 @@ def test_what_a_client_says_of_its_side_can_be_overwritten() -> None:
     fields = (("X-Forwarded-For", "1.1.1.1"), ("x_forwarded_host", "b"), ("Forwarded", "for=b"))
     made = exchange("GET", *fields, client_ip="2.2.2.2")
     kept, overwritten = (
-        Whole(made, keep=True, overwrite=overwrite).request_head(made).decode().split("\r\n")[2:-2]
+        Buffered(made, keep=True, overwrite=overwrite)
+        .request_head(made)
+        .decode()
+        .split("\r\n")[2:-2]
         for overwrite in (False, True)
     )
     assert kept == [f"{name}: {value}" for name, value in fields]
@@ -105,7 +108,7 @@ def test_a_route_has_the_last_word_on_what_is_overwritten() -> None:
     ):
         route = {"request_headers": edits}
         made = exchange("GET", ("X-Forwarded-For", "1.1.1.1"), client_ip="2.2.2.2", route=route)
-        whole = Whole(made, keep=False, overwrite=True)
+        whole = Buffered(made, keep=False, overwrite=True)
         assert whole.request_head(made).decode().split("\r\n")[2:-2] == lines
 
 
@@ -117,7 +120,7 @@ def test_a_field_that_has_no_bytes_in_http_1_1_is_refused() -> None:
 def test_a_response_is_kept_with_what_its_route_makes_of_it() -> None:
     edits = {"response_headers": {"set": {"X-Edge": "1"}, "remove": ["X-Gone"]}}
     made = exchange(route=edits)
-    whole = Whole(made, keep=True, limit=4)
+    whole = Buffered(made, keep=True, limit=4)
     head = response("X-A: 1", "X-Gone: 1", "Content-Length: 4")
     whole.response_head(made, head, 4, UNHURRIED)
     whole.response_data((b"ab", memoryview(b"c")))
@@ -132,7 +135,7 @@ def test_a_response_is_kept_with_what_its_route_makes_of_it() -> None:
 
 def test_a_body_larger_than_the_limit_is_garbage() -> None:
     made = exchange()
-    whole = Whole(made, keep=True, limit=4)
+    whole = Buffered(made, keep=True, limit=4)
     whole.response_head(made, response(), -1, UNHURRIED)
     whole.response_data((b"abcd",))
     with pytest.raises(BadResponse, match="too large"):
@@ -142,6 +145,6 @@ def test_a_body_larger_than_the_limit_is_garbage() -> None:
 def test_a_response_that_nobody_wants_may_be_of_any_size() -> None:
     made = exchange()
     before = made.response
-    whole = Whole(made, keep=False)
+    whole = Buffered(made, keep=False)
     whole.response(made, response("Content-Length: 4"), b"abcd")
     assert made.response is before

@@ -37,17 +37,17 @@ async def test_what_must_not_be_sent_twice_is_written_as_soon_as_the_socket_was_
     async with serving(backend) as proxy:
         client = await proxy.connect()
         await client.get()
-        outbox = connections_to(proxy).outbox
-        outbox._end_turn = lambda: None
+        write_batcher = connections_to(proxy).write_batcher
+        write_batcher._end_turn = lambda: None
         for method in ("GET", "POST"):
-            outbox._alone = 0
+            write_batcher._alone = 0
             await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             await until(lambda: proxy.in_flight == 1)
             if method == "GET":
-                assert (len(outbox._held), len(backend.heads)) == (1, 1)
-                outbox.flush()
-            await until(lambda: outbox._held and not proxy.in_flight)
-            outbox.flush()
+                assert (len(write_batcher._held), len(backend.heads)) == (1, 1)
+                write_batcher.flush()
+            await until(lambda: write_batcher._held and not proxy.in_flight)
+            write_batcher.flush()
             assert (await client.response()).endswith(b"ok")
         assert [head.split(b" ")[0] for head in backend.heads] == [b"GET", b"GET", b"POST"]
         assert backend.accepted == 1

@@ -9,20 +9,20 @@ import pytest
 
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
-from l7proxy.upstreams.http import HttpUpstream, WholeUpstream
+from l7proxy.upstreams.http import BufferedUpstream, HttpUpstream
 
 
 class Connections:
     """Stands for the connections to one address: what they were given to carry."""
 
     def __init__(self) -> None:
-        self.carried: list[Any] = []
+        self.dispatched: list[Any] = []
 
-    def carry(self, exchange: Exchange, downstream: Any, now: float) -> None:
-        self.carried.append(exchange)
+    def send(self, exchange: Exchange, downstream: Any, now: float) -> None:
+        self.dispatched.append(exchange)
 
     def probe(self, probe: Any, now: float) -> None:
-        self.carried.append(probe)
+        self.dispatched.append(probe)
 
 
 class Addresses:
@@ -51,13 +51,13 @@ def test_a_backend_that_was_added_has_connections_of_its_own(*, whole: bool) -> 
     addresses: Any = Addresses()
     made = proxy()
     pool = made.pools["p"]
-    upstream = WholeUpstream(pool, addresses, 9) if whole else HttpUpstream(pool, addresses)
+    upstream = BufferedUpstream(pool, addresses, 9) if whole else HttpUpstream(pool, addresses)
     pool.add("b", BackendConfig(address="b:2"), 0.0)
     for _ in range(2):
         exchange = made.open(HttpRequest("GET", "/p"), 0.0)
         exchange.owner = Body()
         upstream.start(exchange, 0.0)
-    assert {a: len(c.carried) for a, c in addresses.made.items()} == {"a:1": 1, "b:2": 1}
+    assert {a: len(c.dispatched) for a, c in addresses.made.items()} == {"a:1": 1, "b:2": 1}
 
 
 def test_a_backend_that_was_added_is_checked() -> None:
@@ -69,7 +69,7 @@ def test_a_backend_that_was_added_is_checked() -> None:
     made.timers.advance(60.0)
     for probe in made.probes:
         upstream.probe(probe, 60.0)
-    assert {probe.backend for probe in addresses.made["b:2"].carried} == {added}
+    assert {probe.backend for probe in addresses.made["b:2"].dispatched} == {added}
 
 
 class Broken(Addresses):
@@ -94,7 +94,7 @@ def test_a_backend_whose_settings_can_not_be_put_to_work_is_as_one_that_can_not_
     exchange.owner = Body()
     upstream.start(exchange, 0.0)
     assert exchange.response is not None and exchange.response.status == 502
-    assert exchange.verdict is not None and "can't use ca.pem" in exchange.verdict.text
+    assert exchange.local_reply is not None and "can't use ca.pem" in exchange.local_reply.text
     assert pool.backends[0].in_flight == 0
     made.timers.advance(60.0)
     while made.probes:

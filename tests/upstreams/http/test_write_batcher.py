@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from l7proxy.upstreams.http.write_batcher import ALONE, FEW, Outbox
+from l7proxy.upstreams.http.write_batcher import ALONE, FEW, WriteBatcher
 
 
 class Loop:
@@ -22,13 +22,13 @@ class Loop:
             callback()
 
 
-def outbox() -> tuple[Loop, Outbox, list[bytes]]:
+def write_batcher() -> tuple[Loop, WriteBatcher, list[bytes]]:
     loop = Loop()
-    return loop, Outbox(loop), []  # type: ignore[arg-type]
+    return loop, WriteBatcher(loop), []  # type: ignore[arg-type]
 
 
 def test_what_many_write_in_a_turn_goes_out_together_when_it_ends() -> None:
-    loop, box, written = outbox()
+    loop, box, written = write_batcher()
     for turn in range(3):
         for number in range(FEW):
             box.put(written.append, b"%d" % number)
@@ -39,7 +39,7 @@ def test_what_many_write_in_a_turn_goes_out_together_when_it_ends() -> None:
 
 
 def test_after_a_turn_with_few_writes_nothing_waits_until_it_is_tried_again() -> None:
-    loop, box, written = outbox()
+    loop, box, written = write_batcher()
     box.put(written.append, b"a")
     loop.turn()
     for _ in range(ALONE):
@@ -52,7 +52,7 @@ def test_after_a_turn_with_few_writes_nothing_waits_until_it_is_tried_again() ->
 
 
 def test_who_can_not_wait_has_all_that_came_before_written_first() -> None:
-    loop, box, written = outbox()
+    loop, box, written = write_batcher()
     box.put(written.append, b"held")
     box.flush()
     written.append(b"past it")
@@ -61,7 +61,7 @@ def test_who_can_not_wait_has_all_that_came_before_written_first() -> None:
 
 
 def test_a_connection_that_was_lost_meanwhile_costs_the_others_nothing() -> None:
-    loop, box, written = outbox()
+    loop, box, written = write_batcher()
 
     def lost(data: bytes) -> None:
         raise RuntimeError("the handler is closed")
