@@ -1,11 +1,13 @@
 """The life of one request, as a state machine that every shell and every upstream drives.
 
-    open ──> ATTEMPTING ──responded──> RESPONDING ──completed──> ENDED
-               │    ^                      │
-               │    └── another attempt    └──failed (the response broke off)──> ENDED
-               └──failed──> ATTEMPTING, or WAITING, or ENDED with an answer of our own
-    open ──> ENDED     where there is no route, no backend, or the request is bad
-    open ──> WAITING   where every backend is full; a place or the timeout ends the wait
+    NEW ──select──> ATTEMPTING ──responded──> RESPONDING ──completed──> ENDED
+     │                │  ^  │                     │
+     │                │  │  └──failed──> ATTEMPTING, BACKING_OFF, or ENDED with a local reply
+     │                │  │                        └──failed (the response broke off)──> ENDED
+     │                │  └── a place is free ── QUEUED ── waited too long ──> ENDED
+     │                └── BACKING_OFF ── the wait is over ──> ATTEMPTING, QUEUED or ENDED
+     ├──> QUEUED      where every backend is full
+     └──> ENDED       where there is no route, no backend, or the request is bad
 
 The shell reads `state` after each event it reports: in ATTEMPTING it has an attempt on `backend`
 to carry out, in ENDED it has an answer to deliver. What changes an exchange without its shell
@@ -14,9 +16,12 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 
 from __future__ import annotations
 
+from enum import Enum
+
+from l7proxy.core.callbacks import ignore
+from l7proxy.core.forwarded import Forwarded
 from l7proxy.core.http.local_reply import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
-from l7proxy.core.http.messages import Headers, HttpResponse
-from l7proxy.core.timers import DelayLine, Timer
+from l7proxy.core.http.messages import HttpResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,32 +29,48 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.local_reply import LocalReply
-    from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.http.target import Target
+    from l7proxy.core.http.messages import Headers, HttpRequest
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.events import Event
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
-    from l7proxy.core.routing import Route
+    from l7proxy.core.timers import DelayLine, Timer
 
-WAITING = "waiting"
-ATTEMPTING = "attempting"
-RESPONDING = "responding"
-ENDED = "ended"
+
+class State(Enum):
+    """Where an exchange stands; see the picture above."""
+
+    NEW = "new"
+    QUEUED = "queued"
+    """It waits for a place on a backend."""
+    ATTEMPTING = "attempting"
+    """A backend has the request, or is about to get it."""
+    BACKING_OFF = "backing off"
+    """It waits before another attempt."""
+    RESPONDING = "responding"
+    """The response that the client gets has begun."""
+    ENDED = "ended"
+
+
+NEW = State.NEW
+QUEUED = State.QUEUED
+ATTEMPTING = State.ATTEMPTING
+BACKING_OFF = State.BACKING_OFF
+RESPONDING = State.RESPONDING
+ENDED = State.ENDED
 
 MIRRORED = object()
 """The owner of a copy, whose answer nobody gets."""
 
 
-class Exchange:
+class Exchange(Forwarded):
     """One request and what becomes of it.
 
     - `backend` is the one of the present attempt, or the one that answered; None where the
       proxy answers by itself without having tried any.
     - `response` is what the client gets. An upstream that has the whole response reports it with
       `answered`; one that passes bytes on reports `responded` and `completed` and leaves it None.
-    - `local reply` says why, where the proxy answers by itself or a response broke off.
-    - `rewritten_path` is what the backend is asked for, where the route changed the path.
+    - `local_reply` says why, where the proxy answers by itself or a response broke off.
     - `mirror` is the pool that gets a copy, whose answer is dropped: see `copy_with`.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
       the client is told about its session; see `core.affinity`.
@@ -58,7 +79,8 @@ class Exchange:
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
     - `owner` is the shell's: whatever it needs to deliver the answer. `dispatch` takes the exchange
-      on after an end that was reported later; the shell sets it.
+      on after an end that was reported later; its dispatcher sets it. `dispatched` is the attempt
+      that was started last, None once the exchange was delivered.
     - `on_abandon`, set by an upstream that has an attempt under way, is called when the exchange
       gives that attempt up; nothing may be reported of it after that.
     """
@@ -67,11 +89,11 @@ class Exchange:
     """Why it went as it did, where that was asked for; see `core.trace`."""
 
     __slots__ = (
+        "_deadline",
         "_failure",
         "_has_failed",
         "_kept",
         "_proxy",
-        "_timer",
         "attempt_at",
         "attempts",
         "backend",
@@ -86,46 +108,37 @@ class Exchange:
         "pinned",
         "pool",
         "repeatable",
-        "request",
         "response",
-        "rewritten_host",
-        "rewritten_path",
-        "route",
         "set_cookie",
         "state",
-        "target",
         "tried",
     )
 
     def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
         self._proxy = proxy
-        self._timer: Timer | DelayLine | None = None
         self.request = request
-        self.opened_at = now
-        self.state = WAITING
-        self.target: Target | None = None
-        self.route: Route | None = None
-        self.rewritten_path: str | None = None
-        self.rewritten_host: str | None = None
-        self.mirror: Pool | None = None
+        self.opened_at = self.attempt_at = now
+        self.state = NEW
+        self.target = self.route = self.rewritten_path = self.rewritten_host = None
         self.pool: Pool | None = None
+        self.mirror: Pool | None = None
         self.backend: Backend | None = None
+        self.pinned: Backend | None = None
         self.attempts = 0
-        self.attempt_at = now
         self.tried: tuple[Backend, ...] = ()
+        self.repeatable = True
         self.response: HttpResponse | None = None
         self.local_reply: LocalReply | None = None
-        self.pinned: Backend | None = None
         self.set_cookie: str | None = None
         self.circuit_state: str | None = None
-        self._failure = NO_BACKEND
-        self.repeatable = True
-        self._kept: HttpResponse | None = None
         self.owner: Any = None
-        self.dispatch: Callable[[Exchange, float], None] = _not_dispatched
+        self.dispatch: Callable[[Exchange, float], None] = ignore
         self.dispatched: int | None = 0
-        """The attempt that was started last; None once the exchange was delivered."""
         self.on_abandon: Callable[[], None] | None = None
+        self._deadline: Timer | DelayLine | None = None
+        self._failure = NO_BACKEND
+        self._has_failed = False
+        self._kept: HttpResponse | None = None
 
     @property
     def set_cookie_header(self) -> str | None:
@@ -135,59 +148,17 @@ class Exchange:
         assert self.pool is not None and self.pool.affinity is not None
         return self.pool.affinity.header(self)
 
-    # What the backend is asked for.
-
     @property
-    def forward_path(self) -> str:
-        """The path, in normal form and as the route rewrote it."""
-        assert self.target is not None
-        return self.rewritten_path or self.target.path
-
-    @property
-    def forward_target(self) -> str:
-        """The target in origin-form: the path, and the query as the client sent it."""
-        assert self.target is not None
-        query = self.target.query
-        return self.forward_path if query is None else f"{self.forward_path}?{query}"
-
-    @property
-    def forward_host(self) -> str | None:
-        """What stands in place of the client's Host header, if anything does.
-
-        The authority of an absolute-form target always does (RFC 9112, 3.2.2).
-        """
-        assert self.target is not None
-        return self.rewritten_host or self.target.authority
-
-    @property
-    def forward_headers(self) -> Headers:
-        """The client's headers with `forward_host` and the route's changes."""
-        assert self.route is not None
-        edits = self.route.request_headers
-        headers = self.addressed_headers
-        return headers if edits is None else Headers(edits.apply(headers))
-
-    @property
-    def addressed_headers(self) -> Headers:
-        """The client's headers with `forward_host`, before the route's changes."""
-        host = self.forward_host
-        headers = self.request.headers
-        if host is None:
-            return headers
-        return Headers((("Host", host), *(pair for pair in headers if pair[0].lower() != "host")))
+    def has_deadline(self) -> bool:
+        """Whether it goes on by itself at some time, whatever its backend does."""
+        return self._deadline is not None
 
     # What the shell or the upstream reports.
 
     def started(self, now: float) -> None:
         """The attempt takes time: from now on its deadlines are watched."""
-        pool = self.pool
-        assert pool is not None
-        line = pool.delay_line
-        if line is not None:
-            self._timer = line
-            line.put(self, now)
-        elif (due := pool.deadline(self.opened_at, now)) is not None:
-            self._timer = self._proxy.timers.schedule(due, self.overdue)
+        assert self.pool is not None
+        self._deadline = self.pool.deadlines.watch_attempt(self, now)
 
     def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
         """A response began. True: pass it on; False: drop it, nobody waits for it (any more).
@@ -196,18 +167,22 @@ class Exchange:
         """
         if self.state is not ATTEMPTING:
             return False
-        assert self.pool is not None
-        self._has_failed = failed = status >= 500
-        self._report(self.pool.failed if failed else self.pool.succeeded, now)
-        if status in self.pool.retry.statuses and self._try_again(now, sent=True):
+        pool = self.pool
+        assert pool is not None
+        if status >= 500:
+            self._has_failed = True
+            self._report(pool.failed, now)
+        elif pool.is_observed:
+            self._report(pool.succeeded, now)
+        if status in pool.retry.statuses and self._try_again(now, sent=True):
             self._failure = UPSTREAM_ERROR.with_status(status)
+            self._has_failed = False
             return False
-        if self._timer is not None:
-            self._forget_timer()
+        if self._deadline is not None:
+            self._forget_deadline()
         self.state = RESPONDING
-        affinity = self.pool.affinity
-        if affinity is not None:
-            self.set_cookie = affinity.commit(self, headers, now)
+        if pool.affinity is not None:
+            self.set_cookie = pool.affinity.commit(self, headers, now)
         return True
 
     def completed(self, now: float) -> None:
@@ -216,7 +191,7 @@ class Exchange:
             return
         pool = self.pool
         assert pool is not None
-        if pool.observers and not self._has_failed:
+        if pool.is_observed and not self._has_failed:
             self._report(pool.completed, now)
         self._end(now)
 
@@ -244,33 +219,28 @@ class Exchange:
                 self._report(pool.broke_off, now)
             self._end(now)
             self.local_reply = local_reply
-        if self.state is not ATTEMPTING:
-            return
-        assert pool is not None
-        self._report(pool.failed, now)
-        self._failure = local_reply
-        self._kept = None
-        if not self._try_again(now, sent=sent):
-            self._end(now)
-            self.refuse(local_reply)
+        elif self.state is ATTEMPTING:
+            assert pool is not None
+            self._report(pool.failed, now)
+            self._failure = local_reply
+            self._kept = None
+            if not self._try_again(now, sent=sent):
+                self._end(now)
+                self.refuse(local_reply)
 
     def cancelled(self, now: float) -> None:
         """The client is gone, or nobody waits for the answer any more: it is not delivered."""
         self.dispatched = None
         if self.state is ENDED:
             return
-        if self.state is ATTEMPTING:
-            assert self.pool is not None and self.backend is not None
-            self.pool.dropped(self.backend, self.attempt_at, now)
-        self._give_up_attempt()
+        self._drop_attempt(now)
+        self._abandon()
         self._end(now)
         self._proxy.ready.pop(self, None)
 
     def reject(self, local_reply: LocalReply, now: float) -> None:
         """The request can't be written for any backend, and no backend is to blame for it."""
-        if self.state is ATTEMPTING:
-            assert self.pool is not None and self.backend is not None
-            self.pool.dropped(self.backend, self.attempt_at, now)
+        self._drop_attempt(now)
         self._end(now)
         self.backend = None
         self.refuse(local_reply)
@@ -280,11 +250,6 @@ class Exchange:
         breaker = None if self.pool is None else self.pool.breaker
         if breaker is not None and self.backend is not None:
             self.circuit_state = breaker.state(self.backend)
-
-    @property
-    def has_deadline(self) -> bool:
-        """Whether it goes on by itself at some time, whatever its backend does."""
-        return self._timer is not None
 
     # What the core decides.
 
@@ -323,18 +288,35 @@ class Exchange:
         backend = pool.choose_anew(self, now)
         if backend is None:
             return False
-        del pool.queue[self]
-        self._forget_timer()
+        pool.queue.leave(self)
+        self._forget_deadline()
         self._begin(backend, now)
         self._proxy.ready[self] = None
         return True
 
+    def overdue(self, now: float) -> None:
+        """Its time is up, whether it waits for a place or for a backend."""
+        self._deadline = None
+        pool = self.pool
+        assert pool is not None
+        if self.state is not QUEUED:
+            self._abandon()
+            self.failed(TIMED_OUT, now)
+        elif pool.deadlines.out_of_time(self, now):
+            self._end(now)
+            self.refuse(TIMED_OUT.with_detail("none was free"))
+        else:
+            self._give_up(NO_BACKEND.with_detail("waited too long for a free one"), now)
+        # In the wait before another attempt it comes up by itself.
+        if self.state is not BACKING_OFF:
+            self._proxy.ready[self] = None
+
     def _queue_up(self, pool: Pool, now: float) -> None:
         """Waits for a place, if there may be one; else answers what went wrong."""
         if pool.may_wait():
-            pool.queue[self] = None
-            due = pool.patience(self.opened_at, now)
-            self._timer = self._proxy.timers.schedule(due, self.overdue)
+            self.state = QUEUED
+            pool.queue.join(self)
+            self._deadline = pool.deadlines.watch_wait(self, now)
         else:
             self._give_up(NO_BACKEND.with_detail(f'pool "{pool.name}"'), now)
 
@@ -369,7 +351,7 @@ class Exchange:
         if not self.repeatable or not retry.allows(self.request.method, self.attempts, sent=sent):
             return False
         wait = retry.backoff(self.attempts)
-        if pool.out_of_time(self.opened_at, now + wait):
+        if pool.deadlines.out_of_time(self, now + wait):
             return False
         if sent and not retry.affords(self, pool.requests):
             return False
@@ -382,10 +364,11 @@ class Exchange:
         self.tried = tried
         if another is None:
             retry.pausing.add(self)
-            self._leave_backend(now)
-            self._timer = self._proxy.timers.schedule(now + wait, self._resume)
+            self._leave_backend(now, BACKING_OFF)
+            self._deadline = self._proxy.timers.schedule(now + wait, self._resume)
             return True
-        self._forget_timer()
+        if self._deadline is not None:
+            self._forget_deadline()
         self.on_abandon = None
         # The new place is taken before the old one is given back: those who wait for a place are
         # let in by that, and must not get the one that was picked.
@@ -395,7 +378,7 @@ class Exchange:
 
     def _resume(self, now: float) -> None:
         """The wait before a retry is over."""
-        self._timer = None
+        self._deadline = None
         pool = self.pool
         assert pool is not None
         pool.retry.pausing.discard(self)
@@ -405,11 +388,11 @@ class Exchange:
         else:
             self._queue_up(pool, now)
         # Once in the queue it is the pool that brings it up again.
-        if self.state is not WAITING:
+        if self.state is not QUEUED:
             self._proxy.ready[self] = None
 
     def _report(self, event: Event, now: float) -> None:
-        """Tells the pool's policies how the attempt went, and notes if the circuit changed."""
+        """Tells the pool how the attempt went, and notes if that changed the circuit."""
         pool, backend = self.pool, self.backend
         assert pool is not None and backend is not None
         breaker = pool.breaker
@@ -421,57 +404,41 @@ class Exchange:
         if breaker.state(backend) is not before:
             self.circuit_state = breaker.state(backend)
 
+    def _drop_attempt(self, now: float) -> None:
+        """Tells the pool that the attempt, if there is one, says nothing about its backend."""
+        if self.state is ATTEMPTING:
+            assert self.pool is not None and self.backend is not None
+            self.pool.dropped(self.backend, self.attempt_at, now)
+
     def _end(self, now: float) -> None:
         """Ends the exchange: what it held is given back, on every way out, exactly once."""
         pool = self.pool
         if pool is not None:
             if self.tried:
                 pool.retry.forget(self)
-            if self.state is WAITING:
-                pool.queue.pop(self, None)
-        self._leave_backend(now)
-        self.state = ENDED
+            if self.state is QUEUED:
+                pool.queue.leave(self)
+        self._leave_backend(now, ENDED)
 
-    def _leave_backend(self, now: float) -> None:
-        """Gives the backend's place back: once for each `_begin`."""
-        if self._timer is not None:
-            self._forget_timer()
+    def _leave_backend(self, now: float, state: State) -> None:
+        """Goes on to `state` and gives the backend's place back: once for each `_begin`."""
+        if self._deadline is not None:
+            self._forget_deadline()
         self.on_abandon = None
-        if self.state is ATTEMPTING or self.state is RESPONDING:
+        before = self.state
+        # The state changes first: what the release sets off must not find this one in it.
+        self.state = state
+        if before is ATTEMPTING or before is RESPONDING:
             assert self.pool is not None and self.backend is not None
-            # The state changes first: what the release sets off must not find this one in it.
-            self.state = WAITING
             self.pool.release(self.backend, now)
 
-    def _give_up_attempt(self) -> None:
+    def _abandon(self) -> None:
         on_abandon, self.on_abandon = self.on_abandon, None
         if on_abandon is not None:
             on_abandon()
 
-    def _forget_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if type(timer) is DelayLine:
-            timer.drop(self, None)
-        elif isinstance(timer, Timer):
-            self._proxy.timers.cancel(timer)
-
-    def overdue(self, now: float) -> None:
-        """Its time is up, whether it waits for a place or for a backend."""
-        self._timer = None
-        pool = self.pool
-        assert pool is not None
-        if self.state is not WAITING:
-            self._give_up_attempt()
-            self.failed(TIMED_OUT, now)
-        elif pool.out_of_time(self.opened_at, now):
-            self._end(now)
-            self.refuse(TIMED_OUT.with_detail("none was free"))
-        else:
-            self._give_up(NO_BACKEND.with_detail("waited too long for a free one"), now)
-        # In the wait before another attempt it comes up by itself.
-        if self.state is not WAITING:
-            self._proxy.ready[self] = None
-
-
-def _not_dispatched(exchange: Exchange, now: float) -> None:
-    """What carries an exchange that no shell has taken up: nothing."""
+    def _forget_deadline(self) -> None:
+        watch, self._deadline = self._deadline, None
+        if watch is not None:
+            assert self.pool is not None
+            self.pool.deadlines.unwatch(self, watch)

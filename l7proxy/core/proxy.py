@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.spec import child
 from l7proxy.core.exchange import ENDED, Exchange
@@ -76,7 +77,7 @@ class Proxy:
                     streams.stream(name),
                     self.timers,
                     self.probes,
-                    log or _nobody_listens,
+                    log or ignore,
                 )
             except ValueError as error:
                 at = child(config.pool_pointer(name), "options")
@@ -184,10 +185,6 @@ class Proxy:
     def next_deadline(self) -> float | None:
         """The next instant (seconds) at which there is something to do."""
         return self.timers.next_deadline()
-
-
-def _nobody_listens(now: float, text: str) -> None:
-    """The log of a proxy that was given none."""
 
 
 def _make_sticky(

@@ -7,7 +7,7 @@ notes has none of this code in its way.
 
 from __future__ import annotations
 
-from l7proxy.core.exchange import ATTEMPTING, ENDED, WAITING, Exchange
+from l7proxy.core.exchange import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, Exchange
 from l7proxy.core.http.local_reply import Refused
 from l7proxy.core.policies.flags import HEALTH_FLAGS
 
@@ -109,7 +109,7 @@ class Traced(Exchange):
         assert self.pool is not None and self.backend is not None
         self._consider(self.pool, now, (*self.tried, self.backend))
         goes_on = super()._try_again(now, sent=sent)
-        if goes_on and self.state is WAITING:
+        if goes_on and self.state is BACKING_OFF:
             self._wait("the time before another attempt", now)
         return goes_on
 
@@ -121,7 +121,7 @@ class Traced(Exchange):
 
     def _queue_up(self, pool: Pool, now: float) -> None:
         super()._queue_up(pool, now)
-        if self.state is WAITING:
+        if self.state is QUEUED:
             self._wait("every backend that could be used is full", now)
         else:
             self._waits.append({"for": "no backend could be used", **self._considered})

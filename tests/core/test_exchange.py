@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.exchange import ATTEMPTING, ENDED, RESPONDING, WAITING
+from l7proxy.core.exchange import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, RESPONDING
 from l7proxy.core.http.local_reply import BAD_REQUEST, CONNECT_FAILED, GARBAGE, RESET
 
 
@@ -111,7 +111,7 @@ def test_after_a_wait_one_that_was_tried_before_is_better_than_none() -> None:
     story = Story("a", retries={"backoff": 1})
     exchange = story.begin()
     exchange.failed(RESET, 0.0)
-    assert (exchange.state, story.in_flight()) == (WAITING, {"a": 0})
+    assert (exchange.state, story.in_flight()) == (BACKING_OFF, {"a": 0})
     story.proxy.timers.advance(1.0)
     assert (exchange.state, exchange.attempts) == (ATTEMPTING, 2)
     assert list(story.proxy.ready) == [exchange]
@@ -169,7 +169,7 @@ def test_who_waits_in_the_queue_longer_than_it_allows_is_told_503() -> None:
     story = Story("a", each={"max_connections": 1}, queue={"timeout": 1})
     story.begin()
     waiting = story.open()
-    assert (waiting.state, len(story.pool.queue)) == (WAITING, 1)
+    assert (waiting.state, len(story.pool.queue)) == (QUEUED, 1)
     story.proxy.timers.advance(1.0)
     assert outcome(waiting) == (ENDED, 503, "no_backend")
     assert len(story.pool.queue) == 0

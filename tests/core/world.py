@@ -13,7 +13,16 @@ from typing import Any
 
 from l7proxy.core import HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
-from l7proxy.core.exchange import ENDED, WAITING, Exchange
+from l7proxy.core.exchange import (
+    ATTEMPTING,
+    BACKING_OFF,
+    ENDED,
+    NEW,
+    QUEUED,
+    RESPONDING,
+    Exchange,
+    State,
+)
 from l7proxy.core.http.local_reply import CONNECT_FAILED, RESET
 from l7proxy.core.policies.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
 from l7proxy.core.policies.health_check import Probe
@@ -302,14 +311,15 @@ class World(Upstream):
             assert backend.eligible == (backend in pool.backends and self._may_be_used(backend))
             if backend not in pool.backends:
                 assert backend.in_flight == 0
-        waiting = [e for e in self.open if e.state is WAITING]
-        assert set(pool.queue) <= set(waiting)
-        assert len(waiting) + len(on_backends) == len(self.open)
+        in_state = {state: {e for e in self.open if e.state is state} for state in State}
+        assert in_state[QUEUED] == set(pool.queue)
+        assert in_state[BACKING_OFF] == pool.retry.pausing
+        assert in_state[ATTEMPTING] | in_state[RESPONDING] == set(on_backends)
+        assert not in_state[NEW] and not in_state[ENDED]
         assert len(pool.queue) <= self.config.queue.size
         assert not (pool.queue and any(b.eligible for b in backends)), "waits for nothing"
         retried = {e for e in self.open if e.tried}
         assert pool.retry.counted <= retried <= pool.retry.counted | self.unsent
-        assert pool.retry.pausing == set(waiting) - set(pool.queue)
         assert not self.proxy.ready and not self.proxy.probes
         due = self.proxy.next_deadline()
         assert due is None or due >= self.now

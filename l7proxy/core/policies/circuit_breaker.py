@@ -172,4 +172,4 @@ class Breaker(AttemptObserver):
         if circuit.rate is not None:
             circuit.rate.clear()
         self._pool.log(now, f"{backend.name}: the circuit is {state}")
-        self._pool.on_flags_changed(backend, now)
+        self._pool.flags_changed(backend, now)

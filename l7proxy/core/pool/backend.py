@@ -28,6 +28,7 @@ class Backend:
         "full_weight",
         "in_flight",
         "index",
+        "max_in_flight",
         "name",
         "tier",
         "total",
@@ -43,6 +44,8 @@ class Backend:
         self.full_weight: float = config.weight
         self.tier = config.tier
         self.in_flight = 0
+        self.max_in_flight = config.max_connections
+        """The most requests that it is given at once; None where there is no limit."""
         self.total = 0
         """Attempts it was given."""
         self.failures = 0
@@ -50,8 +53,13 @@ class Backend:
         self.flags = 0
         self.eligible = True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many requests in flight as it may have."""
+        return self.max_in_flight is not None and self.in_flight >= self.max_in_flight
+
     def why_not(self) -> Iterator[str]:
-        """The names of the flags that are up."""
+        """The names of the flags that are set."""
         return (name for flag, name in FLAG_NAMES.items() if self.flags & flag)
 
     def __repr__(self) -> str:

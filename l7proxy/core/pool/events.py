@@ -1,86 +1,75 @@
-"""What a pool's policies hear of the requests on its backends."""
+"""Who is told how the attempts on a pool's backends go."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from l7proxy.core.policies.base import AttemptObserver
+from l7proxy.core.selectors.base import Selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
-    from l7proxy.core.pool.pool import Pool
 
     Event = Callable[[Backend, float, float], None]
     """What is told of a backend's attempt: `(backend, began_at, now)`."""
 
 
+class AttemptEvents:
+    """The events of one pool: its observers hear of them, and its selector, if it times attempts.
+
+    What nobody overrides is not called. `heard` is False where all that is left to do is counting.
+    """
+
+    __slots__ = (
+        "began",
+        "broke_off",
+        "completed",
+        "dropped",
+        "failed",
+        "heard",
+        "observers",
+        "released",
+        "succeeded",
+    )
+
+    def __init__(self, observers: tuple[AttemptObserver, ...], selector: Selector) -> None:
+        self.observers = observers
+        good, bad = handlers(observers, "succeeded"), handlers(observers, "failed")
+        if type(selector).observed is not Selector.observed:
+            good.insert(0, partial(_time, selector, failed=False))
+            bad.insert(0, partial(_time, selector, failed=True))
+        self.heard = bool(observers or good)
+        self.began: list[Callable[[Backend, float], None]] = handlers(observers, "began")
+        self.released: list[Callable[[Backend, float], None]] = handlers(observers, "released")
+        self.succeeded: Event = notifier(good)
+        self.failed: Event = notifier(bad)
+        self.completed: Event = notifier(handlers(observers, "completed"))
+        self.broke_off: Event = notifier(handlers(observers, "broke_off"))
+        self.dropped: Event = notifier(handlers(observers, "dropped"))
+
+
+def _time(
+    selector: Selector, backend: Backend, began_at: float, now: float, *, failed: bool
+) -> None:
+    selector.observed(backend, now - began_at, now, failed=failed)
+
+
 def handlers(observers: Iterable[AttemptObserver], event: str) -> list[Callable[..., None]]:
-    """The methods of those observers that care for the event."""
-    nobody = getattr(AttemptObserver, event)
-    return [getattr(w, event) for w in observers if getattr(type(w), event) is not nobody]
+    """The methods of those observers that override the event."""
+    default = getattr(AttemptObserver, event)
+    return [getattr(o, event) for o in observers if getattr(type(o), event) is not default]
 
 
 def notifier(handlers: list[Callable[..., None]]) -> Event:
-    """Tells all of them, with nothing in between where there is only one to tell."""
+    """One callable that calls them all; where there is only one, that one itself."""
     if len(handlers) == 1:
         return handlers[0]
 
-    def tell(backend: Backend, began_at: float, now: float) -> None:
-        for hear in handlers:
-            hear(backend, began_at, now)
+    def notify_all(backend: Backend, began_at: float, now: float) -> None:
+        for handler in handlers:
+            handler(backend, began_at, now)
 
-    return tell
-
-
-class HandoverObserver(AttemptObserver):
-    """Tells the pool that took over how requests go that were begun under the one before it."""
-
-    def __init__(self, pool: Pool, successors: Successors) -> None:
-        self._pool = pool
-        self._successors = successors
-
-    def began(self, backend: Backend, now: float) -> None:
-        known = self._successors.get(backend)
-        if known is not None:
-            self._pool.acquire(known, now)
-            # The place is taken, but the request is another pool's.
-            self._pool.active -= 1
-
-    def released(self, backend: Backend, now: float) -> None:
-        known = self._successors.get(backend)
-        if known is not None:
-            self._have_the_shell_look(now)
-            self._pool.active += 1
-            self._pool.release(known, now)
-
-    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
-        self._tell(self._pool.succeeded, backend, began_at, now)
-
-    def completed(self, backend: Backend, began_at: float, now: float) -> None:
-        self._tell(self._pool.completed, backend, began_at, now)
-
-    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
-        self._tell(self._pool.broke_off, backend, began_at, now)
-
-    def failed(self, backend: Backend, began_at: float, now: float) -> None:
-        self._tell(self._pool.failed, backend, began_at, now)
-
-    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
-        self._tell(self._pool.dropped, backend, began_at, now)
-
-    def _tell(self, event: Event, backend: Backend, began_at: float, now: float) -> None:
-        known = self._successors.get(backend)
-        if known is not None:
-            self._have_the_shell_look(now)
-            event(known, began_at, now)
-
-    def _have_the_shell_look(self, now: float) -> None:
-        """Whoever gets a place is on the other proxy's hands, whose shell takes no part in this."""
-        if self._pool.queue:
-            self._pool.timers.schedule(now, _wake)
-
-
-def _wake(now: float) -> None:
-    """Something is due: so the shell looks at what came up."""
+    return notify_all

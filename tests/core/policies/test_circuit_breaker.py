@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import HttpResponse
-from l7proxy.core.exchange import ATTEMPTING
+from l7proxy.core.exchange import ATTEMPTING, ENDED
 from l7proxy.core.http.local_reply import RESET
 from tests.core.test_exchange import Story
 
@@ -112,7 +112,7 @@ def test_half_open_lets_so_many_through_at_once() -> None:
     story.trip()
     story.proxy.timers.advance(2.0)
     probes = [story.begin(2.0) for _ in range(3)]
-    assert [probe.state for probe in probes] == [ATTEMPTING, ATTEMPTING, "ended"]
+    assert [probe.state for probe in probes] == [ATTEMPTING, ATTEMPTING, ENDED]
     probes[0].answered(GOOD, 2.1)
     assert (story.circuit, story.open(2.1).state) == ("half-open", ATTEMPTING)
 

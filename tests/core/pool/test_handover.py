@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.exchange import ATTEMPTING, WAITING
+from l7proxy.core.exchange import ATTEMPTING, QUEUED
 from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.pool.pool import Pool
 
@@ -347,7 +347,7 @@ def test_whoever_gets_a_place_by_what_was_in_flight_is_seen_by_its_own_shell() -
     both = [story.begin(2.0), story.begin(2.0)]
     story.reload(2.5)
     waiting = story.begin(2.5)
-    assert waiting.state is WAITING
+    assert waiting.state is QUEUED
     (probe,) = (exchange for exchange in both if exchange.backend is second.backend)
     probe.answered(GOOD, 3.0)
     assert waiting.state is ATTEMPTING
@@ -361,7 +361,7 @@ def test_what_was_in_flight_keeps_its_place_for_as_long_as_it_takes() -> None:
         story.reload(now)
         assert story.pool.backends[0].in_flight == 1
     new = story.begin(2.0)
-    assert new.state is WAITING
+    assert new.state is QUEUED
     assert story.pool.requests == 1
     old.answered(GOOD, 3.0)
     assert new.state is ATTEMPTING
@@ -377,7 +377,7 @@ def test_who_allows_fewer_at_once_waits_for_what_is_too_much_to_end() -> None:
     story.reload(1.0, backends=[{"address": "a:1", "max_connections": 1}])
     new = story.begin(1.0)
     first.answered(GOOD, 2.0)
-    assert new.state is WAITING
+    assert new.state is QUEUED
     second.answered(GOOD, 3.0)
     assert new.state is ATTEMPTING
 

@@ -6,6 +6,7 @@ import pytest
 
 from l7proxy.core import HttpResponse
 from l7proxy.core.config.model import BackendConfig
+from l7proxy.core.exchange import ATTEMPTING, ENDED, QUEUED
 from l7proxy.core.http.local_reply import CONNECT_FAILED
 from tests.core.test_exchange import Story
 
@@ -56,7 +57,7 @@ def test_a_backend_gets_as_many_as_it_may_have_and_the_rest_wait_in_order() -> N
 def test_a_queue_that_is_full_takes_nobody() -> None:
     story = Story("a", each={"max_connections": 1}, queue={"size": 1})
     states = [story.open().state for _ in range(3)]
-    assert states == ["attempting", "waiting", "ended"]
+    assert states == [ATTEMPTING, QUEUED, ENDED]
 
 
 def test_a_full_tier_makes_wait_and_a_tier_that_is_out_gives_way() -> None:
@@ -77,7 +78,7 @@ def test_who_has_tried_all_of_a_tier_gets_one_of_the_next() -> None:
     story.pool.add("last", BackendConfig(address="last:1", tier=2), 0.0)
     tried: list[str] = []
     exchange = story.open()
-    while exchange.backend is not None and exchange.state == "attempting":
+    while exchange.backend is not None and exchange.state is ATTEMPTING:
         tried.append(exchange.backend.name)
         exchange.failed(CONNECT_FAILED, 0.0, sent=False)
     assert tried == ["a", "b", "heavy"]
@@ -90,7 +91,7 @@ def test_who_could_wait_for_one_of_its_tier_gets_none_of_the_next() -> None:
     story.pool.add("spare", BackendConfig(address="spare:1", tier=1), 0.0)
     first, _ = story.open(), story.open()
     first.failed(CONNECT_FAILED, 0.0, sent=False)
-    assert (first.state, first.attempts) == ("ended", 1)
+    assert (first.state, first.attempts) == (ENDED, 1)
 
 
 def test_a_selector_that_picks_what_is_no_backend_is_told_so() -> None:
@@ -189,4 +190,4 @@ def test_an_exchange_that_never_got_a_pool_can_be_cancelled() -> None:
 
     exchange = Exchange(Story("a").proxy, HttpRequest("GET", "/p"), 0.0)
     exchange.cancelled(0.0)
-    assert exchange.state == "ended"
+    assert exchange.state is ENDED
