@@ -34,12 +34,16 @@ class LeastConnections(Selector):
         self._load_of: dict[Backend, float] = {}
         self._least: SmoothRotation | None = None
         """The rotation of those with the least load."""
+        self._changed: dict[Backend, None] = {}
+        """Backends whose load may be another than the one they are filed under."""
 
     def pick(
         self,
         request: HttpRequest | None = None,
         avoid: Collection[Backend] = (),
     ) -> Backend | None:
+        if self._changed:
+            self._catch_up()
         if avoid:
             return self.pick_without(request, avoid)
         return None if self._least is None else self._least.step()
@@ -68,17 +72,31 @@ class LeastConnections(Selector):
         self.joined(backend)
 
     def opened(self, backend: Backend) -> None:
-        if backend in self._load_of:
-            self.reweighted(backend)
+        self._changed[backend] = None
 
-    closed = opened
+    def closed(self, backend: Backend) -> None:
+        self._changed[backend] = None
+
+    def _catch_up(self) -> None:
+        """Files backends under the load that they have now.
+
+        It is done no sooner than somebody asks: a request that was answered before the next pick
+        has changed nothing, and leaving a rotation and joining it again changes nothing either.
+        """
+        for backend in self._changed:
+            load = self._load_of.get(backend)
+            if load is not None and load != backend.in_flight / backend.weight:
+                self.reweighted(backend)
+        self._changed.clear()
 
     def forgotten(self, backend: Backend) -> None:
         self._currents.pop(backend, None)
+        self._changed.pop(backend, None)
 
     def explain(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
+        self._catch_up()
         ordered = sorted(self._load_of, key=place)
         weights = {b: w for r in self._rotations.values() for b, w in r.current_weights().items()}
         return {
