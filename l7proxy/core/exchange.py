@@ -202,7 +202,9 @@ class Exchange(Forwarded):
         attempt after all, this response is better than an error of our own.
         """
         if self.responded(response.status, now, response.headers):
-            self.response = self._edited(response)
+            assert self.route is not None
+            edits = self.route.response_headers
+            self.response = response if edits is None else edits.edited(response)
             self.completed(now)
         else:
             self._kept = response
@@ -363,8 +365,7 @@ class Exchange(Forwarded):
             retry.counted.add(self)
         self.tried = tried
         if another is None:
-            retry.pausing.add(self)
-            self._leave_backend(now, BACKING_OFF)
+            self._pause(now)
             self._deadline = self._proxy.timers.schedule(now + wait, self._resume)
             return True
         if self._deadline is not None:
@@ -412,25 +413,32 @@ class Exchange(Forwarded):
 
     def _end(self, now: float) -> None:
         """Ends the exchange: what it held is given back, on every way out, exactly once."""
-        pool = self.pool
-        if pool is not None:
-            if self.tried:
-                pool.retry.forget(self)
-            if self.state is QUEUED:
-                pool.queue.leave(self)
-        self._leave_backend(now, ENDED)
-
-    def _leave_backend(self, now: float, state: State) -> None:
-        """Goes on to `state` and gives the backend's place back: once for each `_begin`."""
+        pool, before = self.pool, self.state
         if self._deadline is not None:
             self._forget_deadline()
         self.on_abandon = None
-        before = self.state
+        if self.tried:
+            assert pool is not None
+            pool.retry.forget(self)
         # The state changes first: what the release sets off must not find this one in it.
-        self.state = state
+        self.state = ENDED
         if before is ATTEMPTING or before is RESPONDING:
-            assert self.pool is not None and self.backend is not None
-            self.pool.release(self.backend, now)
+            assert pool is not None and self.backend is not None
+            pool.release(self.backend, now)
+        elif before is QUEUED:
+            assert pool is not None
+            pool.queue.leave(self)
+
+    def _pause(self, now: float) -> None:
+        """Gives the backend's place back for the wait before another attempt."""
+        pool, backend = self.pool, self.backend
+        assert pool is not None and backend is not None
+        if self._deadline is not None:
+            self._forget_deadline()
+        self.on_abandon = None
+        pool.retry.pausing.add(self)
+        self.state = BACKING_OFF
+        pool.release(backend, now)
 
     def _abandon(self) -> None:
         on_abandon, self.on_abandon = self.on_abandon, None

@@ -52,10 +52,13 @@ class Simulated(Upstream):
 
     def start(self, exchange: Exchange, now: float) -> None:
         assert exchange.backend is not None
-        server = self._server(exchange.backend)
+        server = self._servers.get(exchange.backend) or self._server(exchange.backend)
         own = exchange.request.simulate
         if own is None and server.is_instant:
-            exchange.answered(server.response(exchange.forward_path, None), now)
+            response = server.only_response
+            if response is None:
+                response = server.response(exchange.forward_path, None)
+            exchange.answered(response, now)
             return
         job = _Job(lambda outcome, at: self._report(exchange, outcome, at))
         if not server.take(job, exchange.forward_path, own, now):
@@ -137,6 +140,10 @@ class _Server:
         self._busy = 0
         self._waiting: deque[_Job] = deque()
         self._concurrency = self._setting("concurrency", NOTHING)
+        self.only_response = (
+            None if any(layer.paths for layer in self._layers) else self.response("", None)
+        )
+        """What it answers to everything; None where that depends on the path."""
         self.is_instant = all(
             layer.latency is None and layer.concurrency is None and layer.faults is None
             for layer in self._layers

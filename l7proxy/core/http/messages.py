@@ -79,7 +79,6 @@ class HttpRequest:
         method: str,
         target: str,
         headers: Headers = NO_HEADERS,
-        *,
         client_ip: str = "",
         cookies: dict[str, str] | None = None,
         body: bytes = b"",
