@@ -78,9 +78,10 @@ class Exchange(Forwarded):
       it.
     - `repeatable` is made False by an upstream when the request can't be sent once more, because
       its body has passed and was not kept.
-    - `owner` is the shell's: whatever it needs to deliver the answer. `dispatch` takes the exchange
-      on after an end that was reported later; its dispatcher sets it. `dispatched` is the attempt
-      that was started last, None once the exchange was delivered.
+    - `owner` is the shell's: whatever it needs to deliver the answer. `dispatch` is the
+      dispatcher's: it takes the exchange on after an end that was reported later.
+    - `needs_start` is True where the present attempt has not been started, `is_delivered` where
+      the answer has been, or will never be.
     - `on_abandon`, set by an upstream that has an attempt under way, is called when the exchange
       gives that attempt up; nothing may be reported of it after that.
     """
@@ -99,9 +100,10 @@ class Exchange(Forwarded):
         "backend",
         "circuit_state",
         "dispatch",
-        "dispatched",
+        "is_delivered",
         "local_reply",
         "mirror",
+        "needs_start",
         "on_abandon",
         "opened_at",
         "owner",
@@ -114,7 +116,14 @@ class Exchange(Forwarded):
         "tried",
     )
 
-    def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
+    def __init__(
+        self,
+        proxy: Proxy,
+        request: HttpRequest,
+        now: float,
+        owner: Any = None,
+        dispatch: Callable[[Exchange, float], None] = ignore,
+    ) -> None:
         self._proxy = proxy
         self.request = request
         self.opened_at = self.attempt_at = now
@@ -131,9 +140,9 @@ class Exchange(Forwarded):
         self.local_reply: LocalReply | None = None
         self.set_cookie: str | None = None
         self.circuit_state: str | None = None
-        self.owner: Any = None
-        self.dispatch: Callable[[Exchange, float], None] = ignore
-        self.dispatched: int | None = 0
+        self.owner = owner
+        self.dispatch = dispatch
+        self.needs_start = self.is_delivered = False
         self.on_abandon: Callable[[], None] | None = None
         self._deadline: Timer | DelayLine | None = None
         self._failure = NO_BACKEND
@@ -174,7 +183,8 @@ class Exchange(Forwarded):
             self._report(pool.failed, now)
         elif pool.is_observed:
             self._report(pool.succeeded, now)
-        if status in pool.retry.statuses and self._try_again(now, sent=True):
+        statuses = pool.retry_statuses
+        if statuses and status in statuses and self._try_again(now, sent=True):
             self._failure = UPSTREAM_ERROR.with_status(status)
             self._has_failed = False
             return False
@@ -201,10 +211,15 @@ class Exchange(Forwarded):
         Where another attempt takes its place, it is kept: should there be no backend for that
         attempt after all, this response is better than an error of our own.
         """
-        if self.responded(response.status, now, response.headers):
-            assert self.route is not None
-            edits = self.route.response_headers
+        pool, route = self.pool, self.route
+        assert pool is not None and route is not None
+        if pool.is_quiet and response.status < 500 and self.state is ATTEMPTING:
+            # Nothing in the pool goes by what is answered: nobody to tell, and no second attempt.
+            edits = route.response_headers
             self.response = response if edits is None else edits.edited(response)
+            self._end(now)
+        elif self.responded(response.status, now, response.headers):
+            self.response = self._edited(response)
             self.completed(now)
         else:
             self._kept = response
@@ -232,7 +247,7 @@ class Exchange(Forwarded):
 
     def cancelled(self, now: float) -> None:
         """The client is gone, or nobody waits for the answer any more: it is not delivered."""
-        self.dispatched = None
+        self.is_delivered = True
         if self.state is ENDED:
             return
         self._drop_attempt(now)
@@ -268,10 +283,9 @@ class Exchange(Forwarded):
 
     def copy_with(self, request: HttpRequest, now: float) -> Exchange:
         """The same for another pool to answer; `request` is this one's with all of its body."""
-        copy = Exchange(self._proxy, request, now)
+        copy = Exchange(self._proxy, request, now, MIRRORED, self.dispatch)
         copy.target, copy.route = self.target, self.route
         copy.rewritten_path, copy.rewritten_host = self.rewritten_path, self.rewritten_host
-        copy.owner = MIRRORED
         return copy
 
     def select(self, pool: Pool, now: float) -> None:
@@ -337,13 +351,15 @@ class Exchange(Forwarded):
             self.refuse(self._failure if self.tried else local_reply)
 
     def _begin(self, backend: Backend, now: float) -> None:
-        assert self.pool is not None
+        pool = self.pool
+        assert pool is not None
         self.backend = backend
         self.attempts += 1
         self.attempt_at = now
         self.circuit_state = None
         self.state = ATTEMPTING
-        self.pool.acquire(backend, now)
+        self.needs_start = True
+        pool.acquire(backend, now)
 
     def _try_again(self, now: float, *, sent: bool) -> bool:
         """Goes on elsewhere, at once or after a wait, if rules, time, budget and pool allow it."""
@@ -422,9 +438,10 @@ class Exchange(Forwarded):
             pool.retry.forget(self)
         # The state changes first: what the release sets off must not find this one in it.
         self.state = ENDED
-        if before is ATTEMPTING or before is RESPONDING:
-            assert pool is not None and self.backend is not None
-            pool.release(self.backend, now)
+        if before is RESPONDING or before is ATTEMPTING:
+            backend = self.backend
+            assert pool is not None and backend is not None
+            pool.release(backend, now)
         elif before is QUEUED:
             assert pool is not None
             pool.queue.leave(self)

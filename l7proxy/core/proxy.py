@@ -127,7 +127,8 @@ class Proxy:
             elif self.draining:
                 exchange.refuse(DRAINING)
             else:
-                self._take(route, exchange, now)
+                exchange.route = route
+                self._follow(route, exchange, now)
         except Refused as refused:
             if is_for_the_server(request):
                 # To its clients the proxy is the server, whatever is behind it.
@@ -135,9 +136,8 @@ class Proxy:
             else:
                 exchange.refuse(refused.local_reply, refused.headers)
 
-    def _take(self, route: Route, exchange: Exchange, now: float) -> None:
-        """Sends the exchange down its route."""
-        exchange.route = route
+    def _follow(self, route: Route, exchange: Exchange, now: float) -> None:
+        """Does what the route says: limits, rewrites, a pool, or an answer of its own."""
         pool_name = route.pool_name
         if route.split is not None:
             pool_name = route.split.pick(exchange)

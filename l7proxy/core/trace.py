@@ -7,13 +7,14 @@ notes has none of this code in its way.
 
 from __future__ import annotations
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.exchange import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, Exchange
 from l7proxy.core.http.local_reply import Refused
 from l7proxy.core.policies.flags import HEALTH_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from typing import Any
 
     from l7proxy.core.http.local_reply import LocalReply
@@ -30,8 +31,15 @@ class Traced(Exchange):
 
     __slots__ = ("_attempts", "_considered", "_limits", "_since", "_waited", "_waits")
 
-    def __init__(self, proxy: Proxy, request: HttpRequest, now: float) -> None:
-        super().__init__(proxy, request, now)
+    def __init__(
+        self,
+        proxy: Proxy,
+        request: HttpRequest,
+        now: float,
+        owner: Any = None,
+        dispatch: Callable[[Exchange, float], None] = ignore,
+    ) -> None:
+        super().__init__(proxy, request, now, owner, dispatch)
         self._attempts: list[Facts] = []
         self._considered: Facts = {}
         """What the next backend is chosen by."""
@@ -70,9 +78,13 @@ class Traced(Exchange):
             self._came_to(f"status {status}", now)
         denied = self._denied()
         passed = super().responded(status, now, headers)
-        if passed and self.pool is not None and status in self.pool.retry.statuses:
+        if passed and self.pool is not None and status in self.pool.retry_statuses:
             self._attempts[-1]["no_retry"] = self._why_no_retry(denied, sent=True)
         return passed
+
+    def answered(self, response: HttpResponse, now: float) -> None:
+        self._came_to(f"status {response.status}", now)
+        super().answered(response, now)
 
     def failed(self, local_reply: LocalReply, now: float, *, sent: bool = True) -> None:
         self._came_to(local_reply.text, now)

@@ -39,6 +39,8 @@ class Dispatcher:
         self.deliver = deliver
         self._crashed = crashed
         self._advance = self.advance
+        self._decide = proxy.decide
+        self._ready = proxy.ready
         self._advancing = False
         """Whether what came up is being taken on just now."""
 
@@ -55,17 +57,15 @@ class Dispatcher:
 
         `target` and `route` are the request's, where the shell knows them already.
         """
-        exchange = kind(self.proxy, request, now)
-        exchange.owner = owner
-        exchange.dispatch = self._advance
+        exchange = kind(self.proxy, request, now, owner, self._advance)
         try:
-            self.proxy.decide(exchange, now, target, route)
+            self._decide(exchange, now, target, route)
         except Exception as error:
             self._give_up(exchange, error, now)
         self._step(exchange, now)
         if exchange.mirror is not None:
             request.when_buffered(partial(self._send_copy, exchange), now)
-        if self.proxy.ready:
+        if self._ready:
             self.advance_ready(now)
         return exchange
 
@@ -124,7 +124,6 @@ class Dispatcher:
             exchange.mirror.miss_copy(now)
             return
         copy = exchange.copy_with(request, now)
-        copy.dispatch = self._advance
         try:
             copy.select(exchange.mirror, now)
         except Exception as error:
@@ -133,12 +132,12 @@ class Dispatcher:
 
     def _step(self, exchange: Exchange, now: float) -> None:
         try:
-            while exchange.state is ATTEMPTING and exchange.dispatched != exchange.attempts:
-                exchange.dispatched = exchange.attempts
+            while exchange.needs_start and exchange.state is ATTEMPTING:
+                exchange.needs_start = False
                 assert exchange.pool is not None
                 self.upstreams[exchange.pool.name].start(exchange, now)
-            if exchange.state is ENDED and exchange.dispatched is not None:
-                exchange.dispatched = None
+            if exchange.state is ENDED and not exchange.is_delivered:
+                exchange.is_delivered = True
                 if exchange.owner is not MIRRORED:
                     self.deliver(exchange, now)
         except Exception as error:

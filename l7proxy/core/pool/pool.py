@@ -83,8 +83,8 @@ class Pool:
         """Requests that have an attempt in flight."""
         streams = RandomStreams(random)
         self.retry = RetryPolicy(config.retries, streams.stream("retries"))
-        self.affinity: Affinity | None = None
-        """The sessions that go back to their backends, if any do; its proxy sets it."""
+        self.retry_statuses = self.retry.statuses
+        self._affinity: Affinity | None = None
         self.breaker: Breaker | None = None
         self.health: HealthChecks | None = None
         self._slow_start: SlowStart | None = None
@@ -131,6 +131,16 @@ class Pool:
         return (*observers, *policies), tuple(observers)
 
     @property
+    def affinity(self) -> Affinity | None:
+        """The sessions that go back to their backends, if any do; its proxy sets it."""
+        return self._affinity
+
+    @affinity.setter
+    def affinity(self, affinity: Affinity | None) -> None:
+        self._affinity = affinity
+        self._listen(self.observers)
+
+    @property
     def observers(self) -> tuple[AttemptObserver, ...]:
         """The policies, and others, that hear of every attempt."""
         return self._events.observers
@@ -143,6 +153,8 @@ class Pool:
         self._events = events = AttemptEvents(observers, self.selector)
         self.is_observed = events.heard
         """Whether anything is to be told of an attempt that goes well."""
+        self.is_quiet = not (events.heard or self.retry_statuses or self._affinity)
+        """Whether nothing goes by how single requests are answered, failures aside."""
         self.succeeded: Event = events.succeeded
         """Told that an attempt brought a good response: `(backend, began_at, now)`."""
         self.completed: Event = events.completed
@@ -201,8 +213,9 @@ class Pool:
         selector's pick. Where every backend of the tier in use was tried, the next tier stands in,
         as nginx's backup servers do.
         """
-        if self.affinity is not None and not avoid:
-            exchange.pinned = pinned = self.affinity.find(exchange.request, now)
+        affinity = self._affinity
+        if affinity is not None and not avoid:
+            exchange.pinned = pinned = affinity.find(exchange.request, now)
             if pinned is not None and pinned.eligible:
                 return pinned
         picked = self.selector.pick(exchange.request, avoid)
