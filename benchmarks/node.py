@@ -1,17 +1,19 @@
-"""What the node costs beside the least that anybody could do.
+"""What the node costs beside the least that anybody could do, for traffic as people send it.
 
-    python benchmarks/node.py [--runs 5] [--envelopes 300000]
+    python benchmarks/node.py [--lines 60000] [--runs 5] [--traffic honest,repeated] [--quick]
 
-Every figure is a ratio to something that runs beside it, in turns, in the same minutes: machines
-are noisy, ratios much less so. Envelopes are counted by the processor time of the process that
-handles them, with what its start costs taken off (that has a line of its own). The comparisons:
+Processor time for a line, of the process that handles it; what the first lines cost, the start
+included, is taken off (the start has a line of its own). `measure.py` says how, `traffic.py` what
+the kinds of traffic are. Each is run through:
 
-- the floor: read, decode, take the next backend of a cycle, write one formatted line; with
-  msgspec's typed decoder, and with `json`. It routes nothing, checks nothing, escapes nothing.
+- the floors: read, decode, take the next backend of a cycle, write one formatted line; with
+  msgspec's typed decoder, and with `json`. They route nothing, check nothing, escape nothing.
 - naive: what one writes first, `json.loads` and `print(json.dumps(...), flush=True)`.
-- echo: reads what a pipe holds, and writes it back.
+- the node, with msgspec and bare, which is with the standard library alone.
 
-It needs msgspec for one of the floors and leaves that one out where there is none.
+Then, for the honest mix: everything configured that a request can meet, 10,000 backends or routes,
+the start beside `import json`, and round trips beside an echo's. What needs msgspec is left out
+where there is none.
 """
 
 from __future__ import annotations
@@ -24,13 +26,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 
-ROOT = Path(__file__).resolve().parent.parent
-MAIN = [sys.executable, str(ROOT / "main.py")]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measure import (
+    BARE,
+    ENVIRONMENT,
+    MAIN,
+    Subject,
+    conditions,
+    in_turns,
+    installed,
+    ratio,
+    run,
+    table,
+)
+from benchmarks.traffic import TRAFFIC, lines, write_lines
 
 LOOP = """
 import os
@@ -38,7 +51,7 @@ from itertools import cycle
 {prepare}
 backends = cycle(("api-1", "api-2", "api-3"))
 tail = b""
-while data := os.read(0, 1 << 20):
+while data := os.read(0, 1 << 16):
     lines = (tail + data).split(b"\\n")
     tail = lines.pop()
     out = []
@@ -59,6 +72,7 @@ class Body(msgspec.Struct):
     msg_id: int = 0
     method: str = "GET"
     headers: dict[str, str] = {}
+    body: str = ""
 class Envelope(msgspec.Struct):
     src: str
     dest: str
@@ -96,223 +110,221 @@ while data := os.read(0, 1 << 16):
     os.write(1, data)
 """
 
+HAS_MSGSPEC = installed("msgspec") is not None
+PROGRAMS = {
+    "msgspec floor": [sys.executable, "-c", FLOOR_MSGSPEC],
+    "json floor": [sys.executable, "-c", FLOOR_JSON],
+    "naive loop": [sys.executable, "-c", NAIVE],
+    "node": MAIN,
+    "bare node": BARE,
+}
+if not HAS_MSGSPEC:
+    del PROGRAMS["msgspec floor"], PROGRAMS["node"]
+
+RATIOS = (
+    ("msgspec floor", "node"),
+    ("json floor", "bare node"),
+    ("naive loop", "bare node"),
+)
+"""The first one's cost as a share of the second one's: 1 is as fast, less is slower."""
+
+HOSTS = ["*.example.com", "www.example.org"]
 FULL = {
     "backend_pools": {
         "api": {
             "backends": ["api-1:8080", "api-2:8080", "api-3:8080"],
-            "sticky": {"learn": {}},
+            "sticky": {"learn": {"cookie": "session"}},
             "health": {"interval": 1},
         },
         "static": {"backends": ["static-1:8080", "static-2:8080"], "health": {"interval": 1}},
     },
     "routes": [
-        {"path_pattern": "/api/*", "host": "example.com", "headers": {"Accept": {"present": True}},
+        {"path_pattern": "/api/*", "host": HOSTS, "headers": {"Accept": {"present": True}},
          "backend_pool": "api", "rewrite": {"strip_prefix": "/api"}},
-        {"path_pattern": "/static/*", "host": "*.com", "backend_pool": "static"},
+        {"path_pattern": "/static/*", "host": HOSTS, "backend_pool": "static"},
     ],
     "rate_limits": {"per_ip": {"requests_per_second": 1e6, "burst": 100000000}},
 }  # fmt: skip
 
 
-def write_envelopes(file: Path, *arguments: object) -> None:
-    """Writes `envelopes` from a process of its own: what a process has used before it starts
-    another would be counted as that one's memory."""
-    program = f"import node; sys.stdout.buffer.write(node.envelopes(*{arguments!r}))"
-    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); {program}"
-    with file.open("wb") as sink:
-        subprocess.run([sys.executable, "-c", program], stdout=sink, check=True)
+class Inputs:
+    """Files with traffic in a folder: all the lines, and their beginning."""
 
-
-def envelopes(count: int, full: bool = False, first: str = "api") -> bytes:
-    """Requests of seven clients for a few hundred paths; `full` ones have more to look at."""
-    random = Random(1)
-    second = "static" if first == "api" else "r0"
-    kinds = (
-        f"/{first}/users",
-        f"/{second}/logo.png",
-        f"/{first}/orders/%d",
-        f"/{second}/js/app-%d.js",
-    )
-    headers = {"Host": "example.com"}
-    more = {}
-    if full:
-        headers = {"Host": "example.com", "Accept": "*/*", "User-Agent": "curl/8.5.0"}
-    lines = []
-    for number in range(1, count + 1):
-        path = random.choice(kinds)
-        if "%" in path:
-            path %= random.randrange(200)
-        client = number % 7
-        if full:
-            more = {"client_ip": f"10.0.0.{client}", "cookies": {"session_id": f"s{client}"}}
-        body = {"type": "http_request", "msg_id": number, "method": "GET", "path": path,
-                "headers": headers, **more}  # fmt: skip
-        lines.append(json.dumps({"src": f"c{client}", "dest": "l7_proxy", "body": body}))
-    return "\n".join([*lines, ""]).encode()
-
-
-class Subject:
-    """A program, what it reads, and how long its runs took."""
-
-    def __init__(self, command: list[str], source: Path, count: int) -> None:
-        self.command = command
-        self.source = source
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
         self.count = count
-        self.costs: list[float] = []
-        self.starts: list[float] = []
-        self.peak = 0
+        self.first = min(2000, count // 4)
 
-    def run(self) -> None:
-        """One run with the input, and one without any."""
-        self.costs.append(self._cost(self.source))
-        self.starts.append(self._cost(Path(os.devnull)))
+    def make(self, name: str) -> tuple[Path, Path]:
+        """The files with that kind of traffic."""
+        files = tuple(self.folder / f"{name}-{count}" for count in (self.count, self.first))
+        for file, count in zip(files, (self.count, self.first), strict=True):
+            if not file.exists():
+                write_lines(file, name, count)
+        return files[0], files[1]
 
-    @property
-    def per_envelope(self) -> float:
-        """Median processor time for one envelope, in seconds, what the start costs aside."""
-        cost = statistics.median(self.costs) - statistics.median(self.starts)
-        return cost / self.count
-
-    def _cost(self, source: Path) -> float:
-        with source.open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=-1) as feeder:
-            process = subprocess.Popen(
-                self.command, stdin=feeder.stdout, stdout=-1, env=ENVIRONMENT
-            )
-            assert feeder.stdout is not None
-            feeder.stdout.close()
-            with subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL):
-                assert process.stdout is not None
-                process.stdout.close()
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = status
-        if status:
-            raise SystemExit(f"{self.command} failed with status {status}")
-        self.peak = max(self.peak, usage.ru_maxrss)
-        return usage.ru_utime + usage.ru_stime
+    def configured(self, name: str, config: object) -> list[str]:
+        """The node with a configuration."""
+        file = self.folder / f"{name}.json"
+        file.write_text(json.dumps(config))
+        return [*(MAIN if HAS_MSGSPEC else BARE), "--config", str(file)]
 
 
-def in_turns(subjects: dict[str, Subject], runs: int) -> None:
-    for _ in range(runs):
-        for subject in subjects.values():
-            subject.run()
+def by_traffic(inputs: Inputs, names: Sequence[str], runs: int, files: bool) -> None:
+    """The table of all programs and all kinds of traffic.
+
+    Microseconds a line, then ratios, then what a byte costs to what it costs in the honest mix.
+    """
+    measured: dict[str, dict[str, Subject]] = {}
+    for name in names:
+        source, beginning = inputs.make(name)
+        measured[name] = {
+            program: Subject(command, source, beginning) for program, command in PROGRAMS.items()
+        }
+    in_turns(
+        [one for programs in measured.values() for one in programs.values()], runs, files=files
+    )
+    nodes = [program for program in PROGRAMS if program.endswith("node")]
+    ratios = [pair for pair in RATIOS if pair[0] in PROGRAMS]
+    header = ["traffic", "bytes", *PROGRAMS]
+    header += [f"{one} / {two}" for one, two in ratios]
+    header += [f"{node}, a byte" for node in nodes if "honest" in names]
+    rows = []
+    for name, programs in measured.items():
+        length = programs["naive loop"].source.stat().st_size / inputs.count
+        row = [f"{name}: {TRAFFIC[name].about}", f"{length:.0f}"]
+        row += [f"{programs[program].cost:.2f}" for program in PROGRAMS]
+        row += [f"{ratio(programs[one], programs[two]):.2f}" for one, two in ratios]
+        if "honest" in measured:
+            honest = measured["honest"]
+            per_byte = honest["naive loop"].source.stat().st_size / inputs.count / length
+            row += [f"{ratio(programs[node], honest[node]) * per_byte:.2f}" for node in nodes]
+        rows.append(row)
+    print(table(header, rows))
 
 
-def round_trips(command: list[str], count: int, cpu: int) -> list[float]:
-    """Seconds from one envelope written to its answer read, one at a time, there on `cpu`."""
-    lines = envelopes(count + 200).splitlines(keepends=True)
+def by_configuration(inputs: Inputs, runs: int, files: bool, most: int) -> None:
+    """The table of configurations, all with the honest mix; `most` backends and routes."""
+    source, beginning = inputs.make("honest")
+    commands = {
+        "the default configuration": MAIN if HAS_MSGSPEC else BARE,
+        "hosts, conditions, rewrites, sessions, limits and checks": inputs.configured("full", FULL),
+        "3 backends, 2 routes": inputs.configured("small", sized(3, 2)),
+        f"{most:,} backends, 2 routes": inputs.configured("backends", sized(most, 2)),
+        f"3 backends, {most:,} routes": inputs.configured("routes", sized(3, most)),
+    }
+    subjects = {name: Subject(command, source, beginning) for name, command in commands.items()}
+    in_turns(subjects.values(), runs, files=files)
+    base = subjects["3 backends, 2 routes"]
+    rows = [
+        [name, f"{subject.cost:.2f}", f"{ratio(subject, base):.2f}", f"{subject.memory:.1f}"]
+        for name, subject in subjects.items()
+    ]
+    print(table(["configuration, honest mix", "us", "to 3 backends, 2 routes", "peak MiB"], rows))
+
+
+def sized(backends: int, routes: int) -> dict[str, object]:
+    """A configuration with so many backends in the pool `api`, and routes that need a look."""
+    patterns = ["/api/*", "/static/*", *(f"/r{number}/*" for number in range(routes - 2))]
+    return {
+        "backend_pools": {
+            "api": {"backends": [f"b{number}:80" for number in range(backends)]},
+            "static": {"backends": ["static-1:80", "static-2:80"]},
+        },
+        "routes": [
+            {"path_pattern": pattern, "backend_pool": "static" if pattern[1] == "s" else "api"}
+            for pattern in patterns
+        ],
+    }
+
+
+def start(folder: Path, runs: int) -> None:
+    """One envelope through main.py as a ratio to `import json`."""
+    sample = folder / "sample"
+    write_lines(sample, "honest", 1)
+    commands = {"main": MAIN, "json": [sys.executable, "-c", "import json"]}
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    wall: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs * 4):
+        for name, command in commands.items():
+            began = time.perf_counter()
+            seconds[name].append(run(command, sample, files=True).seconds)
+            wall[name].append(time.perf_counter() - began)
+    for what, times in (("processor time", seconds), ("wall time", wall)):
+        rounds = [one / two for one, two in zip(times["main"], times["json"], strict=True)]
+        print(
+            f"start: one envelope takes {statistics.median(rounds):.2f} times "
+            f"python -c 'import json' ({what}, {statistics.median(times['main']) * 1e3:.0f} ms)"
+        )
+
+
+def round_trips(command: Sequence[str], asked: Sequence[bytes], cpu: int) -> list[float]:
+    """Seconds from an envelope written to its answer read, one at a time, there on `cpu`."""
     times = []
     with subprocess.Popen(command, stdin=-1, stdout=-1, bufsize=0, env=ENVIRONMENT) as process:
         os.sched_setaffinity(process.pid, {cpu})
         assert process.stdin is not None and process.stdout is not None
-        for line in lines:
+        for line in asked:
             began = time.perf_counter()
             process.stdin.write(line)
             process.stdout.read(1 << 16)
             times.append(time.perf_counter() - began)
         process.stdin.close()
-    return times[200:]
+    return times[len(times) // 6 :]
 
 
-def starts(runs: int) -> float:
-    """How long one envelope through main.py takes, as a ratio to `import json`."""
-    sample = envelopes(1)
-    times: dict[str, list[float]] = {"main": [], "json": []}
-    commands = {"main": MAIN, "json": [sys.executable, "-c", "import json"]}
-    for _ in range(runs * 4):
-        for name, command in commands.items():
-            began = time.perf_counter()
-            subprocess.run(command, input=sample, stdout=-1, check=True, env=ENVIRONMENT)
-            times[name].append(time.perf_counter() - began)
-    return statistics.median(times["main"]) / statistics.median(times["json"])
-
-
-def throughput(folder: Path, count: int, runs: int) -> None:
-    simple, full, small = folder / "simple", folder / "full", folder / "small"
-    write_envelopes(simple, count)
-    write_envelopes(full, count, True)
-    write_envelopes(small, count // 5)
-    config = folder / "full.json"
-    config.write_text(json.dumps(FULL))
-    with_full = [*MAIN, "--config", str(config)]
-    subjects = {
-        "node": Subject(MAIN, simple, count),
-        "floor, json": Subject([sys.executable, "-c", FLOOR_JSON], simple, count),
-        "naive": Subject([sys.executable, "-c", NAIVE], small, count // 5),
-        "full node": Subject(with_full, full, count),
-        "full floor, json": Subject([sys.executable, "-c", FLOOR_JSON], full, count),
-    }
-    if find_spec("msgspec"):
-        floor = [sys.executable, "-c", FLOOR_MSGSPEC]
-        subjects["floor, msgspec"] = Subject(floor, simple, count)
-        subjects["full floor, msgspec"] = Subject(floor, full, count)
-    in_turns(subjects, runs)
-    node, full_node = subjects["node"], subjects["full node"]
-    for name, subject in subjects.items():
-        beside = full_node if name.startswith("full") else node
-        ratio = subject.per_envelope / beside.per_envelope
-        print(
-            f"{name:20} {1 / subject.per_envelope:>10,.0f} envelopes/s"
-            + ("" if subject is beside else f"   the node does {ratio:.2f} of that")
-        )
-    print(
-        f"{'peak memory':20} {node.peak / 1024:>10.1f} MiB (full {full_node.peak / 1024:.1f} MiB)"
-    )
-
-
-def sizes(folder: Path, count: int, runs: int) -> None:
-    def config(name: str, backends: int, routes: int) -> list[str]:
-        pool = {"backends": [f"b{i}:80" for i in range(backends)]}
-        made = [{"path_pattern": f"/r{i}/*", "backend_pool": "p"} for i in range(routes)]
-        file = folder / f"{name}.json"
-        file.write_text(json.dumps({"backend_pools": {"p": pool}, "routes": made}))
-        return [*MAIN, "--config", str(file)]
-
-    source = folder / "sizes"
-    write_envelopes(source, count, False, "r1")
-    subjects = {
-        "small": Subject(config("small", 3, 2), source, count),
-        "10,000 backends": Subject(config("backends", 10_000, 2), source, count),
-        "10,000 routes": Subject(config("routes", 3, 10_000), source, count),
-    }
-    in_turns(subjects, runs)
-    for name, subject in subjects.items():
-        if name != "small":
-            ratio = subject.per_envelope / subjects["small"].per_envelope
-            print(f"{name:20} {ratio:>10.2f} times the cost of 3 backends and 2 routes")
-
-
-def latency(runs: int) -> None:
+def latency(count: int, runs: int) -> None:
     """Round trips between two processors, as a harness has them, and on one.
 
     Waking another processor takes longer than anything else; what the node itself takes is seen
     better where both share one.
     """
-    here, *others = sorted(os.sched_getaffinity(0))
+    asked = list(lines("honest", count))
+    commands = {"node": MAIN, "echo": [sys.executable, "-c", ECHO]}
+    here, *others = allowed = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {here})
     for cpu, where in ((others[0] if others else here, "between two CPUs"), (here, "on one CPU")):
-        times: dict[str, list[float]] = {"node": [], "echo": []}
+        times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(runs):
-            times["node"] += round_trips(MAIN, 1000, cpu)
-            times["echo"] += round_trips([sys.executable, "-c", ECHO], 1000, cpu)
+            for name, command in commands.items():
+                times[name] += round_trips(command, asked, cpu)
         for share, name in ((50, "p50"), (99, "p99")):
             node, echo = (statistics.quantiles(t, n=100)[share - 1] for t in times.values())
             print(
-                f"{'round trip ' + name:20} {node * 1e6:>10.1f} us {where}, {node / echo:.2f} times"
-                f" that of an echo ({echo * 1e6:.1f} us)"
+                f"round trip {where}, {name}: {node * 1e6:.1f} us, {node / echo:.2f} times "
+                f"an echo's ({echo * 1e6:.1f} us)"
             )
+    os.sched_setaffinity(0, allowed)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--lines", type=int, default=60_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--envelopes", type=int, default=300_000)
+    parser.add_argument("--traffic", help="kinds of traffic, separated by commas; nothing else")
+    parser.add_argument(
+        "--files", action="store_true", help="read a file, not a pipe; write to null"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="does it run? its figures mean nothing"
+    )
     options = parser.parse_args()
+    count, runs = (400, 1) if options.quick else (options.lines, options.runs)
+    names = options.traffic.split(",") if options.traffic else list(TRAFFIC)
+    if options.quick:
+        names = ["honest", "repeated"]
+    through = "a file in, /dev/null out" if options.files else "pipes"
+    print(conditions(f"{count:,} lines through {through}", f"{runs} runs in turns"), end="\n\n")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        throughput(folder, options.envelopes, options.runs)
-        sizes(folder, options.envelopes // 2, options.runs)
-    print(f"{'start':20} {starts(options.runs):>10.2f} times that of python -c 'import json'")
-    latency(options.runs)
+        inputs = Inputs(Path(name), count)
+        by_traffic(inputs, names, runs, options.files)
+        if options.traffic:
+            return
+        print()
+        by_configuration(inputs, runs, options.files, 100 if options.quick else 10_000)
+        print()
+        start(inputs.folder, runs)
+    latency(min(count, 1200), runs)
 
 
 if __name__ == "__main__":

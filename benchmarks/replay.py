@@ -1,10 +1,14 @@
-"""What a replay costs beside the node itself, for the same requests; and its memory.
+"""What a replay costs: processor time for a line of an access log, and memory.
 
-    python benchmarks/replay.py [--requests 1000000] [--runs 3]
+    python benchmarks/replay.py [--lines 1000000] [--runs 3] [--quick]
 
-An access log is made up, and the same requests as envelopes, with the times of the log (`at`) and
-without. Each program runs in turns with the others; the least processor time counts. Memory is
-the largest that a replay had, beside that of a replay of a tenth of the log.
+The log is the honest mix of `traffic.py` in the combined format: 10,000 clients, ids in paths. What
+its first tenth costs, the start included, is taken off, and the peak memory of both is shown.
+Beside the replay run, in turns:
+
+- the floor: one regular expression for a line, and a count of statuses. It routes nothing.
+- the node, with the same requests as envelopes that have the times of the log (`at`).
+- a replay of those envelopes.
 """
 
 from __future__ import annotations
@@ -12,88 +16,110 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
+import statistics
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
-from random import Random
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-MAIN = [sys.executable, str(ROOT / "main.py")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-MEASURED = """
-import os, resource, subprocess, sys
-subprocess.run(sys.argv[2:], stdin=open(sys.argv[1]), stdout=subprocess.DEVNULL, check=True)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+from benchmarks.measure import MAIN, Used, conditions, run, table
+from benchmarks.traffic import log_lines
+from l7proxy.tools.formats import find_reader
+
+FLOOR = r"""
+import re, sys
+from collections import Counter
+parse = re.compile(
+    r'(\S+) \S+ \S+ \[([^]]+)\] "(\S+) (\S+) [^"]*" (\d+) \S+ "([^"]*)" "([^"]*)"\n'
+).fullmatch
+statuses = Counter()
+with open(sys.argv[1]) as log:
+    for line in log:
+        statuses[parse(line)[5]] += 1
 """
 
 
-def make(folder: Path, requests: int) -> tuple[Path, Path, Path]:
-    """The log, and its requests as envelopes with and without their times."""
-    from l7proxy.tools.formats import find_reader
-
-    random = Random(1)
+def make(folder: Path, count: int) -> tuple[Path, Path]:
+    """The log, and its requests as envelopes with their times."""
     read = find_reader("combined")
-    files = tuple(folder / f"{name}-{requests}" for name in ("log", "at", "now"))
-    log, at, now = (file.open("w") for file in files)
-    paths = [f"/api/users/{n}" for n in range(500)] + ["/static/app.js", "/static/a.css", "/none"]
-    seconds = 0.0
-    for number in range(requests):
-        seconds += random.expovariate(500)
-        whole = int(seconds)
-        clock = f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}"
-        line = (
-            f"192.0.2.{random.randrange(1, 250)} - - [01/Mar/2026:{clock} +0000] "
-            f'"GET {random.choice(paths)} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (X11; Linux x86_64)"\n'
-        )
-        log.write(line)
-        envelope = read(line)
-        body = {"type": "http_request", "msg_id": number, **envelope["body"]}
-        said = {"src": envelope["src"], "dest": "lb", "body": body}
-        now.write(json.dumps(said) + "\n")
-        at.write(json.dumps({**said, "at": whole}) + "\n")
-    for file in (log, at, now):
-        file.close()
-    return files[0], files[1], files[2]
+    files = folder / f"log-{count}", folder / f"envelopes-{count}"
+    with files[0].open("w") as log, files[1].open("w") as envelopes:
+        for number, line in enumerate(islice(log_lines(), count), 1):
+            log.write(line)
+            read_back = read(line)
+            body = {"type": "http_request", "msg_id": number, **read_back["body"]}
+            said = {"src": read_back["src"], "dest": "lb", "at": read_back["at"], "body": body}
+            envelopes.write(json.dumps(said) + "\n")
+    return files
 
 
-def measure(stdin: Path | str, *words: str | Path) -> tuple[float, int]:
-    """Processor time (seconds) and memory (KiB) of the program."""
-    command = [sys.executable, "-c", MEASURED, str(stdin), *MAIN, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, memory = done.stdout.split()
-    return float(seconds), int(memory)
+class Program:
+    """A command for the whole log and one for its first tenth, and what their runs used."""
+
+    def __init__(self, whole: tuple[list[str], Path | str], tenth: tuple[list[str], Path | str]):
+        self.commands = whole, tenth
+        self.runs: tuple[list[Used], list[Used]] = [], []
+
+    def run(self) -> None:
+        for (command, stdin), runs in zip(self.commands, self.runs, strict=True):
+            runs.append(run(command, stdin, files=True))
+
+    def seconds(self) -> list[float]:
+        """Of the whole without its tenth, by round."""
+        begun = statistics.median(used.seconds for used in self.runs[1])
+        return [max(used.seconds - begun, 1e-6) for used in self.runs[0]]
+
+    def memory(self) -> list[float]:
+        """The peaks of the whole and of the tenth, in MiB."""
+        return [max(used.memory for used in runs) for runs in self.runs]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1_000_000)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--quick", action="store_true", help="does it run? its figures mean nothing"
+    )
     options = parser.parse_args()
+    count, rounds = (1000, 1) if options.quick else (options.lines, options.runs)
+    print(conditions(f"{count:,} lines", f"{rounds} runs in turns"), end="\n\n")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        log, at, now = make(folder, options.requests)
-        short, _, _ = make(folder, options.requests // 10)
-        programs: dict[str, tuple[Path | str, tuple[str | Path, ...]]] = {
-            "node, the same times": (at, ()),
-            "node, no times": (now, ()),
-            "replay of the log": (os.devnull, ("replay", log)),
-            "replay of the envelopes": (os.devnull, ("replay", at)),
-            "replay of a tenth": (os.devnull, ("replay", short)),
-        }
-        best: dict[str, tuple[float, int]] = {}
-        for _ in range(options.runs):
-            for title, (stdin, words) in programs.items():
-                best[title] = min(best.get(title, (1e9, 0)), measure(stdin, *words))
-        with_times, without = best["node, the same times"][0], best["node, no times"][0]
-        print(f"{options.requests} requests; of {options.runs} runs the fastest")
-        for title, (seconds, memory) in best.items():
-            print(
-                f"{title:24} {seconds:7.2f} s  {memory / 1024:6.1f} MiB  "
-                f"{seconds / with_times:5.2f} x node with times  {seconds / without:5.2f} x without"
+        sizes = [make(Path(name), lines) for lines in (count, count // 10)]
+        floor = [sys.executable, "-c", FLOOR]
+        nothing = os.devnull
+
+        def program(command: list[str], file: int, *, as_input: bool = False) -> Program:
+            whole, tenth = (
+                (command, size[file]) if as_input else ([*command, str(size[file])], nothing)
+                for size in sizes
             )
+            return Program(whole, tenth)
+
+        programs = {
+            "floor: one regular expression": program(floor, 0),
+            "replay of the log": program([*MAIN, "replay"], 0),
+            "node, the same requests": program(MAIN, 1, as_input=True),
+            "replay of the envelopes": program([*MAIN, "replay"], 1),
+        }
+        order = list(programs.values())
+        for _ in range(rounds):
+            for one in order:
+                one.run()
+            order.reverse()
+    base = next(iter(programs.values())).seconds()
+    rows = []
+    for title, one in programs.items():
+        seconds = one.seconds()
+        ratios = [mine / other for mine, other in zip(seconds, base, strict=True)]
+        whole, tenth = one.memory()
+        cost = statistics.median(seconds) / (count - count // 10) * 1e6
+        rows.append([title, f"{cost:.2f}", f"{statistics.median(ratios):.2f}"])
+        rows[-1] += [f"{whole:.1f}", f"{tenth:.1f}"]
+    header = ["program", "us a line", "to the floor's", "peak MiB", "peak MiB, a tenth"]
+    print(table(header, rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What does a pick cost, with 3, 100 and 10,000 backends?
 
-    python3 benchmarks/selector_picks.py [ALGORITHM ...]
+    python3 benchmarks/selector_picks.py [ALGORITHM ...] [--quick]
 
 For each algorithm: nanoseconds for a pick with the pool left alone, the ratio of the largest pool
 to the smallest, and milliseconds to make the selector (tables included). Then, for the largest
@@ -11,9 +11,11 @@ All is processor time.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -22,12 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from l7proxy.core import HttpRequest, Proxy, config_from
 from l7proxy.core.config.algorithms import OPTIONS
 from l7proxy.core.policies.flags import EJECTED
+from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.pool import Pool
 
 SIZES = (3, 100, 10_000)
 REQUESTS = [HttpRequest("GET", f"/item?id={n}", client_ip=f"10.1.{n}.7") for n in range(256)]
 SECONDS = 0.3
 """For each measurement, about."""
+QUICK_SIZES = (3, 10, 100)
 
 
 def pool_of(algorithm: str, size: int, heaviest: int) -> Pool:
@@ -51,18 +55,26 @@ def picking(pool: Pool, rounds: int) -> None:
             pick(request)
 
 
+def picked(pool: Pool, request: HttpRequest) -> Backend:
+    backend = pool.selector.pick(request)
+    assert backend is not None
+    return backend
+
+
 def under_load(pool: Pool, rounds: int) -> None:
-    held = deque(pool.selector.pick(request) for request in REQUESTS * 4)
+    held: deque[Backend] = deque()
+    for request in REQUESTS * 4:
+        held.append(picked(pool, request))
     for backend in held:
-        pool.acquire(backend, 0.0)  # type: ignore[arg-type]
+        pool.acquire(backend, 0.0)
     for _ in range(rounds):
         for request in REQUESTS:
-            backend = pool.selector.pick(request)
-            pool.acquire(backend, 0.0)  # type: ignore[arg-type]
+            backend = picked(pool, request)
+            pool.acquire(backend, 0.0)
             held.append(backend)
-            pool.release(held.popleft(), 0.0)  # type: ignore[arg-type]
+            pool.release(held.popleft(), 0.0)
     for backend in held:
-        pool.release(backend, 0.0)  # type: ignore[arg-type]
+        pool.release(backend, 0.0)
 
 
 def flapping(pool: Pool, rounds: int) -> None:
@@ -88,40 +100,56 @@ def flapping(pool: Pool, rounds: int) -> None:
             selector.joined(backend)
 
 
-def nanoseconds(run: object, pool: Pool) -> float:
-    """For each request of as many rounds as take `SECONDS`, the first ones not counted."""
+def nanoseconds(work: Callable[[Pool, int], None], pool: Pool, seconds: float) -> float:
+    """For each request of as many rounds as take `seconds`, the first ones not counted."""
     rounds, spent = 1, 0.0
     while True:
         began = time.process_time()
-        run(pool, rounds)  # type: ignore[operator]
+        work(pool, rounds)
         spent = time.process_time() - began
-        if spent > SECONDS / 2 or rounds >= 1 << 12:
+        if spent > seconds / 2 or rounds >= 1 << 12:
             return spent / rounds / len(REQUESTS) * 1e9
         rounds *= 2
 
 
-def main(names: list[str]) -> None:
-    columns = [*SIZES, "ratio", "made in ms"]
+def by_size(names: Sequence[str], sizes: Sequence[int], seconds: float) -> None:
+    columns = [*sizes, "ratio", "made in ms"]
     print(f"{'ns for a pick':<22}" + "".join(f"{column:>12}" for column in columns))
     for heaviest in (1, 10):
         print(f"weights {'equal' if heaviest == 1 else f'1 to {heaviest}'}")
         for name in names:
             costs = []
-            for size in SIZES:
+            for size in sizes:
                 began = time.process_time()
                 pool = pool_of(name, size, heaviest)
                 made = time.process_time() - began
-                costs.append(nanoseconds(picking, pool))
+                costs.append(nanoseconds(picking, pool, seconds))
             shown = "".join(f"{cost:>12,.0f}" for cost in costs)
-            print(f"  {name:<20}{shown}{costs[-1] / costs[0]:>12.1f}{made * 1e3:>12,.0f}")
-    print(f"\n{f'{SIZES[-1]:,} backends':<22}{'load':>12}{'flapping':>12}")
+            ratio = costs[-1] / max(costs[0], 1e-3)
+            print(f"  {name:<20}{shown}{ratio:>12.1f}{made * 1e3:>12,.0f}")
+
+
+def in_use(names: Sequence[str], size: int, seconds: float) -> None:
+    print(f"\n{f'{size:,} backends':<22}{'load':>12}{'flapping':>12}")
     for heaviest in (1, 10):
         print(f"weights {'equal' if heaviest == 1 else f'1 to {heaviest}'}")
         for name in names:
-            pool = pool_of(name, SIZES[-1], heaviest)
-            loaded = nanoseconds(under_load, pool)
-            print(f"  {name:<20}{loaded:>12,.0f}{nanoseconds(flapping, pool):>12,.0f}")
+            pool = pool_of(name, size, heaviest)
+            loaded = nanoseconds(under_load, pool, seconds)
+            print(f"  {name:<20}{loaded:>12,.0f}{nanoseconds(flapping, pool, seconds):>12,.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="ALGORITHM", default=list(OPTIONS))
+    parser.add_argument(
+        "--quick", action="store_true", help="does it run? its figures mean nothing"
+    )
+    options = parser.parse_args()
+    sizes, seconds = (QUICK_SIZES, 0.0) if options.quick else (SIZES, SECONDS)
+    by_size(options.names, sizes, seconds)
+    in_use(options.names, sizes[-1], seconds)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(OPTIONS))
+    main()
