@@ -20,3 +20,5 @@ either another attempt or the response, which `envelope.response` makes a line o
 `server` the same exchange is driven by a connection in place of a line, and `upstreams.http`
 passes the response on as it comes.
 """
+
+__version__ = "1.0.0"

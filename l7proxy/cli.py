@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from l7proxy.tools.replay import Player
     from l7proxy.upstreams.base import Upstream
 
-VERSION = "1.0.0"
 IO_ERROR = 1
 MISMATCH = 1
 USAGE_ERROR = 2
@@ -636,6 +635,7 @@ def _node_options(words: Sequence[str]) -> Namespace:
 def _node_parser() -> ArgumentParser:
     from argparse import RawDescriptionHelpFormatter
 
+    from l7proxy import __version__
     from l7proxy.envelope.framing import DEFAULT_LIMIT
 
     parser = _parser("", "A Layer 7 load balancer you can pipe JSON through.")
@@ -691,7 +691,7 @@ def _node_parser() -> ArgumentParser:
     parser.add_argument(
         "--record", metavar="FILE", help="write down what comes in, and when, to replay it"
     )
-    parser.add_argument("--version", action="version", version=f"l7proxy {VERSION}")
+    parser.add_argument("--version", action="version", version=f"l7proxy {__version__}")
     return parser
 
 

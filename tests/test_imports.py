@@ -57,7 +57,7 @@ def wrong(room: str, name: str) -> str | None:
     """Why this room must not import that; None where it may."""
     parts = name.split(".")
     if parts[0] == "l7proxy":
-        other = parts[1] if len(parts) > 1 else ""
+        other = parts[1] if len(parts) > 1 and not parts[1].startswith("__") else ""
         if other and room != other and HEIGHT.get(room, TOP) <= HEIGHT.get(other, TOP + 1):
             return None if room.startswith("__") else f"{room} imports {other}"
         return None
