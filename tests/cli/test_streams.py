@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from l7proxy.node import blocking_loop
 from tests.processes import MAIN, PATIENCE, start
 
 GET = '{"src": "c", "dest": "p", "body": {"type": "http_request", "msg_id": 1, "path": "/api"}}\n'
@@ -210,24 +209,6 @@ def test_input_that_can_not_be_read_is_one_line_and_status_1() -> None:
     assert shell("$NODE 0> /dev/null") == (1, "", "l7proxy: stdin: Bad file descriptor\n")
 
 
-class NoNode:
-    """A node that has nothing to do."""
-
-    idle = True
-
-    def next_deadline(self) -> None:
-        return None
-
-
-def test_a_directory_is_no_input(tmp_path: Path) -> None:
-    source = os.open(tmp_path, os.O_RDONLY)
-    try:
-        with pytest.raises(IsADirectoryError, match="'stdin'"):
-            blocking_loop.run(NoNode(), source, 1)  # type: ignore[arg-type]
-    finally:
-        os.close(source)
-
-
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     file = tmp_path / "many.jsonl"
@@ -288,19 +269,3 @@ def test_a_drain_timeout_that_is_none_is_refused(timeout: str) -> None:
     assert (status, err.splitlines()[-1]) == (
         2, f"l7proxy: error: argument --drain-timeout: {timeout} is not a number of seconds"
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(("one", "other", "waits"), [
-    (None, None, None),
-    (10.0, None, 0),
-    (10.0001, None, 1),
-    (11.5, 10.0015, 2),
-    (None, 9.0, 0),
-    (1e300, None, 3_600_000),
-    (None, float("inf"), 3_600_000),
-])  # fmt: skip
-def test_it_sleeps_whole_milliseconds_and_never_too_long_for_poll(
-    monkeypatch: pytest.MonkeyPatch, one: float | None, other: float | None, waits: int | None
-) -> None:
-    monkeypatch.setattr(blocking_loop, "monotonic", lambda: 10.0)
-    assert blocking_loop._milliseconds(one, other) == waits
