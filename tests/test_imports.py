@@ -19,9 +19,9 @@ import l7proxy
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "l7proxy"
 
-HEIGHT = {"core": 0, "http1": 1, "envelope": 1, "upstreams": 2, "node": 3, "server": 3, "tools": 3,
-          "cli": 4, "testing": 5}  # fmt: skip
-TOP = HEIGHT["cli"]
+HEIGHT = {"core": 0, "http1": 1, "envelope": 1, "files": 1, "upstreams": 2, "node": 3, "server": 3,
+          "tools": 3, "commands": 4, "testing": 4}  # fmt: skip
+TOP = HEIGHT["commands"]
 
 IMPURE = {
     "asyncio", "concurrent", "datetime", "http", "importlib", "io", "multiprocessing", "os",
@@ -130,7 +130,9 @@ def test_every_import_goes_downhill_and_the_core_is_pure() -> None:
     ("http1/body.py", "from l7proxy.upstreams import base", "http1 imports upstreams"),
     ("upstreams/base.py", "from l7proxy.node.node import Malformed", "upstreams imports node"),
     ("node/node.py", "import l7proxy.tools.check", "node imports tools"),
-    ("tools/check.py", "def f():\n    from l7proxy.cli import main", "tools imports cli"),
+    ("tools/check.py", "def f():\n    from l7proxy.commands import main", "tools imports commands"),
+    ("testing/pytest_plugin.py", "import l7proxy.commands", "testing imports commands"),
+    ("commands/test.py", "import l7proxy.testing", "commands imports testing"),
     ("node/node.py", "import requests", "requests is not in the standard library"),
 ])  # fmt: skip
 def test_a_copy_in_which_the_rule_is_broken_is_found_out(
