@@ -2,7 +2,7 @@
 
 import os
 
-from l7proxy.cli import main
+from l7proxy.commands import main
 
 if __name__ == "__main__":
     # Everything is written and closed by now; taking the interpreter down in good order would be

@@ -2,7 +2,7 @@
 
 import sys
 
-from l7proxy.cli import main
+from l7proxy.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

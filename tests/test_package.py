@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from l7proxy import __version__
 from tests.processes import PATIENCE, ROOT, run
 
 SAMPLE = (ROOT / "examples" / "sample.json").read_bytes()
@@ -54,10 +55,8 @@ def test_the_wheel_carries_the_default_configuration_of_the_checkout(wheel: Path
     assert packed == (ROOT / "config" / "backends.json").read_bytes()
 
 
-def test_the_version_is_the_same_everywhere() -> None:
-    import tomllib
-
-    from l7proxy.cli import VERSION
-
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        assert tomllib.load(file)["project"]["version"] == VERSION
+def test_the_version_of_the_wheel_is_the_one_that_is_printed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"l7proxy-{__version__}.dist-info/METADATA").decode()
+    assert f"\nVersion: {__version__}\n" in metadata
+    assert run("--version").out == f"l7proxy {__version__}\n"

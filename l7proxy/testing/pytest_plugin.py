@@ -270,7 +270,7 @@ def _default_config(config: pytest.Config) -> Path:
     setting = config.getini("l7proxy_config")
     if setting:
         return config.rootpath / str(setting)
-    from l7proxy.cli import default_config_file
+    from l7proxy.files import default_config_file
 
     return Path(default_config_file())
 
@@ -278,7 +278,7 @@ def _default_config(config: pytest.Config) -> Path:
 def _make_node(config: Any, seen: Any, configured: Any, seed: int = 0) -> Any:
     from random import Random
 
-    from l7proxy.cli import read_secret
+    from l7proxy.files import read_secret
     from l7proxy.node.replay_node import RecordingNode
 
     return RecordingNode(

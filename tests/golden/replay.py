@@ -44,8 +44,8 @@ class Conversation:
 
     def in_process(self, chunk: int | None = None) -> tuple[bytes, bytes]:
         """What the node answers and logs, fed `chunk` bytes at a time (None: all at once)."""
-        from l7proxy.cli import read_secret
         from l7proxy.core.config import parse_config
+        from l7proxy.files import read_secret
         from l7proxy.node import Node
 
         log: list[str] = []

@@ -444,7 +444,7 @@ def test_real_backends_are_never_simulated_unasked() -> None:
 def test_a_node_without_real_backends_imports_no_event_loop() -> None:
     said = line(1, "/api/x") + line(2, "/web/x")
     code = (
-        "import sys; from l7proxy.cli import main; main([]);"
+        "import sys; from l7proxy.commands import main; main([]);"
         "print({'asyncio', 'ssl', 'socket'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -270,3 +271,37 @@ def test_a_read_that_finds_nothing_after_all_is_tried_again(
         patched.setattr(blocking_loop.os, "read", sometimes)
         (reply,) = converse(Talk({"backends": ["a:1"]}).node, GET)
     assert reply["status"] == 200
+
+
+class NoNode:
+    """A node that has nothing to do."""
+
+    idle = True
+
+    def next_deadline(self) -> None:
+        return None
+
+
+def test_a_directory_is_no_input(tmp_path: Path) -> None:
+    source = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(IsADirectoryError, match="'stdin'"):
+            blocking_loop.run(NoNode(), source, 1)  # type: ignore[arg-type]
+    finally:
+        os.close(source)
+
+
+@pytest.mark.parametrize(("one", "other", "waits"), [
+    (None, None, None),
+    (10.0, None, 0),
+    (10.0001, None, 1),
+    (11.5, 10.0015, 2),
+    (None, 9.0, 0),
+    (1e300, None, 3_600_000),
+    (None, float("inf"), 3_600_000),
+])  # fmt: skip
+def test_it_sleeps_whole_milliseconds_and_never_too_long_for_poll(
+    monkeypatch: pytest.MonkeyPatch, one: float | None, other: float | None, waits: int | None
+) -> None:
+    monkeypatch.setattr(blocking_loop, "monotonic", lambda: 10.0)
+    assert blocking_loop._milliseconds(one, other) == waits

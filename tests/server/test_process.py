@@ -266,7 +266,7 @@ def test_nothing_is_reloaded_by_one_that_is_ending(config: Path) -> None:
 
 HURRIED = """
 import os, signal, sys
-from l7proxy.cli import main
+from l7proxy.commands import main
 
 status = main(sys.argv[1:])
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):

@@ -6,7 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from l7proxy.cli import main
+from l7proxy.commands import main
 from tests.processes import Outcome
 
 

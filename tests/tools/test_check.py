@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from l7proxy.cli import main
+from l7proxy.commands import main
 
 POOLS = {"a": {"backends": ["a-1"]}, "b": {"backends": ["b-1"]}}
 

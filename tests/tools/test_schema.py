@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l7proxy.cli import main
+from l7proxy.commands import main
 from l7proxy.core import ConfigError, config_from
 from l7proxy.tools.schema import config_schema
 from tests.tools.generated import some_configuration

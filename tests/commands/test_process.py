@@ -11,13 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import MAIN, PATIENCE, ROOT, run, start
+from tests.commands.support import DEFAULT, GET, LOG, REPLY, conversing, shell
+from tests.processes import MAIN, PATIENCE, ROOT, run
 
-GET = '{"src": "c", "dest": "p", "body": {"type": "http_request", "msg_id": 1, "path": "/api"}}\n'
-REPLY = (
-    '{"src": "p", "dest": "c", "body": {"type": "http_response", "in_reply_to": 1, '
-    '"status": 200, "backend": "api-%d"}}\n'
-)
 SAMPLE = (ROOT / "examples" / "sample.json").read_text()
 ANSWER = REPLY.replace('"p"', '"l7_proxy"').replace('"c"', '"client"') % 1
 
@@ -47,24 +43,17 @@ def test_a_last_line_without_newline_is_answered() -> None:
 
 
 def test_each_message_is_answered_before_more_is_said() -> None:
-    with start() as process:
-        assert process.stdin is not None and process.stdout is not None
+    with conversing() as node:
         for turn in (1, 2, 3, 1):
-            process.stdin.write(GET.encode())
-            process.stdin.flush()
-            assert process.stdout.readline().decode() == REPLY % turn
-        process.stdin.close()
-        assert process.wait(PATIENCE) == 0
+            node.say(GET.encode())
+            assert node.stdout.readline().decode() == REPLY % turn
+        node.stdin.close()
+        assert node.ends() == (0, b"")
 
 
 def test_it_ends_quietly_when_nobody_reads_on() -> None:
-    lines = (GET * 50_000).encode()
-    command = f'"{sys.executable}" "{MAIN}" | head -n 1; echo "${{PIPESTATUS[0]}}"'
-    done = subprocess.run(
-        ["bash", "-c", command], input=lines, capture_output=True, timeout=PATIENCE
-    )
-    assert done.stdout.decode() == REPLY % 1 + "0\n"
-    assert done.stderr == b""
+    done = shell('$L7 | head -n 1; echo "${PIPESTATUS[0]}"', said=GET * 50_000)
+    assert (done.out, done.err) == (REPLY % 1 + "0\n", "")
 
 
 def test_it_ends_quietly_when_stdout_is_closed_from_the_start() -> None:
@@ -89,13 +78,8 @@ def test_it_ends_quietly_when_stdout_is_closed_from_the_start() -> None:
 def test_what_is_closed_or_full_is_said_in_one_line_and_never_a_traceback(
     redirection: str, status: int, err: str
 ) -> None:
-    command = f'"{sys.executable}" "{MAIN}" {redirection}'
-    said = ("junk\n" * (not err) + GET).encode()
-    done = subprocess.run(
-        ["bash", "-c", command], input=said, capture_output=True, timeout=PATIENCE
-    )
-    assert (done.returncode, done.stderr.decode()) == (status, err)
-    assert done.stdout.decode() == (REPLY % 1 if status == 0 else "")
+    said = "junk\n" * (not err) + GET
+    assert shell(f"$L7 {redirection}", said) == (status, REPLY % 1 if status == 0 else "", err)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -107,9 +91,8 @@ def test_what_is_closed_or_full_is_said_in_one_line_and_never_a_traceback(
 def test_a_command_whose_output_is_full_or_gone_says_so_or_ends_quietly(
     command: str, unbuffered: str
 ) -> None:
-    shop, log = ROOT / "examples" / "shop", ROOT / "examples" / "access.log"
-    config = ROOT / "config" / "backends.json"
-    words = command.format(shop=shop, log=log, config=config).split()
+    shop = ROOT / "examples" / "shop"
+    words = command.format(shop=shop, log=LOG, config=DEFAULT).split()
 
     def done(stdout: int) -> tuple[int, bytes]:
         ran = subprocess.run(
@@ -131,28 +114,27 @@ def test_a_command_whose_output_is_full_or_gone_says_so_or_ends_quietly(
 
 def test_files_that_can_not_be_opened_or_written_are_named(tmp_path: Path) -> None:
     missing = tmp_path / "none" / "x"
-    log, text = ROOT / "examples" / "access.log", tmp_path / "text.gz"
-    config = ROOT / "config" / "backends.json"
+    text, cut = tmp_path / "text.gz", tmp_path / "cut.gz"
     text.write_text("this is not gzipped")
-    cut = tmp_path / "cut.gz"
-    cut.write_bytes(gzip.compress(log.read_bytes())[:-20])
+    cut.write_bytes(gzip.compress(LOG.read_bytes())[:-20])
     broken = tmp_path / "broken.gz"
     broken.write_bytes(cut.read_bytes()[:10] + 50 * b"\xff")
     gone, full = "No such file or directory", "No space left on device"
-    for status, why, name, *words in (
-        (2, gone, missing, "replay", missing),
-        (2, gone, missing.with_suffix(".gz"), "replay", missing.with_suffix(".gz")),
-        (2, gone, missing, "replay", log, "--html", missing),
-        (2, gone, missing, "diff", log, "--answers", missing),
-        (2, gone, missing, "check", missing),
-        (2, gone, missing, "--record", missing),
-        (1, full, "/dev/full", "replay", log, "--html", "/dev/full"),
-        (1, "Not a gzipped file (b'th')", text, "replay", text),
+    cases: list[tuple[int, str, Path | str, tuple[Path | str, ...]]] = [
+        (2, gone, missing, ("replay", missing)),
+        (2, gone, missing.with_suffix(".gz"), ("replay", missing.with_suffix(".gz"))),
+        (2, gone, missing, ("replay", LOG, "--html", missing)),
+        (2, gone, missing, ("diff", LOG, "--answers", missing)),
+        (2, gone, missing, ("check", missing)),
+        (2, gone, missing, ("--record", missing)),
+        (1, full, "/dev/full", ("replay", LOG, "--html", "/dev/full")),
+        (1, "Not a gzipped file (b'th')", text, ("replay", text)),
         (1, "Compressed file ended before the end-of-stream marker was reached", cut,
-         "replay", cut),
-        (1, "Error -3 while decompressing data: ", broken, "replay", broken),
-    ):  # fmt: skip
-        outcome = run(*words, *(() if words[0] == "check" else ("--config", config)), said=GET)
+         ("replay", cut)),
+        (1, "Error -3 while decompressing data: ", broken, ("replay", broken)),
+    ]  # fmt: skip
+    for status, why, name, words in cases:
+        outcome = run(*words, *(() if words[0] == "check" else ("--config", DEFAULT)), said=GET)
         assert outcome.status == status, words
         assert outcome.err.startswith(f"l7proxy: {name}: {why}"), words
         assert outcome.err.count("\n") == 1, words
@@ -160,20 +142,13 @@ def test_files_that_can_not_be_opened_or_written_are_named(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_mid_stream_lets_it_finish_what_it_has_and_exit_with_0(number: int) -> None:
-    with start() as process:
-        assert process.stdin is not None and process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write((GET * 3 + '{"src": "c", "bo').encode())
-        process.stdin.flush()
-        heard = [process.stdout.readline().decode() for _ in range(3)]
-        process.send_signal(number)
-        assert process.wait(PATIENCE) == 0
+    with conversing() as node:
+        node.say((GET * 3 + '{"src": "c", "bo').encode())
+        heard = [node.stdout.readline().decode() for _ in range(3)]
+        node.signal(number)
+        assert node.ends() == (0, b"")
         assert heard == [REPLY % turn for turn in (1, 2, 3)]
-        assert process.stdout.read() == b""
-        assert process.stderr.read() == b""
-
-
-DEFAULT = ROOT / "config" / "backends.json"
+        assert node.stdout.read() == b""
 
 
 @pytest.mark.parametrize("words", [
@@ -258,8 +233,7 @@ def test_every_problem_of_a_configuration_is_named_at_once(tmp_path: Path) -> No
 
 
 def test_check_says_that_a_good_configuration_is_fine() -> None:
-    file = ROOT / "config" / "backends.json"
-    assert run("check", file) == (0, f"{file}: fine (2 pools, 2 routes)\n", "")
+    assert run("check", DEFAULT) == (0, f"{DEFAULT}: fine (2 pools, 2 routes)\n", "")
 
 
 def test_a_dash_reads_the_configuration_from_stdin() -> None:
@@ -276,6 +250,14 @@ def test_unknown_arguments_are_status_2_and_a_usage_line() -> None:
     assert "--max-message" in err
 
 
+@pytest.mark.parametrize("timeout", ["nan", "-1", "soon"])
+def test_a_drain_timeout_that_is_none_is_refused(timeout: str) -> None:
+    status, _, err = shell(f"$L7 --drain-timeout={timeout}")
+    assert (status, err.splitlines()[-1]) == (
+        2, f"l7proxy: error: argument --drain-timeout: {timeout} is not a number of seconds"
+    )  # fmt: skip
+
+
 def test_help_names_every_command_and_version_is_one_line() -> None:
     status, out, err = run("--help")
     assert (status, err) == (0, "")
@@ -284,6 +266,5 @@ def test_help_names_every_command_and_version_is_one_line() -> None:
 
 
 def test_printing_to_a_closed_pipe_is_no_traceback() -> None:
-    command = f'"{sys.executable}" "{MAIN}" --help | true; echo "${{PIPESTATUS[0]}}"'
-    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=PATIENCE)
-    assert (done.stdout, done.stderr) == (b"0\n", b"")
+    done = shell('$L7 --help | true; echo "${PIPESTATUS[0]}"')
+    assert (done.out, done.err) == ("0\n", "")

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import MAIN, PATIENCE, ROOT
-
-LOG = ROOT / "examples" / "access.log"
-DEFAULT = ROOT / "config" / "backends.json"
+from tests.commands.support import DEFAULT, LOG
+from tests.processes import MAIN, PATIENCE
 
 
 @pytest.fixture

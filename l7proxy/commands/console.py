@@ -1,0 +1,125 @@
+"""What commands have in common at a console: what they print and complain of, how they exit."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from l7proxy.files import default_config_file, display_name, read_file, with_filename
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from l7proxy.core.config import Config, ConfigError
+
+IO_ERROR = 1
+MISMATCH = 1
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def complain(line: str) -> None:
+    """Writes one line to stderr; does nothing where stderr is closed or can't be written to."""
+    if sys.stderr is None:
+        return
+    if not line.isprintable():
+        from l7proxy.tools.printable import printable
+
+        line = printable(line)
+    try:
+        sys.stderr.write(line + "\n")
+    except OSError:
+        pass
+
+
+def complain_at_length(text: str) -> None:
+    """Writes several lines to stderr, as `complain` does."""
+    for line in text.split("\n"):
+        complain(line)
+
+
+def complain_of_error(error: OSError) -> None:
+    """Writes a line about the error to stderr, with the name of its file where it has one."""
+    where = "" if error.filename is None else f"{error.filename}: "
+    complain(f"l7proxy: {where}{error.strerror or error}")
+
+
+def load_file(name: str) -> bytes | None:
+    """Reads a file, or stdin for `-`; returns None after a complaint where it can't be read."""
+    try:
+        return read_file(name)
+    except OSError as error:
+        complain_of_error(error)
+        return None
+
+
+def load_config(name: str | None) -> Config | None:
+    """Reads the configuration in a file, or on stdin for `-`; the default one for None.
+
+    Returns None after a complaint of each problem where it can't be read or is not valid.
+    """
+    text = load_file(default_config_file() if name is None else name)
+    if text is None:
+        return None
+    # Imported here so that the node's garbage collector is off by then.
+    from l7proxy.core.config import ConfigError, parse_config
+
+    try:
+        return parse_config(text)
+    except ConfigError as error:
+        refuse_config(name, error)
+        return None
+
+
+def refuse_config(name: str | None, error: ConfigError) -> int:
+    """Complains of each problem in a file, the default one for None; returns the exit status."""
+    shown = display_name(default_config_file() if name is None else name)
+    for problem in error.problems:
+        complain(f"{shown}: {problem}")
+    return USAGE_ERROR
+
+
+def say(text: str) -> None:
+    """Writes lines to stdout, what is not printable in them escaped.
+
+    Does nothing where stdout is closed. Raises OSError, with "stdout" as its file.
+    """
+    from l7proxy.tools.printable import printable_lines
+
+    write_stdout(printable_lines(text))
+
+
+def write_stdout(text: str) -> None:
+    """Writes to stdout as `say` does, and escapes nothing: the text may have colours."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.write(text)
+        except OSError as error:
+            raise with_filename(error, "stdout") from None
+
+
+def flush_stdout() -> None:
+    """Writes what stdout has buffered; raises OSError, with "stdout" as its file."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise with_filename(error, "stdout") from None
+
+
+def discard_stdout() -> None:
+    """Points stdout to nowhere after a write failed, so that Python's flush at exit succeeds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def hold_closed_descriptors() -> None:
+    """Occupies 0, 1 and 2 where they are closed, so that no file that is opened becomes one."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is None:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Returns whether the stream is a terminal; one that is closed (None) is not."""
+    return stream is not None and stream.isatty()

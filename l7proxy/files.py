@@ -1,0 +1,59 @@
+"""Which file is the default configuration, and how files and secrets are read."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+DEFAULT_CONFIGS = (
+    os.path.join(_PACKAGE, "default_config.json"),
+    os.path.join(os.path.dirname(_PACKAGE), "config", "backends.json"),
+)
+"""Where the default configuration is: in an installed package, else in a checkout."""
+
+
+def default_config_file() -> str:
+    """Returns the path of the configuration that is used if none is named."""
+    return next(filter(os.path.exists, DEFAULT_CONFIGS), DEFAULT_CONFIGS[0])
+
+
+def read_file(name: str) -> bytes:
+    """Reads a file, or stdin for `-`, which is empty where it is closed.
+
+    Raises OSError with the file's name, which is <stdin> for stdin.
+    """
+    try:
+        if name == "-":
+            return b"" if sys.stdin is None else sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise with_filename(error, display_name(name)) from None
+
+
+def read_secret(kind: str, name: str) -> bytes:
+    """Reads the file ("file") or the environment variable ("env") of that name.
+
+    Raises ValueError, with a text for people, where it can't be read.
+    """
+    if kind == "env":
+        value = os.environb.get(os.fsencode(name))
+        if value is None:
+            raise ValueError(f'the environment variable "{name}" is not set')
+        return value
+    try:
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ValueError(f"can't read it: {error.strerror}") from None
+
+
+def display_name(name: str) -> str:
+    """Returns a file's name as people are to see it: `-` is stdin."""
+    return "<stdin>" if name == "-" else name
+
+
+def with_filename(error: OSError, name: str) -> OSError:
+    """Returns the error with a file's name, which errors of reading and writing lack."""
+    return OSError(error.errno, error.strerror, name)
