@@ -7,7 +7,8 @@ from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
 from l7proxy.core.policies.flags import REMOVED
 from l7proxy.core.pool.pool import STATES
-from l7proxy.envelope.members import BadMember, load_member, text_member
+from l7proxy.envelope.errors import BadMember
+from l7proxy.envelope.members import load_member, text_member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

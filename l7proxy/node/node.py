@@ -10,15 +10,10 @@ from l7proxy.core.exchange import ENDED, MIRRORED, Exchange
 from l7proxy.core.http.local_reply import DRAINING
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
-from l7proxy.envelope.codec import (
-    CRASH,
-    MALFORMED,
-    NOT_SUPPORTED,
-    EnvelopeDecoder,
-    encode_envelope,
-)
+from l7proxy.envelope.decode import EnvelopeDecoder
+from l7proxy.envelope.encode import encode_envelope
+from l7proxy.envelope.errors import CRASH, MALFORMED, NOT_SUPPORTED, BadMember
 from l7proxy.envelope.framing import DEFAULT_LIMIT, Framer
-from l7proxy.envelope.members import BadMember
 from l7proxy.envelope.request import request_from
 from l7proxy.envelope.response import response_body
 from l7proxy.node.clock import Clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config import KEYS
-from l7proxy.envelope.members import BadMember
+from l7proxy.envelope.errors import BadMember
 from l7proxy.node.node import Node
 from l7proxy.upstreams.simulated import Simulated
 
