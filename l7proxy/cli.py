@@ -100,6 +100,7 @@ def _node(words: Sequence[str]) -> int:
     from l7proxy.core.config import ConfigError
     from l7proxy.envelope.framing import DEFAULT_LIMIT
     from l7proxy.node import blocking_loop
+    from l7proxy.node.engine import SIMULATED
     from l7proxy.node.node import Node
 
     level = options.log_level if options else "warning"
@@ -127,7 +128,7 @@ def _node(words: Sequence[str]) -> int:
             explain=options is not None and options.explain,
             record=record,
             http=http,
-            simulate=options is not None and options.simulate,
+            upstreams=SIMULATED if options is not None and options.simulate else None,
             ordered=options is not None and options.ordered,
         )
         gc.freeze()

@@ -45,14 +45,14 @@ def config(tmp_path: Path) -> Path:
 
 def test_without_arguments_it_is_the_node_with_the_default_configuration(ran: Ran) -> None:
     assert cli.main([]) == 0
-    assert list(ran.node._dispatchers[-1].proxy.pools) == ["api", "static"]
+    assert list(ran.node.engine.proxy.pools) == ["api", "static"]
     assert ran.options == {"source": 0, "sink": 1, "drain_timeout": 30.0}
 
 
 def test_the_options_reach_the_node_and_its_driver(ran: Ran, config: Path) -> None:
     words = ["--config", str(config), "--max-message", "77", "--drain-timeout", "2.5"]
     assert cli.main(words) == 0
-    assert list(ran.node._dispatchers[-1].proxy.pools) == ["default"]
+    assert list(ran.node.engine.proxy.pools) == ["default"]
     assert ran.node._framer._limit == 77
     assert ran.options["drain_timeout"] == 2.5
 
