@@ -15,10 +15,12 @@ from l7proxy.commands.console import (
     load_config,
     refuse_config,
 )
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError
 from l7proxy.envelope.framing import DEFAULT_LIMIT
 from l7proxy.files import read_secret
 from l7proxy.node import blocking_loop
+from l7proxy.node.engine import SIMULATED
 from l7proxy.node.node import Node
 
 TYPE_CHECKING = False
@@ -136,7 +138,7 @@ def _build(
         explain=options.explain,
         record=recorder,
         http=http,
-        simulate=options.simulate,
+        upstreams=SIMULATED if options.simulate else None,
         ordered=options.ordered,
     )
     # The collector, off since the start, never has to look at what was made until now.
@@ -145,14 +147,10 @@ def _build(
     return node
 
 
-def _ignore(line: str) -> None:
-    """Does nothing."""
-
-
-LOGS = {
+LOGS: dict[str, tuple[Callable[[str], None], Callable[[str], None]]] = {
     "warning": (complain, complain_at_length),
-    "error": (_ignore, complain_at_length),
-    "silent": (_ignore, _ignore),
+    "error": (ignore, complain_at_length),
+    "silent": (ignore, ignore),
 }
 """What gets the lines of the log, and what the tracebacks of bugs, at each log level."""
 

@@ -1,4 +1,4 @@
-"""From a stream of bytes to JSON objects, and back on the road after anything else.
+"""From a stream of bytes to JSON objects, and to the next one after anything else.
 
 A stream is one object a line, or objects spread over many lines, or objects one behind another.
 
@@ -26,15 +26,17 @@ DEFAULT_LIMIT = 16 * 1024 * 1024
 """The largest message, in bytes."""
 
 _PIECE = 64 * 1024
+"""Bytes framed at a time: finding one message that spans lines costs as much as they do."""
 _IN_STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+')
 _NO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+')
 """Up to a bracket, or up to a string that is broken or not complete."""
 _BLANKS = re.compile(rb"[ \t\r]*")
 _CLOSES = {0x7D: 0x7B, 0x5D: 0x5B}
 _BOM = b"\xef\xbb\xbf"
-_NEWLINE, _QUOTE, _OPEN_BRACE = b'\n"{'
-_FEW = 8
-_LONGEST_WAIT = 63
+_NEWLINE, _QUOTE, _OPEN_BRACE, _BACKSLASH = b'\n"{\\'
+_SHORT_RUN = 8
+"""Whole lines in a row that make splitting the rest of a piece into lines worth its cost."""
+_LONGEST_BACKOFF = 63
 
 
 class Framer:
@@ -60,25 +62,25 @@ class Framer:
         """The number of the line at the start of the buffer."""
         self._buffer = bytearray()
         self._begun = b""
-        """A line of which the rest is yet to come, while all before it were whole."""
+        """The start of a line whose end is yet to come, while all before it were whole."""
         self._at_line_start = True
         self._skipping = False
-        """Whether the rest of the line is dropped."""
+        """Whether the rest of the line is to be dropped."""
         self._open: list[tuple[int, int, bool]] = []
         """The brackets open now: byte, offset in the buffer, whether a message may start there.
 
         The first is at offset 0, and a message may start there.
         """
         self._scanned = 0
-        """How far the buffer was scanned."""
+        """How much of the buffer was scanned, in bytes."""
         self._in_string = False
-        self._wait = 0
-        """How many lines are looked at one by one where a run of whole ones is not to be had."""
+        self._backoff = 0
+        """How many lines are framed one by one after a run of whole lines that was short."""
         self._one_by_one = 0
+        """How many of these are left."""
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes; every message that they complete is handled before it returns."""
-        # Finding one message that spans lines costs as much as the piece it is in is long.
         for start in range(0, len(data), _PIECE):
             self._feed(data[start : start + _PIECE])
 
@@ -102,7 +104,7 @@ class Framer:
             self._drop(len(self._buffer))
 
     def _whole_lines(self, data: bytes) -> bytes:
-        """Handles lines that are an object each, which is the common case, and gives the rest."""
+        """Handles lines that are an object each, which is the common case; returns the rest."""
         begun, self._begun = self._begun, b""
         if len(begun) + len(data) > self._limit:
             return begun + data
@@ -120,8 +122,8 @@ class Framer:
                     # It may go on in the next line, or have another message behind it.
                     self._line = number
                     # Splitting the rest in vain after each message costs more than the messages.
-                    self._wait = min(self._wait * 2 + 1, _LONGEST_WAIT) if done < _FEW else 0
-                    self._one_by_one = self._wait
+                    longer = min(self._backoff * 2 + 1, _LONGEST_BACKOFF)
+                    self._one_by_one = self._backoff = longer if done < _SHORT_RUN else 0
                     return b"\n".join([*lines[done:], tail])
                 if start:
                     self._report("not a JSON object", line, number)
@@ -146,7 +148,7 @@ class Framer:
                 return
 
     def _find_start(self) -> bool:
-        """Looks for the start of a message; False where more input is needed."""
+        """Finds the start of a message; returns False where more input is needed."""
         buffer = self._buffer
         at = 0
         if self._at_line_start and buffer.startswith(_BOM):
@@ -175,7 +177,7 @@ class Framer:
         return True
 
     def _skip_line(self, text: str) -> bool:
-        """Drops up to the end of the line, reporting it once; False where that is yet to come."""
+        """Drops the line, and reports it once; returns False where its end is yet to come."""
         buffer = self._buffer
         end = buffer.find(b"\n")
         if end < 0:
@@ -196,50 +198,60 @@ class Framer:
         self._broken(f"{text}: {shown!r}", number)
 
     def _scan_object(self) -> bool:
-        """Scans inside brackets; False where more input is needed."""
-        buffer, stack = self._buffer, self._open
-        while True:
+        """Scans while a bracket is open; returns False where more input is needed."""
+        buffer = self._buffer
+        while self._open:
             if self._in_string:
-                match = _IN_STRING.match(buffer, self._scanned)
-                assert match is not None
-                self._scanned = at = match.end()
-                if at == len(buffer) or (buffer[at] == 0x5C and at + 1 == len(buffer)):
-                    return self._outgrown(len(buffer))
-                if buffer[at] != _QUOTE:
-                    if at >= self._limit and self._outgrown(at + 1):
-                        return True
-                    return self._break_off("a line end or control character inside a string")
-                self._in_string = False
-                self._scanned += 1
+                if not self._scan_string():
+                    return False
+                continue
             match = _NO_BRACKET.match(buffer, self._scanned)
             assert match is not None
-            at = match.end()
+            self._scanned = at = match.end()
             if at == len(buffer):
-                self._scanned = at
-                return self._outgrown(at)
-            byte = buffer[at]
-            if byte == _QUOTE:
+                if not self._outgrown(at):
+                    return False
+            elif buffer[at] == _QUOTE:
                 self._in_string = True
                 self._scanned = at + 1
-                continue
-            self._scanned = at
-            if at >= self._limit and self._outgrown(at + 1):
-                return True
+            elif at < self._limit or not self._outgrown(at + 1):
+                self._scanned = at + 1
+                self._bracket(buffer[at], at)
+        return True
+
+    def _scan_string(self) -> bool:
+        """Scans up to where the string ends or breaks; returns False if that is yet to come."""
+        buffer = self._buffer
+        match = _IN_STRING.match(buffer, self._scanned)
+        assert match is not None
+        self._scanned = at = match.end()
+        if at == len(buffer) or (buffer[at] == _BACKSLASH and at + 1 == len(buffer)):
+            return self._outgrown(len(buffer))
+        if buffer[at] == _QUOTE:
+            self._in_string = False
             self._scanned = at + 1
-            if byte in _CLOSES:
-                opener, start, may_start = stack[-1]
-                if opener != _CLOSES[byte]:
-                    return self._break_off(f"{chr(byte)} does not close {chr(opener)}")
-                stack.pop()
-                if may_start and self._complete(start, at + 1):
-                    return True
-            else:
-                stack.append((byte, at, byte == _OPEN_BRACE and self._starts_line(at)))
-                if len(stack) > DEEPEST:
-                    return self._break_off(f"nested more than {DEEPEST} deep")
+        elif at < self._limit or not self._outgrown(at + 1):
+            self._break_off("a line end or control character inside a string")
+        return True
+
+    def _bracket(self, byte: int, at: int) -> None:
+        """Opens or closes the bracket at that offset; what is complete with it is handled."""
+        stack = self._open
+        if byte not in _CLOSES:
+            stack.append((byte, at, byte == _OPEN_BRACE and self._starts_line(at)))
+            if len(stack) > DEEPEST:
+                self._break_off(f"nested more than {DEEPEST} deep")
+            return
+        opener, start, may_start = stack[-1]
+        if opener != _CLOSES[byte]:
+            self._break_off(f"{chr(byte)} does not close {chr(opener)}")
+            return
+        stack.pop()
+        if may_start:
+            self._complete(start, at + 1)
 
     def _outgrown(self, end: int) -> bool:
-        """Drops what is open and larger than the limit at `end`; whether there was such a thing.
+        """Drops what is open and larger than the limit at `end`; returns whether anything was.
 
         What began later and is not too large stays. Where nothing does, the line on which the
         last one got too large is dropped.
@@ -260,32 +272,29 @@ class Framer:
             self._drop(start)
         return True
 
-    def _break_off(self, text: str) -> bool:
+    def _break_off(self, text: str) -> None:
         """Drops what is open, and the rest of the line on which it broke."""
         self._broken(text, self._line)
         self._reset_to(max(self._scanned - 1, 0))
         self._skipping = True
-        return True
 
-    def _complete(self, start: int, end: int) -> bool:
-        """An object ends: hands it over if it is a message; False to go on scanning."""
+    def _complete(self, start: int, end: int) -> None:
+        """Handles the object that has just ended if it is a message; the outermost is dropped."""
         outermost = not self._open
         try:
             value = self._decode(bytes(self._buffer[start:end]))
         except NotJson as error:
-            if not outermost:
-                return False
-            self._broken(str(error), self._line)
-            self._reset_to(end)
-            return True
+            if outermost:
+                self._broken(str(error), self._line)
+                self._reset_to(end)
+            return
         if not outermost:
             if not ("src" in value and "body" in value):
-                return False
+                return
             self._broken("not a complete message", self._line)
         line = self._line + self._buffer.count(b"\n", 0, start)
         self._reset_to(end)
         self._message(value, line)
-        return True
 
     def _starts_line(self, at: int) -> bool:
         buffer = self._buffer
@@ -305,5 +314,5 @@ class Framer:
 
 
 def _is_begun(line: bytes) -> bool:
-    """Whether it is a short piece of a line, and sure not to be an object already."""
+    """Whether it is a short piece of a line, and certainly not an object already."""
     return len(line) < _PIECE and b"\n" not in line and not line.rstrip().endswith(b"}")

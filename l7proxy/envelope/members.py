@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from json.encoder import encode_basestring_ascii
 
-from l7proxy.core.config.spec import Problem, Problems, child, kind_of
+from l7proxy.core.config.spec import Problems, child, kind_of
 from l7proxy.core.http.messages import NO_HEADERS, Headers
+from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from l7proxy.core.config.spec import Spec
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
 
 json_text = encode_basestring_ascii
 """A string as `json.dumps` writes it, which takes five times as long to find that it is one."""
-
-
-class BadMember(ValueError):
-    """Members of a message are missing or of the wrong type; the text has their pointers."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__("; ".join(map(str, problems)))
-
-    @classmethod
-    def at(cls, pointer: str, message: str) -> BadMember:
-        """The error where only the member at `pointer` is wrong."""
-        return cls([Problem(pointer, message)])
 
 
 def text_member(message: Mapping[str, Any], key: str) -> str | None:

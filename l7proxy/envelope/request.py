@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from l7proxy.core.config.spec import child, kind_of
 from l7proxy.core.http.messages import HttpRequest
-from l7proxy.envelope.members import (
-    BadMember,
-    body_member,
-    headers_member,
-    load_member,
-    text_member,
-)
+from l7proxy.envelope.errors import BadMember
+from l7proxy.envelope.members import body_member, headers_member, load_member, text_member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

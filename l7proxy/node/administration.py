@@ -7,35 +7,41 @@ from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
 from l7proxy.core.policies.flags import REMOVED
 from l7proxy.core.pool.pool import STATES
-from l7proxy.envelope.members import BadMember, load_member, text_member
+from l7proxy.envelope.errors import BadMember
+from l7proxy.envelope.members import load_member, text_member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from l7proxy.core.config.spec import Spec
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
-    from l7proxy.core.proxy import Proxy
+    from l7proxy.node.message import Message, Receiver, Reply
 
-    Message = Mapping[str, Any]
+    Body = Mapping[str, Any]
 
 
-def status(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
-    """The state of every pool, or of the one that `pool` names."""
-    if body.get("pool") is not None:
-        pool = _pool(proxy, body)
-        return {"pools": {pool.name: pool.snapshot()}}
-    shown: dict[str, Any] = {"pools": {name: pool.snapshot() for name, pool in proxy.pools.items()}}
-    if proxy.limits is not None:
-        shown["rate_limits"] = proxy.limits.snapshot()
+def status(node: Receiver, message: Message) -> Reply:
+    """Shows the state of every pool, or of the one that `pool` names."""
+    proxy = node.engine.proxy
+    shown: dict[str, Any]
+    if message.body.get("pool") is not None:
+        pool = _pool(node, message.body)
+        shown = {"pools": {pool.name: pool.snapshot()}}
+    else:
+        shown = {"pools": {name: pool.snapshot() for name, pool in proxy.pools.items()}}
+        if proxy.limits is not None:
+            shown["rate_limits"] = proxy.limits.snapshot()
+    shown["replies_dropped"] = node.nodes.dropped
     return shown
 
 
-def set_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
+def set_backend(node: Receiver, message: Message) -> Reply:
     """Sets the `state` or `weight`, or both, of one backend, as `set` says."""
-    pool = _pool(proxy, body)
+    body = message.body
+    pool = _pool(node, body)
     backend = _backend(pool, body)
     changes = body.get("set")
     if not isinstance(changes, dict):
@@ -53,14 +59,14 @@ def set_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
         except ValueError as error:
             raise BadMember.at("/body/set/weight", str(error)) from None
     if "state" in loaded:
-        pool.set_state(backend, loaded["state"], now)
+        pool.set_state(backend, loaded["state"], node.engine.clock.now)
     return {}
 
 
-def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
+def add_backend(node: Receiver, message: Message) -> Reply:
     """Adds a backend, written as in a configuration; the reply has the name it got."""
-    pool = _pool(proxy, body)
-    given = body.get("backend")
+    pool = _pool(node, message.body)
+    given = message.body.get("backend")
     if isinstance(given, str):
         given = {"address": given}
     config: BackendConfig = load_member(Of(BackendConfig), given, "/body/backend")
@@ -74,29 +80,21 @@ def add_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
         taken = f'a backend named "{name}" is in this pool already'
         raise BadMember.at("/body/backend", taken)
     try:
-        pool.add(name, config, now)
+        pool.add(name, config, node.engine.clock.now)
     except ValueError as error:
         raise BadMember.at("/body/backend", str(error)) from None
     return {"backend": name}
 
 
-def remove_backend(proxy: Proxy, body: Message, now: float) -> dict[str, Any]:
-    """Removes a backend: nothing new for it from now on, and it goes when it is idle.
+def remove_backend(node: Receiver, message: Message) -> Reply:
+    """Removes a backend: it gets nothing new from now on, and goes when it is idle.
 
     Its name is free at once.
     """
-    pool = _pool(proxy, body)
-    pool.remove(_backend(pool, body), now)
+    pool = _pool(node, message.body)
+    pool.remove(_backend(pool, message.body), node.engine.clock.now)
     return {}
 
-
-OPERATIONS: dict[str, Callable[[Proxy, Message, float], dict[str, Any]]] = {
-    "status": status,
-    "backend": set_backend,
-    "add_backend": add_backend,
-    "remove_backend": remove_backend,
-}
-"""What is done with a message, by its type; the reply's type has `_ok` behind it."""
 
 _CHANGES: dict[str, Spec] = {
     "state": Text(choices=STATES),
@@ -104,11 +102,12 @@ _CHANGES: dict[str, Spec] = {
 }
 
 
-def _pool(proxy: Proxy, body: Message) -> Pool:
+def _pool(node: Receiver, body: Body) -> Pool:
     name = text_member(body, "pool") or ""
-    pool = proxy.pools.get(name)
+    pools = node.engine.proxy.pools
+    pool = pools.get(name)
     if pool is None:
-        near = suggestion(name, proxy.pools)
+        near = suggestion(name, pools)
         raise BadMember.at("/body/pool", f'no pool named "{name}"{near}')
     return pool
 
@@ -118,7 +117,7 @@ def _is_taken(pool: Pool, name: str) -> bool:
     return known is not None and not known.flags & REMOVED
 
 
-def _backend(pool: Pool, body: Message) -> Backend:
+def _backend(pool: Pool, body: Body) -> Backend:
     name = text_member(body, "backend") or ""
     backend = pool.by_name.get(name)
     if backend is None or backend.flags & REMOVED:

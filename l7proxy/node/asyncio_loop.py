@@ -64,7 +64,7 @@ class _Conversation:
         drain_timeout: float,
     ) -> None:
         self._loop = loop
-        self._pools = pools = ConnectionPools(loop, lambda: self._node.now(loop.time()))
+        self._pools = pools = ConnectionPools(loop, lambda: self._node.engine.now(loop.time()))
         self._node = build(lambda pool: BufferedUpstream(pool, pools, LARGEST_RESPONSE))
         self._source = source
         self._sink = sink
@@ -135,7 +135,7 @@ class _Conversation:
         self._settle()
 
     def _sweep(self) -> None:
-        self._pools.sweep(self._node.now(self._loop.time()))
+        self._pools.sweep(self._node.engine.now(self._loop.time()))
         self._loop.call_later(SWEEP, self._sweep)
 
     def _finish(self, error: OSError | None) -> None:
@@ -154,7 +154,7 @@ class _Conversation:
             not self._ended
             and not self._over.done()
             and len(self._out) < MOST_UNREAD
-            and self._node.load < MOST_AT_ONCE
+            and self._node.engine.load < MOST_AT_ONCE
         )
         if wanted and not self._reading:
             self._loop.add_reader(self._source, self._read)

@@ -1,11 +1,13 @@
-"""Nodes for replay node: one that only plays, and one that shows what it does."""
+"""Nodes for tools: one that only plays, and one that shows the exchanges that it answers."""
 
 from __future__ import annotations
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import KEYS
-from l7proxy.envelope.members import BadMember
-from l7proxy.node.node import Node
-from l7proxy.upstreams.simulated import Simulated
+from l7proxy.node.engine import SIMULATED, Engine
+from l7proxy.node.message import Message, Receiver
+from l7proxy.node.node import HANDLERS, Node, is_answer, unknown
+from l7proxy.upstreams.envelope import EnvelopeUpstream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,14 +18,11 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
-    from l7proxy.core.random_streams import RandomStreams
-    from l7proxy.upstreams.base import Upstream
 
 
-class ReplayNode(Node):
-    """Decides exactly as the node does, and spends nothing on decoding and encoding.
+class ReplayNode(Receiver):
+    """Decides exactly as the node does, from envelopes already decoded, and answers nothing.
 
     - `ended(line, exchange, now)` is called for each request with the number it was played under
     - `configured(proxy)` is called for each configuration that is put to work
@@ -50,72 +49,62 @@ class ReplayNode(Node):
         """Raises `ConfigError` where the configuration can't be put to work."""
         self.refused = 0
         self._ended = ended
-        self._configured = configured
-        self._noted = noted
-        self._simulated = simulated
         self._settled = settled
-        super().__init__(config, random, _unheard, virtual_time=True, secrets=secrets)
+        nodes = EnvelopeUpstream(ignore)
+        others = {} if simulated else {"envelope": lambda pool, streams: nodes}
+        engine = Engine(
+            config,
+            random,
+            self._delivered,
+            self._crashed,
+            on_configured=configured or ignore,
+            on_note=noted or ignore,
+            upstreams={**SIMULATED, **others},
+            secrets=secrets,
+            virtual_time=True,
+        )
+        super().__init__(engine, nodes)
 
     @property
     def proxy(self) -> Proxy:
         """The proxy whose configuration is in force."""
-        return self._dispatchers[-1].proxy
+        return self.engine.proxy
 
     def play(self, envelope: Mapping[str, Any], number: int) -> None:
         """Handles an envelope; what it brings about is told to `ended`."""
-        if self._settled and envelope["body"].get("type") == "init":
-            body = {k: v for k, v in envelope["body"].items() if k not in KEYS}
+        body = envelope["body"]
+        if self._settled and body.get("type") == "init":
+            body = {k: v for k, v in body.items() if k not in KEYS}
             envelope = {**envelope, "body": body}
-        self._handle(envelope, number)
+        src = envelope.get("src")
+        if type(src) is not str:
+            return
+        try:
+            message = Message(src, envelope, number)
+            self.engine.go_to(envelope.get("at"))
+            if HANDLERS.get(message.type, unknown)(self, message) is not None:
+                self.engine.advance_ready()
+        except Exception:
+            if not is_answer(body):
+                self.refused += 1
 
     def end(self) -> None:
         """Lets everything that is in flight come to its end."""
-        self.drain(0.0)
+        self.engine.drain()
 
-    def _deliver(self, exchange: Exchange, now: float) -> None:
-        self._in_flight.pop(exchange, None)
+    def _delivered(self, exchange: Exchange, now: float) -> None:
         self._ended(exchange.owner.line, exchange, now)
 
-    def _send(
-        self, to: str, called: str, body: Mapping[str, Any], exchange: Exchange | None = None
-    ) -> None:
-        """Nobody hears what is said."""
-
-    def _ask(self, dest: str, body: Mapping[str, Any], exchange: Exchange | None) -> None:
-        """Other nodes do not hear it either: what they answered comes with the traffic."""
-
-    def _error(
-        self,
-        src: str,
-        called: str,
-        msg_id: int | None,
-        code: int,
-        text: str,
-        exchange: Exchange | None = None,
-    ) -> None:
-        self.refused += 1
-
-    def _note(self, now: float, text: str) -> None:
-        if self._noted is not None:
-            self._noted(now, text)
-
-    def _configure(self, config: Config) -> None:
-        super()._configure(config)
-        if self._configured is not None:
-            self._configured(self.proxy)
-
-    def _upstream(self, pool: Pool, streams: RandomStreams) -> Upstream:
-        if self._simulated or pool.config.upstream != "envelope":
-            return Simulated(pool, streams)
-        return super()._upstream(pool, streams)
-
-
-def _unheard(line: str) -> None:
-    """The log of a node that nobody listens to."""
+    def _crashed(self, exchange: Exchange | None, error: Exception, now: float) -> None:
+        if exchange is not None:
+            self.refused += 1
 
 
 class RecordingNode(Node):
-    """A node as it is, which shows the exchanges that it answers: for tests of a configuration."""
+    """A node as it is, which shows the exchanges that it answers: for tests of a configuration.
+
+    Real backends are simulated. `seen(exchange)` is told of each exchange before it is answered.
+    """
 
     def __init__(
         self,
@@ -128,28 +117,12 @@ class RecordingNode(Node):
         secrets: Secrets | None = None,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work."""
-        self._seen = seen
-        self._configured = configured
-        super().__init__(config, random, log, secrets=secrets)
-
-    def at(self, seconds: float) -> bytes:
-        """Lets virtual time go on to `seconds`; raises ValueError where it would run backwards."""
-        try:
-            self._keep_time(seconds)
-        except BadMember as error:
-            raise ValueError(str(error)) from None
-        return self._flush()
-
-    def _deliver(self, exchange: Exchange, now: float) -> None:
-        self._seen(exchange)
-        super()._deliver(exchange, now)
-
-    def _configure(self, config: Config) -> None:
-        super()._configure(config)
-        if self._configured is not None:
-            self._configured(self._dispatchers[-1].proxy)
-
-    def _upstream(self, pool: Pool, streams: RandomStreams) -> Upstream:
-        if pool.config.upstream != "envelope":
-            return Simulated(pool, streams)
-        return super()._upstream(pool, streams)
+        super().__init__(
+            config,
+            random,
+            log,
+            secrets=secrets,
+            upstreams={"http": SIMULATED["http"]},
+            on_delivered=lambda exchange, now: seen(exchange),
+            on_configured=configured or ignore,
+        )

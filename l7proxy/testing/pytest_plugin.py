@@ -153,7 +153,7 @@ class TalkingNode:
 
     def at(self, seconds: float) -> list[Any]:
         """Lets time go on to `seconds`; returns the bodies of the replies that came until then."""
-        replies = self._take(self._node.at(seconds))
+        replies = self._take(self._node.go_to(seconds))
         self._now = seconds
         return [reply["body"] for reply in replies]
 

@@ -9,13 +9,8 @@ from __future__ import annotations
 from l7proxy.core.http.grammar import find_fault
 from l7proxy.core.http.local_reply import GARBAGE, UNAVAILABLE, UPSTREAM_ERROR
 from l7proxy.core.http.messages import HttpResponse
-from l7proxy.envelope.members import (
-    BadMember,
-    body_member,
-    headers_member,
-    put_body,
-    put_headers,
-)
+from l7proxy.envelope.errors import TEMPORARILY_UNAVAILABLE, BadMember
+from l7proxy.envelope.members import body_member, headers_member, put_body, put_headers
 from l7proxy.upstreams.base import Upstream
 
 TYPE_CHECKING = False
@@ -28,9 +23,6 @@ if TYPE_CHECKING:
 
     Reply = Mapping[str, Any]
     Receiver = Callable[[Reply, float], None]
-
-TEMPORARILY_UNAVAILABLE = 11
-"""Maelstrom's code for "not now": the request was not carried out."""
 
 
 class EnvelopeUpstream(Upstream):

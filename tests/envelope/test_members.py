@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from l7proxy.core.config.spec import Of, Record, count, field
-from l7proxy.envelope.members import BadMember, body_member, headers_member, load_member
+from l7proxy.envelope.errors import BadMember
+from l7proxy.envelope.members import body_member, headers_member, load_member
 
 
 class Two(Record):

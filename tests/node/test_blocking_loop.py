@@ -17,7 +17,7 @@ import pytest
 
 from l7proxy.node import blocking_loop
 from l7proxy.node.blocking_loop import LAST_WORDS
-from tests.node.test_node import Late, Talk
+from tests.node.test_node import LATE, Talk
 from tests.processes import PATIENCE
 
 GET = b'{"src": "c", "body": {"type": "http_request", "msg_id": 1, "path": "/"}}\n'
@@ -26,8 +26,8 @@ GET = b'{"src": "c", "body": {"type": "http_request", "msg_id": 1, "path": "/"}}
 def late_node(**settings: Any) -> Any:
     """A node whose backends answer nothing by themselves."""
     talk = Talk({"backend_pools": {"p": {"backends": ["a:1"], **settings}},
-                 "routes": [{"path_pattern": "/*", "backend_pool": "p"}]})  # fmt: skip
-    talk.node._dispatchers[-1].upstreams = {"p": Late()}
+                 "routes": [{"path_pattern": "/*", "backend_pool": "p"}]},
+                upstreams=LATE)  # fmt: skip
     return talk.node
 
 

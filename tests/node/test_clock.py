@@ -171,7 +171,7 @@ def test_a_bug_in_what_happens_by_itself_is_logged_and_the_node_lives_on(
     def bug(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(timed.node._dispatchers[-1].proxy.pools["p"].health, "_judge", bug)
+    monkeypatch.setattr(timed.node.engine.proxy.pools["p"].health, "_judge", bug)
     timed.node.advance(2.0)
     assert any("RuntimeError: a bug" in line for line in timed.log)
     assert timed.say(3.0, simulate={"latency": 0})[-1]["body"]["status"] == 200

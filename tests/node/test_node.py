@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from random import Random
 from typing import Any
 
@@ -10,10 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l7proxy.core import HttpRequest, Selector
 from l7proxy.core.config import ConfigError, config_from, parse_config
+from l7proxy.core.exchange import Exchange
+from l7proxy.core.pool.backend import Backend
+from l7proxy.core.pool.pool import Pool
+from l7proxy.core.random_streams import RandomStreams
 from l7proxy.node import Node
 from l7proxy.node import node as node_module
 from l7proxy.upstreams.base import Upstream
+from l7proxy.upstreams.simulated import Simulated
 from tests.golden.replay import ROOT
 
 DEFAULT = (ROOT / "config" / "backends.json").read_bytes()
@@ -22,10 +29,14 @@ DEFAULT = (ROOT / "config" / "backends.json").read_bytes()
 class Talk:
     """A node to talk to; `say` gives the reply to one message, None where there is none."""
 
-    def __init__(self, config: dict[str, Any] | None = None) -> None:
+    def __init__(self, config: dict[str, Any] | None = None, **options: Any) -> None:
         self.log: list[str] = []
         made = parse_config(DEFAULT) if config is None else config_from(config)
-        self.node = Node(made, Random(0), self.log.append)
+        self.node = Node(made, Random(0), self.log.append, **options)
+
+    @property
+    def pools(self) -> dict[str, Pool]:
+        return self.node.engine.proxy.pools
 
     def say_raw(self, text: str | bytes) -> str:
         data = text.encode() if isinstance(text, str) else text
@@ -369,61 +380,71 @@ def test_a_body_that_is_not_text_comes_back_in_base64() -> None:
 class Late(Upstream):
     """Takes every attempt and ends none by itself."""
 
-    def start(self, exchange: Any, now: float) -> None:
+    def start(self, exchange: Exchange, now: float) -> None:
         exchange.started(now)
 
 
-class Buggy(Upstream):
-    """Has a bug."""
+class Buggy(Simulated):
+    """Has a bug that only some paths meet."""
 
-    def start(self, exchange: Any, now: float) -> None:
-        raise ZeroDivisionError("a bug")
+    def start(self, exchange: Exchange, now: float) -> None:
+        if exchange.forward_path.startswith("/bug"):
+            raise ZeroDivisionError("a bug")
+        super().start(exchange, now)
+
+
+def late(pool: Pool, streams: RandomStreams) -> Upstream:
+    return Late()
+
+
+LATE = {"simulated": late}
+BUGGY = {"simulated": Buggy}
 
 
 def test_a_bug_in_an_upstream_gets_error_13_and_holds_no_place() -> None:
-    talk = Talk({"backends": ["a:1"]})
-    dispatcher = talk.node._dispatchers[-1]
-    sound, dispatcher.upstreams = dispatcher.upstreams, {"default": Buggy()}
-    assert talk.get("/") == {
+    talk = Talk({"backends": ["a:1"]}, upstreams=BUGGY)
+    assert talk.get("/bug") == {
         "type": "error", "in_reply_to": 1, "code": 13, "text": "internal error: ZeroDivisionError",
     }  # fmt: skip
     (traceback,) = talk.log
     assert traceback.startswith("Traceback") and traceback.endswith("ZeroDivisionError: a bug")
     assert talk.node.idle
-    dispatcher.upstreams = sound
     assert talk.get("/")["status"] == 200
-    assert dispatcher.proxy.pools["default"].backends[0].in_flight == 0
+    assert talk.pools["default"].backends[0].in_flight == 0
 
 
-def test_a_bug_in_a_selector_gets_error_13_and_holds_no_place(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    talk = Talk({"backends": ["a:1"], "algorithm": "random"})
-    pool = talk.node._dispatchers[-1].proxy.pools["default"]
-    with monkeypatch.context() as patched:
-        patched.setattr(pool.selector, "pick", lambda request, avoid: 1 / 0)
-        assert talk.get("/")["text"] == "internal error: ZeroDivisionError"
+class BuggySelector(Selector):
+    """Has a bug that only some paths meet."""
+
+    def pick(
+        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
+    ) -> Backend | None:
+        if request is not None and request.target == "/bug":
+            raise ZeroDivisionError("a bug")
+        return self.eligible[0]
+
+
+def test_a_bug_in_a_selector_gets_error_13_and_holds_no_place() -> None:
+    talk = Talk({"backends": ["a:1"], "algorithm": f"{__name__}:BuggySelector"})
+    assert talk.get("/bug")["text"] == "internal error: ZeroDivisionError"
     assert talk.node.idle
     assert talk.get("/")["status"] == 200
+    pool = talk.pools["default"]
     assert (pool.requests, pool.backends[0].in_flight) == (0, 0)
 
 
 def test_a_bug_that_only_a_mirrored_copy_meets_is_told_in_the_log_alone() -> None:
     route = {"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}
-    pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"]}}
-    talk = Talk({"backend_pools": pools, "routes": [route]})
-    dispatcher = talk.node._dispatchers[-1]
-    dispatcher.upstreams = {**dispatcher.upstreams, "b": Buggy()}
-    assert talk.get("/")["status"] == 200
+    pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"], "upstream": "envelope"}}
+    talk = Talk({"backend_pools": pools, "routes": [route]}, upstreams={"envelope": Buggy})
+    assert talk.get("/bug")["status"] == 200
     (traceback,) = talk.log
     assert traceback.endswith("ZeroDivisionError: a bug")
-    assert dispatcher.proxy.pools["b"].requests == 0
+    assert talk.pools["b"].requests == 0
 
 
 def late_talk() -> Talk:
-    talk = Talk({"backends": ["a:1"]})
-    talk.node._dispatchers[-1].upstreams = {"default": Late()}
-    return talk
+    return Talk({"backends": ["a:1"]}, upstreams=LATE)
 
 
 def test_what_takes_too_long_is_answered_504_when_its_time_has_come() -> None:
@@ -439,13 +460,15 @@ def test_what_takes_too_long_is_answered_504_when_its_time_has_come() -> None:
 
 
 def test_what_is_in_flight_keeps_its_configuration_when_an_init_brings_another() -> None:
-    talk = late_talk()
+    talk = Talk({"backends": ["a:1"], "upstream": "envelope"}, upstreams={"envelope": late})
+    first = talk.node.engine.proxy
     talk.get("/")
-    talk.body(type="init", backends=["b:1"])
+    talk.body(type="init", backends=["b:1"], upstream="simulated")
     assert talk.get("/")["backend"] == "b"
+    assert first in talk.node.engine.proxies
     assert json.loads(talk.node.advance(60.0))["body"]["status"] == 504
     talk.body(type="init", backends=["c:1"])
-    assert len(talk.node._dispatchers) == 1
+    assert talk.node.engine.proxies == [talk.node.engine.proxy]
 
 
 def test_what_is_still_in_flight_at_the_end_is_answered_503() -> None:

@@ -1,23 +1,18 @@
-"""JSON texts to envelopes, replies to lines: the reference, on the standard library alone."""
+"""JSON texts to envelopes: the reference on the standard library, and msgspec in front of it."""
 
 from __future__ import annotations
-
-import json
 
 from l7proxy.core.config.strict_json import DEEPEST, count_keys, decode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
+
+    Decode = Callable[[bytes], Any]
 
 LONGEST_FAST = 4096
 """Envelopes of fewer bytes may be decoded by msgspec."""
-
-MALFORMED = 12
-NOT_SUPPORTED = 10
-CRASH = 13
-"""Maelstrom's error codes."""
 
 
 def decode_envelope(text: bytes) -> Any:
@@ -31,24 +26,37 @@ def decode_envelope(text: bytes) -> Any:
     return value
 
 
+def msgspec_decoder() -> Decode | None:
+    """The decoder of msgspec, which raises ValueError; None where that is not installed."""
+    try:
+        from msgspec.json import Decoder
+    except ImportError:
+        return None
+    return Decoder().decode
+
+
 class EnvelopeDecoder:
     """`decode_envelope`, with msgspec for the common case where that is installed.
 
     What msgspec decodes is taken if nothing about the text could make the reference think
     otherwise; everything else, and everything it refuses, is the reference's to decide. Importing
-    it takes as long as decoding thousands of envelopes, so that happens after the first `patience`.
+    it takes as long as decoding thousands of envelopes, so that happens after the first `warm_up`.
     """
 
-    def __init__(self, patience: int = 1000) -> None:
-        self._patience = patience
-        self._fast: Callable[[bytes], Any] | None = None
+    def __init__(
+        self, warm_up: int = 1000, find_fast: Callable[[], Decode | None] = msgspec_decoder
+    ) -> None:
+        self._before_fast = warm_up
+        """How many envelopes the reference decodes before `find_fast` is asked for a faster one."""
+        self._find_fast = find_fast
+        self._fast: Decode | None = None
 
     def __call__(self, text: bytes) -> Any:
         """As `decode_envelope`."""
         if self._fast is None:
-            self._patience -= 1
-            if self._patience == 0:
-                self._fast = _find_fast()
+            self._before_fast -= 1
+            if self._before_fast == 0:
+                self._fast = self._find_fast()
             return decode_envelope(text)
         # Longer texts may have integers that Python does not convert.
         if len(text) < LONGEST_FAST and text.count(b"{") + text.count(b"[") <= DEEPEST:
@@ -60,20 +68,3 @@ class EnvelopeDecoder:
             if text.count(b":") == count_keys(value):
                 return value
         return decode_envelope(text)
-
-
-def _find_fast() -> Callable[[bytes], Any] | None:
-    try:
-        from msgspec.json import Decoder
-    except ImportError:
-        return None
-    return Decoder().decode
-
-
-def encode_envelope(src: str, dest: str, at: float | None, body: Mapping[str, Any]) -> bytes:
-    """The line for a message, with its newline; `at` only where time is virtual."""
-    envelope: dict[str, Any] = {"src": src, "dest": dest}
-    if at is not None:
-        envelope["at"] = at
-    envelope["body"] = body
-    return json.dumps(envelope).encode() + b"\n"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core.config.strict_json import NotJson
-from l7proxy.envelope.codec import EnvelopeDecoder, decode_envelope
+from l7proxy.envelope.decode import EnvelopeDecoder, decode_envelope
 
 pytest.importorskip("msgspec")
 
@@ -25,7 +25,7 @@ def decided(decode: Any, text: bytes) -> Any:
 
 
 def fast() -> EnvelopeDecoder:
-    decode = EnvelopeDecoder(patience=1)
+    decode = EnvelopeDecoder(warm_up=1)
     decode(b"{}")
     return decode
 
@@ -82,7 +82,7 @@ def test_the_common_case_is_msgspecs() -> None:
 
 def test_without_msgspec_the_reference_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "msgspec.json", None)
-    decode = EnvelopeDecoder(patience=1)
+    decode = EnvelopeDecoder(warm_up=1)
     for _ in range(2):
         assert decode(b'{"a": 1}') == {"a": 1}
     assert decode._fast is None
