@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from l7proxy.core.exchange import ATTEMPTING, ENDED, WAITING, Exchange
 from l7proxy.core.http.local_reply import Refused
-from l7proxy.core.pool.backend import HEALTH_FLAGS
+from l7proxy.core.policies.flags import HEALTH_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
-from l7proxy.core.pool.backend import REMOVED
+from l7proxy.core.policies.flags import REMOVED
 from l7proxy.core.pool.pool import STATES
 from l7proxy.envelope.members import BadMember, load_member, text_member
 

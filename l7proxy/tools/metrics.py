@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from math import log
 
-from l7proxy.core.pool.backend import EJECTED
-from l7proxy.core.pool.events import AttemptObserver
+from l7proxy.core.policies.base import AttemptObserver
+from l7proxy.core.policies.flags import EJECTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from l7proxy.core import HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange import ENDED, WAITING, Exchange
 from l7proxy.core.http.local_reply import CONNECT_FAILED, RESET
+from l7proxy.core.policies.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
 from l7proxy.core.policies.health_check import Probe
-from l7proxy.core.pool.backend import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED, Backend
+from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.pool import Pool
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.dispatcher import Dispatcher

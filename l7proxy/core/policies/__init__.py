@@ -1,6 +1,7 @@
 """What keeps a pool alive, and what keeps clients from asking too much.
 
-- `base`: what all policies have in common
+- `base`: what all policies have in common, and what those hear that observe every attempt
+- `flags`: the reasons why a backend should get no request
 - `health_check`: active checks
 - `outlier_ejection`: backends whose answers to real requests fail too often
 - `circuit_breaker`: a breaker for each backend

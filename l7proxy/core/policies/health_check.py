@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.policies.base import Policy
-from l7proxy.core.pool.backend import DOWN, REMOVED
+from l7proxy.core.policies.flags import DOWN, REMOVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

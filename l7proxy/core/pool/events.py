@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from l7proxy.core.policies.base import Policy
+from l7proxy.core.policies.base import AttemptObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterable
 
     from l7proxy.core.policies.base import Successors
     from l7proxy.core.pool.backend import Backend
@@ -15,43 +14,6 @@ if TYPE_CHECKING:
 
     Event = Callable[[Backend, float, float], None]
     """What is told of a backend's attempt: `(backend, began_at, now)`."""
-
-
-class AttemptObserver(Policy):
-    """Hears of every attempt on a pool's backends; overrides what it cares for, and hears of that.
-
-        began ──> succeeded ──> completed, or broke_off, or nothing more
-            └──> failed, or dropped
-
-    So an attempt fails at most once: a response that is a failure by its status is not told of
-    again, and nothing is told where the client left in the middle of one. All are told when the
-    attempt `began_at`: what began under other circumstances says little about the present ones.
-    """
-
-    def began(self, backend: Backend, now: float) -> None:
-        """An attempt starts on the backend."""
-
-    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
-        """The backend began a good response."""
-
-    def completed(self, backend: Backend, began_at: float, now: float) -> None:
-        """The good response has come to its end."""
-
-    def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
-        """The response began well and broke off: the attempt failed after all."""
-
-    def failed(self, backend: Backend, began_at: float, now: float) -> None:
-        """The attempt ended without a response, or with one of status 500 or more."""
-
-    def dropped(self, backend: Backend, began_at: float, now: float) -> None:
-        """Nobody waits for the attempt any more: it says nothing about the backend."""
-
-    def released(self, backend: Backend, now: float) -> None:
-        """The attempt, whatever came of it, has given back the place that it had."""
-
-    def snapshot(self, backend: Backend) -> Mapping[str, Any]:
-        """What the `status` message shows of this policy for the backend."""
-        return {}
 
 
 def handlers(observers: Iterable[AttemptObserver], event: str) -> list[Callable[..., None]]:

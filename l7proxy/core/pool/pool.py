@@ -6,8 +6,7 @@ from collections import OrderedDict
 from functools import partial
 
 from l7proxy.core.exchange import Exchange
-from l7proxy.core.policies.retry import RetryPolicy
-from l7proxy.core.pool.backend import (
+from l7proxy.core.policies.flags import (
     ADMIN_FLAGS,
     DOWN,
     DRAINING,
@@ -16,8 +15,9 @@ from l7proxy.core.pool.backend import (
     HEALTH_FLAGS,
     MAINTENANCE,
     REMOVED,
-    Backend,
 )
+from l7proxy.core.policies.retry import RetryPolicy
+from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.events import handlers, notifier
 from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.selectors import Selector, find_selector
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from l7proxy.core.affinity import Affinity
     from l7proxy.core.config import BackendConfig, PoolConfig
-    from l7proxy.core.policies.base import Policy
+    from l7proxy.core.policies.base import AttemptObserver, Policy
     from l7proxy.core.policies.circuit_breaker import Breaker
     from l7proxy.core.policies.health_check import HealthChecks, Probe
     from l7proxy.core.policies.slow_start import SlowStart
-    from l7proxy.core.pool.events import AttemptObserver, HandoverObserver
+    from l7proxy.core.pool.events import HandoverObserver
     from l7proxy.core.timers import DelayLine, Timers
 
 STATES: dict[str, tuple[int, int]] = {

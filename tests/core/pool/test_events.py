@@ -9,7 +9,7 @@ import pytest
 from l7proxy.core import HttpResponse
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.http.local_reply import RESET
-from l7proxy.core.pool.events import AttemptObserver
+from l7proxy.core.policies.base import AttemptObserver
 from tests.core.test_exchange import Story
 
 EVENTS = ("began", "succeeded", "completed", "broke_off", "failed", "dropped")

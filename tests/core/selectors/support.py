@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from l7proxy.core.config import config_from
-from l7proxy.core.pool.backend import MAINTENANCE, Backend
+from l7proxy.core.policies.flags import MAINTENANCE
+from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.pool import Pool
 from l7proxy.core.proxy import Proxy
 
