@@ -621,7 +621,7 @@ def _parser(command: str, description: str) -> ArgumentParser:
 def _node_options(words: Sequence[str]) -> Namespace:
     parser = _node_parser()
     if not words[0].startswith("-"):
-        from l7proxy.core.config.spec import suggestion
+        from l7proxy.core.config.problems import suggestion
 
         parser.error(f'no command "{words[0]}"{suggestion(words[0], COMMANDS)}')
     options, rest = parser.parse_known_args(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.spec import child
+from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.http.grammar import check_fields
 from l7proxy.core.http.local_reply import DRAINING, Refused
@@ -79,7 +79,7 @@ class Proxy:
                     log or _nobody_listens,
                 )
             except ValueError as error:
-                at = child(config.pool_pointer(name), "options")
+                at = pointer_to(config.pool_pointer(name), "options")
                 problems.append(Problem(at, str(error)))
         for name, made in self.pools.items():
             if made.config.sticky is not None:
@@ -203,8 +203,8 @@ def _make_sticky(
     try:
         pool.affinity = affinity_for(pool, config, random, secrets)
     except BadKey as error:
-        at = child(pool.pointer, "sticky")
-        problems.append(Problem(child(child(at, "cookie"), error.field), str(error)))
+        at = pointer_to(pool.pointer, "sticky")
+        problems.append(Problem(pointer_to(at, "cookie", error.field), str(error)))
 
 
 def _rate_limits(config: Config, router: Router) -> RateLimits | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from l7proxy.core.config import ConfigError, Problem, amended
-from l7proxy.core.config.spec import child, kind_of
+from l7proxy.core.config.problems import json_type, pointer_to
 from l7proxy.core.exchange import ENDED, MIRRORED, Exchange
 from l7proxy.core.http.local_reply import DRAINING
 from l7proxy.core.proxy import Proxy
@@ -310,7 +310,7 @@ class Node:
             raise BadMember.at("", f'the key "{repeated[0]}" is written more than once')
         body = value.get("body")
         if not isinstance(body, dict):
-            raise BadMember.at("/body", f"must be an object, not {kind_of(body)}")
+            raise BadMember.at("/body", f"must be an object, not {json_type(body)}")
         if type(body.get("type")) is not str:
             raise BadMember.at("/body/type", "must be a string")
         if body.get("msg_id") is not None and type(body["msg_id"]) is not int:
@@ -351,7 +351,7 @@ class Node:
         """The kind of exchange that the body asks for: one that can explain itself, or not."""
         wanted = body.get("explain")
         if wanted not in (None, True, False):
-            raise BadMember.at("/body/explain", f"must be true or false, not {kind_of(wanted)}")
+            raise BadMember.at("/body/explain", f"must be true or false, not {json_type(wanted)}")
         if not (wanted or self._explain):
             return Exchange
         from l7proxy.core.trace import Traced
@@ -393,7 +393,7 @@ class Node:
         body = envelope.body
         node_id = body.get("node_id")
         if node_id is not None and type(node_id) is not str:
-            raise BadMember.at("/body/node_id", f"must be a string, not {kind_of(node_id)}")
+            raise BadMember.at("/body/node_id", f"must be a string, not {json_type(node_id)}")
         before = self._dispatchers[-1].proxy.config
         try:
             config = amended(before, {k: v for k, v in body.items() if k not in INIT_MEMBERS})
@@ -493,7 +493,7 @@ class Node:
         if kind == "simulated":
             return Simulated(pool, streams)
         if self._http is None:
-            at = child(pool.pointer, "upstream")
+            at = pointer_to(pool.pointer, "upstream")
             problem = "real backends must be in the configuration that the node starts with"
             raise ConfigError([Problem(at, problem)])
         return self._http(pool)

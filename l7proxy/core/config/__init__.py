@@ -10,9 +10,9 @@ from l7proxy.core.config.model import (
     Config,
     PoolConfig,
 )
+from l7proxy.core.config.problems import ConfigError, Problem
 from l7proxy.core.config.routes import ActionsConfig, RouteConfig
 from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
-from l7proxy.core.config.spec import ConfigError, Problem
 
 __all__ = [
     "KEYS",

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import (
-    Either,
-    Mapped,
-    Number,
-    Of,
-    Problems,
-    Record,
-    Text,
-    count,
-    field,
-    seconds,
-)
+from l7proxy.core.config.problems import Problems
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import Either, Mapped, Number, Text, count, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +47,7 @@ class HashOptions(Record):
     """What every algorithm that goes by a hash of the request understands."""
 
     hash_key: str | HashKeyConfig = field(
-        Either(Text(choices=REQUEST_PARTS), Of(HashKeyConfig)),
+        Either(Text(choices=REQUEST_PARTS), RecordOf(HashKeyConfig)),
         "what of a request is hashed",
         default="client_ip",
     )

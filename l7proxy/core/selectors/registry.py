@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from l7proxy.core.config.algorithms import ALIASES, algorithm_name
-from l7proxy.core.config.spec import suggestion
+from l7proxy.core.config.problems import suggestion
 from l7proxy.core.selectors.base import Selector
 
 ENTRY_POINTS = "l7proxy.selectors"
