@@ -10,10 +10,11 @@ from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.http.grammar import check_fields
 from l7proxy.core.http.local_reply import DRAINING, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse
-from l7proxy.core.http.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
+from l7proxy.core.http.target import ALLOW, Target, is_for_the_server, parse_target
 from l7proxy.core.pool.pool import Pool
 from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.routing import Router
+from l7proxy.core.selectors import UnknownSelector
 from l7proxy.core.timers import Timers
 
 TYPE_CHECKING = False
@@ -48,7 +49,8 @@ class Proxy:
         secrets: Secrets | None = None,
         sessions: Random | None = None,
     ) -> None:
-        """Raises `ConfigError` where a selector refuses its options, or a key can't be had.
+        """Raises `ConfigError` where a selector can't be found or refuses its options, or a key
+        can't be had.
 
         `log(now, text)` is told of every change of a backend's or pool's state. `secrets` reads
         the keys that the configuration names, for pools with a sticky cookie. `sessions` draws
@@ -60,13 +62,13 @@ class Proxy:
         self.ready: OrderedDict[Exchange, None] = OrderedDict()
         """Exchanges that changed without their shell having reported anything, in order."""
         self.probes: deque[Probe] = deque()
-        self.router = Router(config.effective_routes, config.default, PathRules.of(config.paths))
+        self.router = Router(config.effective_routes, config.default, config.paths.rules)
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
         self.streams = streams = RandomStreams(random)
         """Where chance comes from, for this proxy and for simulated backends."""
-        problems = []
+        problems: list[Problem] = []
         for name, pool in config.backend_pools.items():
             try:
                 self.pools[name] = Pool(
@@ -79,8 +81,7 @@ class Proxy:
                     log or _nobody_listens,
                 )
             except ValueError as error:
-                at = pointer_to(config.pool_pointer(name), "options")
-                problems.append(Problem(at, str(error)))
+                problems += _selector_problems(error, config.pool_pointer(name))
         for name, made in self.pools.items():
             if made.config.sticky is not None:
                 drawn = sessions or streams.stream(f"{name} sessions")
@@ -188,6 +189,15 @@ class Proxy:
 
 def _nobody_listens(now: float, text: str) -> None:
     """The log of a proxy that was given none."""
+
+
+def _selector_problems(error: ValueError, at: str) -> list[Problem]:
+    """Returns why the pool at the pointer `at` can't have its selector."""
+    if isinstance(error, UnknownSelector):
+        return [Problem(pointer_to(at, "algorithm"), str(error), structural=False)]
+    if isinstance(error, ConfigError):
+        return [problem.under(at) for problem in error.problems]
+    return [Problem(pointer_to(at, "options"), str(error))]
 
 
 def _make_sticky(

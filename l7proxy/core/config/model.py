@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.affinity import StickyConfig
+from l7proxy.core.config.algorithms import OPTIONS, algorithm_name, check_algorithm
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
@@ -37,8 +38,7 @@ from l7proxy.core.config.spec import (
     share,
 )
 from l7proxy.core.http.local_reply import Refused
-from l7proxy.core.http.target import PathRules, escape_segment, normal_path
-from l7proxy.core.selectors.registry import find_selector
+from l7proxy.core.http.target import escape_segment, normal_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,11 +51,6 @@ SINGLE_POOL = "default"
 """The name of the only pool, where it stands at the top of the configuration."""
 
 UPSTREAMS = ("simulated", "envelope", "http")
-
-
-def _checked_selector(name: str) -> str:
-    find_selector(name)
-    return name
 
 
 def _checked_address(address: str) -> str:
@@ -102,7 +97,7 @@ class PoolConfig(Record):
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        Mapped(Text(min_length=1), _checked_selector),
+        Mapped(Text(min_length=1), check_algorithm),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )
@@ -159,8 +154,10 @@ class PoolConfig(Record):
         )
 
     def check(self, at: str, problems: Problems) -> None:
-        options = find_selector(self.algorithm).options
-        options.load(self.options, pointer_to(at, "options"), problems)
+        # The options of a selector that isn't built in are its own, and loaded when it is made.
+        options = OPTIONS.get(algorithm_name(self.algorithm))
+        if options is not None:
+            options.load(self.options, pointer_to(at, "options"), problems)
         seen: set[str] = set()
         for index, name in enumerate(self.backend_names):
             if name in seen:
@@ -231,7 +228,7 @@ class Config(Record):
         return pointer_to("/backend_pools", name)
 
     def check(self, at: str, problems: Problems) -> None:
-        rules = PathRules.of(self.paths)
+        rules = self.paths.rules
         for where, prefix in self._prefixes(at):
             try:
                 normal_path(prefix, rules)

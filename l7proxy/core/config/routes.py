@@ -21,7 +21,7 @@ from l7proxy.core.config.spec import (
     Text,
     count,
 )
-from l7proxy.core.http.target import NEVER_PASSED_ON
+from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -395,6 +395,14 @@ class PathsConfig(Record):
         "%2F in a path: refuse it with a 400, or keep it as a character that separates nothing",
         default="refuse",
     )
+
+    @property
+    def rules(self) -> PathRules:
+        """The rules by which paths are brought into their normal form."""
+        return PathRules(
+            merge_slashes=self.merge_slashes,
+            keep_encoded_slashes=self.encoded_slashes == "keep",
+        )
 
 
 def groups_of(regex: str) -> Collection[str]:
