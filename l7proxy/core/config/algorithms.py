@@ -162,9 +162,9 @@ def algorithm_name(written: str) -> str:
 
 
 def check_algorithm(written: str) -> str:
-    """Returns what was written where it can mean a selector; raises `UnknownSelector`.
+    """Returns a name that may be a selector's, as written; raises `UnknownSelector` for others.
 
-    A `module:Class` can, and whether it does is known when the class is imported.
+    Any `module:Class` may be: whether it is one is known when it is imported.
     """
     if algorithm_name(written) in OPTIONS or ":" in written:
         return written

@@ -133,7 +133,7 @@ def _field(declared: Field, definitions: Schema) -> Schema:
 
 
 def _between_fields(record: type[Record], definitions: Schema) -> Schema:
-    """Returns what a schema can say of several fields of a record together."""
+    """Returns the part of a record's schema that is about several fields together."""
     if issubclass(record, PoolConfig):
         return {"allOf": [_options(it, definitions) for it in dict.fromkeys(OPTIONS.values())]}
     if issubclass(record, Config):
@@ -147,7 +147,7 @@ def _between_fields(record: type[Record], definitions: Schema) -> Schema:
 
 
 def _options(options: type[Record], definitions: Schema) -> Schema:
-    """A built-in algorithm is given its own options; without a name, it is the default."""
+    """Returns the schema by which the algorithms with these options are given no others."""
     named: Schema = {"properties": {"algorithm": {"enum": spellings(options)}}}
     if PoolConfig.fields["algorithm"].default not in spellings(options):
         named["required"] = ["algorithm"]

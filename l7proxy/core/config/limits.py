@@ -29,7 +29,7 @@ class LimitConfig(Record):
 
     @property
     def size(self) -> int:
-        """What a bucket holds, in requests."""
+        """The tokens that a full bucket holds, one for each request."""
         return self.burst or max(1, int(self.requests_per_second))
 
 

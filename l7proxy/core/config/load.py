@@ -66,7 +66,7 @@ def amended(config: Config, value: Mapping[str, object]) -> Config:
 
 
 def _accepted(config: Config | Bad, problems: Problems) -> Config:
-    """Returns the configuration where nothing was wrong; raises `ConfigError` with what was."""
+    """Returns the configuration; raises `ConfigError` where there are problems."""
     if problems or isinstance(config, Bad):
         raise ConfigError(problems.found)
     return config

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where: every problem is collected, none ends the search.
+"""Problems with a configuration: each has its place, and all are collected before it is refused.
 
 A problem's place is a JSON pointer (RFC 6901) into what was written.
 """
@@ -43,7 +43,7 @@ class Problems:
         self._references: list[tuple[str, str, str]] = []
 
     def add(self, pointer: str, message: str, *, structural: bool = True) -> None:
-        """Adds a problem: by default a value that doesn't have the shape that it must have."""
+        """Adds a problem: unless said otherwise, a value of the wrong shape."""
         self.found.append(Problem(pointer, message, structural=structural))
 
     def conflict(self, pointer: str, message: str) -> None:
@@ -53,8 +53,7 @@ class Problems:
     def define(self, noun: str, name: str) -> None:
         """Notes that something has this name, so that others may refer to it.
 
-        `noun` says what is named, in the words of an error message: a "pool". Each noun has its
-        own names.
+        `noun` is the word for such things in error messages ("pool"); each noun has its own names.
         """
         self._defined.setdefault(noun, {})[name] = None
 
@@ -93,7 +92,7 @@ def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
 
 def pointer_to(whole: str, *path: str | int) -> str:
-    """Returns the JSON pointer of what the keys and indexes of `path` lead to, from `whole`."""
+    """Returns the JSON pointer that goes on from `whole` by the keys and indexes of `path`."""
     for key in path:
         if type(key) is str and ("~" in key or "/" in key):
             key = key.replace("~", "~0").replace("/", "~1")
@@ -102,7 +101,7 @@ def pointer_to(whole: str, *path: str | int) -> str:
 
 
 def json_type(value: object) -> str:
-    """Returns what a JSON value is called in an error message."""
+    """Returns the name of a JSON value's type, with its article, for error messages."""
     if value is None:
         return "null"
     if value is True or value is False:

@@ -67,9 +67,9 @@ class Record:
     """A frozen bundle of validated values, compared and printed by its fields."""
 
     fields: ClassVar[Mapping[str, Field]] = {}
-    """What it is made of, by the names of its attributes."""
+    """The fields, by the names of their attributes."""
     keys: ClassVar[tuple[str, ...]] = ()
-    """What its attributes are called in the JSON."""
+    """The keys of the fields in the JSON."""
 
     def __init_subclass__(cls) -> None:
         declared = dict(cls.fields)
@@ -132,20 +132,20 @@ class Record:
         try:
             record.check(at, problems)
         except AttributeError as error:
-            # Nothing can be said of a field that was refused, nor of what depends on it.
+            # A field that was refused has no value, so nothing can be said of what depends on it.
             if error.obj is not record or error.name in own or error.name not in cls.fields:
                 raise
         return record if len(problems) == before else BAD
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """Returns what there is to say of a key that the record does not have."""
+        """Returns the problem with a key that the record does not have."""
         return f"unknown key{suggestion(key, cls.keys)}"
 
     def check(self, at: str, problems: Problems) -> None:
-        """Adds what no single field can know: contradictions between this record's fields.
+        """Adds the contradictions between this record's fields to `problems`.
 
-        A field that was refused is not there: looking at it ends the check.
+        A field that was refused has no attribute: looking at it ends the check.
         """
 
 

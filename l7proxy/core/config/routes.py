@@ -36,19 +36,19 @@ PATHS = ("path", "path_pattern", "path_regex")
 """A route has at most one of these."""
 
 HOST_FIELDS = ("host", "authority")
-"""What a template for a Host header may name, beside the groups of a regular expression."""
+"""The names in a template for a Host header, beside the groups of a regular expression."""
 
 REQUEST_FIELDS = (*HOST_FIELDS, "path", "query", "target")
-"""What a template for a URI may name, beside the groups of a regular expression."""
+"""The names in a template for a URI, beside the groups of a regular expression."""
 
 FRAMING = frozenset(("connection", "content-length", "transfer-encoding", "upgrade", "te"))
-"""Headers that say how a message is cut from its connection, which is not a route's business."""
+"""Headers by which a message is cut from its connection: a route must not change them."""
 
 _PLACEHOLDER = r"\{\{|\}\}|\{([^{}]*)\}|[{}]"
 
 
 def template_parts(text: str) -> tuple[tuple[str, str | None], ...]:
-    """A template as literal texts, each followed by the name that stands after it, or None.
+    """Returns the literal texts of a template, each with the name that stands behind it, or None.
 
     `{name}` stands for a value, `{{` and `}}` for the braces themselves. Raises ValueError for a
     brace that is neither.
@@ -286,12 +286,8 @@ class ActionsConfig(Record):
             for key in ("mirror", "request_headers"):
                 if getattr(self, key) is not None:
                     problems.conflict(pointer_to(at, key), f"there is no request with {given[0]}")
-        edits = self.request_headers
-        if edits is not None:
-            for key in ("set", "add", "remove"):
-                if any(name.lower() == "host" for name in getattr(edits, key) or ()):
-                    where = pointer_to(at, "request_headers", key)
-                    problems.conflict(where, 'the Host header is changed by "rewrite": {"host"}')
+        if self.request_headers is not None:
+            self._check_host(self.request_headers, pointer_to(at, "request_headers"), problems)
         self._check_templates(at, problems)
 
     @property
@@ -299,7 +295,15 @@ class ActionsConfig(Record):
         """The groups of its path_regex, by name and number; None where it has none."""
         return None
 
+    def _check_host(self, edits: HeaderEditsConfig, at: str, problems: Problems) -> None:
+        """Adds a problem for each edit of the Host header, which has a setting of its own."""
+        for key in ("set", "add", "remove"):
+            if any(name.lower() == "host" for name in getattr(edits, key) or ()):
+                where = pointer_to(at, key)
+                problems.conflict(where, 'the Host header is changed by "rewrite": {"host"}')
+
     def _check_templates(self, at: str, problems: Problems) -> None:
+        """Adds a problem for each template that names what is not there."""
         groups = self.groups
         rewrite = self.rewrite
         if rewrite is not None:
@@ -366,7 +370,7 @@ class RouteConfig(ActionsConfig):
 
     @property
     def identity(self) -> str:
-        """What tells it from other routes: its name or, without one, all that it asks for."""
+        """The route's name or, without one, all its conditions: a reload knows it by that."""
         if self.name is not None:
             return self.name
         return repr([getattr(self, condition) for condition in CONDITIONS])
@@ -406,13 +410,13 @@ class PathsConfig(Record):
 
 
 def groups_of(regex: str) -> Collection[str]:
-    """The groups of a regular expression as a template names them, `0` being all of the match."""
+    """Returns the names of a regular expression's groups in a template; `0` is all of the match."""
     compiled = re.compile(regex)
     return [*compiled.groupindex, *map(str, range(compiled.groups + 1))]
 
 
 def check_names(template: str, known: Collection[str], at: str, problems: Problems) -> None:
-    """Adds a problem for each name in the template that would stand for nothing."""
+    """Adds a problem for each name in the template that is not among the `known`."""
     for _, name in template_parts(template):
         if name is not None and name not in known:
             problems.conflict(at, f"there is no {{{name}}} here{suggestion(name, known)}")

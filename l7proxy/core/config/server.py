@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 UNIX: Literal["unix:"] = "unix:"
-"""What stands for the address of whoever connects to a unix socket."""
+"""Stands for the address of a client that connects to a unix socket."""
 
 
 def _network(text: str) -> Network:

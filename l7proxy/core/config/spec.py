@@ -45,25 +45,25 @@ class Bad:
 
 
 BAD = Bad()
-"""What a spec loads where it has reported a problem."""
+"""A spec returns it in place of a value where it has reported a problem."""
 
 
 class Spec(Generic["T"]):
-    """What a JSON value must be like, to be loaded as a `T`."""
+    """A kind of JSON value, which is loaded as a `T`."""
 
     expected = "a value"
-    """What to write, in the words of an error message."""
+    """The name of such a value in error messages."""
 
     def load(self, value: object, at: str, problems: Problems) -> T | Bad:
         """Returns the loaded value, or `BAD` after adding to `problems`; `at` is its pointer."""
         raise NotImplementedError
 
     def accepts(self, value: object) -> bool:
-        """Whether the value's JSON type is this spec's, so that `Either` knows whom to ask."""
+        """Returns whether the value has the JSON type of this spec; `Either` chooses by it."""
         raise NotImplementedError
 
     def wrong(self, value: object, at: str, problems: Problems) -> Bad:
-        """Reports a value of another JSON type."""
+        """Reports a value of another JSON type; returns `BAD`."""
         problems.add(at, f"must be {self.expected}, not {json_type(value)}")
         return BAD
 
@@ -140,7 +140,7 @@ class Numeric(Spec["T"]):
         return type(value) is int or type(value) is float
 
     def complaint(self, value: float) -> str | None:
-        """What is wrong with a number, if anything is."""
+        """Returns the problem with a number that is out of bounds; None for all others."""
         if self.minimum is not None and value < self.minimum:
             return f"must be at least {self.minimum}, not {value}"
         if self.above is not None and value <= self.above:
@@ -190,22 +190,22 @@ LONGEST = 10 * 365 * 86400
 
 
 def seconds(*, zero: bool = True) -> Number:
-    """A duration in seconds."""
+    """Returns the spec of a duration in seconds."""
     return Number(minimum=0, maximum=LONGEST) if zero else Number(above=0, maximum=LONGEST)
 
 
 def instant() -> Number:
-    """A point in the core's time, in seconds; virtual time may count from any year."""
+    """Returns the spec of a point in time, in seconds; virtual time may count from any year."""
     return Number(minimum=0, maximum=1e15)
 
 
 def count(minimum: int = 1, maximum: int | None = None) -> WholeNumber:
-    """A whole number of things."""
+    """Returns the spec of a whole number of things."""
     return WholeNumber(minimum=minimum, maximum=maximum)
 
 
 def share() -> Number:
-    """A share of a whole, 0 to 1."""
+    """Returns the spec of a share of a whole, 0 to 1."""
     return Number(minimum=0, maximum=1)
 
 

@@ -72,7 +72,7 @@ def why_not(error: Exception) -> str:
 
 
 def _may_repeat(value: Any, text: str) -> bool:
-    """Whether `text` may have written more keys than came out of it; False is certain.
+    """Returns whether `text` may have more keys than its value: if not, none is repeated.
 
     Every key has a colon behind it. Calling Python for each object while it is decoded, which
     would tell for sure, takes longer than decoding it.
