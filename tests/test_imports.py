@@ -30,7 +30,10 @@ IMPURE = {
 }  # fmt: skip
 IMPURE_CALLS = {"__import__", "eval", "exec", "input", "open", "print"}
 """Built-in functions that reach out of the core without an import."""
-ALLOWED = {("core/selectors/registry.py", "importlib")}
+ALLOWED = {
+    ("core/config/algorithms.py", "importlib"),
+    ("core/selectors/registry.py", "importlib"),
+}
 """A configuration may name a selector outside the package, whose module has to be imported."""
 OPTIONAL = {"msgspec", "uvloop"}
 """What may be there to be faster, and is imported only where it may be missing."""

@@ -159,7 +159,7 @@ def _parse(words: Sequence[str], commands: Mapping[str, str]) -> Options:
     """Returns what the arguments ask; exits with status 2 where they can't be parsed."""
     parser = _parser(commands)
     if not words[0].startswith("-"):
-        from l7proxy.core.config.spec import suggestion
+        from l7proxy.core.config.problems import suggestion
 
         parser.error(f'no command "{words[0]}"{suggestion(words[0], commands)}')
     options, rest = parser.parse_known_args(words, Options())

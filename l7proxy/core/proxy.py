@@ -6,15 +6,16 @@ from collections import OrderedDict, deque
 
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.spec import child
+from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import ENDED, Exchange
 from l7proxy.core.http.grammar import check_fields
 from l7proxy.core.http.local_reply import DRAINING, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse
-from l7proxy.core.http.target import ALLOW, PathRules, Target, is_for_the_server, parse_target
+from l7proxy.core.http.target import ALLOW, Target, is_for_the_server, parse_target
 from l7proxy.core.pool.pool import Pool
 from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.routing import Router
+from l7proxy.core.selectors import UnknownSelector
 from l7proxy.core.timers import Timers
 
 TYPE_CHECKING = False
@@ -49,7 +50,8 @@ class Proxy:
         secrets: Secrets | None = None,
         sessions: Random | None = None,
     ) -> None:
-        """Raises `ConfigError` where a selector refuses its options, or a key can't be had.
+        """Raises `ConfigError` where a selector can't be found or refuses its options, or a key
+        can't be had.
 
         `log(now, text)` is told of every change of a backend's or pool's state. `secrets` reads
         the keys that the configuration names, for pools with a sticky cookie. `sessions` draws
@@ -61,13 +63,13 @@ class Proxy:
         self.ready: OrderedDict[Exchange, None] = OrderedDict()
         """Exchanges that changed without their shell having reported anything, in order."""
         self.probes: deque[Probe] = deque()
-        self.router = Router(config.effective_routes, config.default, PathRules.of(config.paths))
+        self.router = Router(config.effective_routes, config.default, config.paths.rules)
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
         self.streams = streams = RandomStreams(random)
         """Where chance comes from, for this proxy and for simulated backends."""
-        problems = []
+        problems: list[Problem] = []
         for name, pool in config.backend_pools.items():
             try:
                 self.pools[name] = Pool(
@@ -80,8 +82,7 @@ class Proxy:
                     log or ignore,
                 )
             except ValueError as error:
-                at = child(config.pool_pointer(name), "options")
-                problems.append(Problem(at, str(error)))
+                problems += _selector_problems(error, config.pool_pointer(name))
         for name, made in self.pools.items():
             if made.config.sticky is not None:
                 drawn = sessions or streams.stream(f"{name} sessions")
@@ -187,6 +188,15 @@ class Proxy:
         return self.timers.next_deadline()
 
 
+def _selector_problems(error: ValueError, at: str) -> list[Problem]:
+    """Returns why the pool at the pointer `at` can't have its selector."""
+    if isinstance(error, UnknownSelector):
+        return [Problem(pointer_to(at, "algorithm"), str(error), structural=False)]
+    if isinstance(error, ConfigError):
+        return [problem.under(at) for problem in error.problems]
+    return [Problem(pointer_to(at, "options"), str(error))]
+
+
 def _make_sticky(
     pool: Pool,
     config: StickyConfig,
@@ -200,8 +210,8 @@ def _make_sticky(
     try:
         pool.affinity = affinity_for(pool, config, random, secrets)
     except BadKey as error:
-        at = child(pool.pointer, "sticky")
-        problems.append(Problem(child(child(at, "cookie"), error.field), str(error)))
+        at = pointer_to(pool.pointer, "sticky")
+        problems.append(Problem(pointer_to(at, "cookie", error.field), str(error)))
 
 
 def _rate_limits(config: Config, router: Router) -> RateLimits | None:

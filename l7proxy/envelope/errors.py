@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import Problem
+from l7proxy.core.config.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

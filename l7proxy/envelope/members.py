@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from json.encoder import encode_basestring_ascii
 
-from l7proxy.core.config.spec import Problems, child, kind_of
+from l7proxy.core.config.problems import Problems, json_type, pointer_to
+from l7proxy.core.config.spec import Bad
 from l7proxy.core.http.messages import NO_HEADERS, Headers
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, TypeVar
 
     from l7proxy.core.config.spec import Spec
+
+    T = TypeVar("T")
 
 
 json_text = encode_basestring_ascii
@@ -28,14 +31,14 @@ def text_member(message: Mapping[str, Any], key: str) -> str | None:
     value = message.get(key)
     if value is None or type(value) is str:
         return value
-    raise BadMember.at(child("/body", key), f"must be a string, not {kind_of(value)}")
+    raise BadMember.at(pointer_to("/body", key), f"must be a string, not {json_type(value)}")
 
 
-def load_member(spec: Spec, value: Any, pointer: str) -> Any:
+def load_member(spec: Spec[T], value: object, pointer: str) -> T:
     """A member that is written as in a configuration; raises `BadMember` with every problem."""
     problems = Problems()
     loaded = spec.load(value, pointer, problems)
-    if problems.found:
+    if isinstance(loaded, Bad):
         raise BadMember(problems.found)
     return loaded
 
@@ -46,18 +49,20 @@ def headers_member(message: Mapping[str, Any]) -> Headers:
     if value is None:
         return NO_HEADERS
     if not isinstance(value, dict):
-        raise BadMember.at("/body/headers", f"must be an object, not {kind_of(value)}")
+        raise BadMember.at("/body/headers", f"must be an object, not {json_type(value)}")
     pairs: list[tuple[str, str]] = []
     for name, line in value.items():
         if type(line) is str:
             pairs.append((name, line))
             continue
-        at = child("/body/headers", name)
+        at = pointer_to("/body/headers", name)
         if type(line) is not list:
-            raise BadMember.at(at, f"must be a string, not {kind_of(line)}")
+            raise BadMember.at(at, f"must be a string, not {json_type(line)}")
         for index, item in enumerate(line):
             if type(item) is not str:
-                raise BadMember.at(child(at, index), f"must be a string, not {kind_of(item)}")
+                raise BadMember.at(
+                    pointer_to(at, index), f"must be a string, not {json_type(item)}"
+                )
             pairs.append((name, item))
     return Headers(pairs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import child, kind_of
+from l7proxy.core.config.problems import json_type, pointer_to
 from l7proxy.core.http.messages import HttpRequest
 from l7proxy.envelope.errors import BadMember
 from l7proxy.envelope.members import body_member, headers_member, load_member, text_member
@@ -41,11 +41,11 @@ def _cookies(body: Mapping[str, Any]) -> dict[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise BadMember.at("/body/cookies", f"must be an object, not {kind_of(value)}")
+        raise BadMember.at("/body/cookies", f"must be an object, not {json_type(value)}")
     for name, item in value.items():
         if type(item) is not str:
-            at = child("/body/cookies", name)
-            raise BadMember.at(at, f"must be a string, not {kind_of(item)}")
+            at = pointer_to("/body/cookies", name)
+            raise BadMember.at(at, f"must be a string, not {json_type(item)}")
     return value
 
 
@@ -53,8 +53,8 @@ def _simulate(body: Mapping[str, Any]) -> SimulateConfig | None:
     """The request's own word on how the simulated backend is to behave."""
     if body.get("simulate") is None:
         return None
+    from l7proxy.core.config.record import RecordOf
     from l7proxy.core.config.simulate import SimulateConfig
-    from l7proxy.core.config.spec import Of
 
-    own: SimulateConfig = load_member(Of(SimulateConfig), body["simulate"], "/body/simulate")
+    own: SimulateConfig = load_member(RecordOf(SimulateConfig), body["simulate"], "/body/simulate")
     return own

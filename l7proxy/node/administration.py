@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.model import BackendConfig
-from l7proxy.core.config.spec import Of, Text, child, count, kind_of, suggestion
+from l7proxy.core.config.problems import json_type, pointer_to, suggestion
+from l7proxy.core.config.record import RecordOf
+from l7proxy.core.config.spec import Text, count
 from l7proxy.core.policies.flags import REMOVED
 from l7proxy.core.pool.pool import STATES
 from l7proxy.envelope.errors import BadMember
@@ -45,12 +47,12 @@ def set_backend(node: Receiver, message: Message) -> Reply:
     backend = _backend(pool, body)
     changes = body.get("set")
     if not isinstance(changes, dict):
-        raise BadMember.at("/body/set", f"must be an object, not {kind_of(changes)}")
+        raise BadMember.at("/body/set", f"must be an object, not {json_type(changes)}")
     unknown = [key for key in changes if key not in _CHANGES]
     if unknown or not changes:
         raise BadMember.at("/body/set", f"takes {' and '.join(_CHANGES)}")
     loaded = {
-        key: load_member(_CHANGES[key], value, child("/body/set", key))
+        key: load_member(_CHANGES[key], value, pointer_to("/body/set", key))
         for key, value in changes.items()
     }
     if "weight" in loaded:
@@ -69,7 +71,7 @@ def add_backend(node: Receiver, message: Message) -> Reply:
     given = message.body.get("backend")
     if isinstance(given, str):
         given = {"address": given}
-    config: BackendConfig = load_member(Of(BackendConfig), given, "/body/backend")
+    config: BackendConfig = load_member(RecordOf(BackendConfig), given, "/body/backend")
     name = config.name or split_address(config.address)[0]
     if _is_taken(pool, name) and config.name is None:
         if any(b.address == config.address for b in pool.backends if not b.flags & REMOVED):
@@ -96,7 +98,7 @@ def remove_backend(node: Receiver, message: Message) -> Reply:
     return {}
 
 
-_CHANGES: dict[str, Spec] = {
+_CHANGES: dict[str, Spec[Any]] = {
     "state": Text(choices=STATES),
     "weight": count(1, 65535),
 }

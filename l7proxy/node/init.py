@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config import ConfigError, amended
-from l7proxy.core.config.spec import kind_of
+from l7proxy.core.config.problems import json_type
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ def init(node: Receiver, message: Message) -> Reply:
     body = message.body
     node_id = body.get("node_id")
     if node_id is not None and type(node_id) is not str:
-        raise BadMember.at("/body/node_id", f"must be a string, not {kind_of(node_id)}")
+        raise BadMember.at("/body/node_id", f"must be a string, not {json_type(node_id)}")
     before = node.engine.proxy.config
     try:
         config = amended(before, {k: v for k, v in body.items() if k not in INIT_MEMBERS})

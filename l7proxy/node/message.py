@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import kind_of
+from l7proxy.core.config.problems import json_type
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Message:
             raise BadMember.at("", f'the key "{repeated[0]}" is written more than once')
         body = envelope.get("body")
         if not isinstance(body, dict):
-            raise BadMember.at("/body", f"must be an object, not {kind_of(body)}")
+            raise BadMember.at("/body", f"must be an object, not {json_type(body)}")
         if type(body.get("type")) is not str:
             raise BadMember.at("/body/type", "must be a string")
         msg_id = body.get("msg_id")

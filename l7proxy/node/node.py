@@ -6,7 +6,7 @@ from importlib import import_module
 
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.spec import child, kind_of
+from l7proxy.core.config.problems import json_type, pointer_to
 from l7proxy.core.exchange import Exchange
 from l7proxy.envelope.decode import EnvelopeDecoder
 from l7proxy.envelope.encode import encode_envelope
@@ -333,7 +333,7 @@ def _kind(node: Receiver, body: Mapping[str, Any]) -> type[Exchange]:
     """The kind of exchange that the body asks for: one that can explain itself, or not."""
     wanted = body.get("explain")
     if wanted not in (None, True, False):
-        raise BadMember.at("/body/explain", f"must be true or false, not {kind_of(wanted)}")
+        raise BadMember.at("/body/explain", f"must be true or false, not {json_type(wanted)}")
     if not (wanted or node.explain):
         return Exchange
     from l7proxy.core.trace import Traced
@@ -403,7 +403,7 @@ def _upstreams(
 
     def real(pool: Pool, streams: RandomStreams) -> Upstream:
         if http is None:
-            at = child(pool.pointer, "upstream")
+            at = pointer_to(pool.pointer, "upstream")
             problem = "real backends must be in the configuration that the node starts with"
             raise ConfigError([Problem(at, problem)])
         return http(pool)

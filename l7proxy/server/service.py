@@ -6,7 +6,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.spec import child
+from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import MIRRORED
 from l7proxy.core.http.local_reply import CRASHED
 from l7proxy.core.proxy import Proxy
@@ -60,7 +60,7 @@ class Service:
         self.proxy = Proxy(config, random, log=log, secrets=secrets, sessions=SystemRandom())
         for name, pool_config in config.backend_pools.items():
             if pool_config.upstream == "envelope":
-                at = child(config.pool_pointer(name), "upstream")
+                at = pointer_to(config.pool_pointer(name), "upstream")
                 raise ConfigError([Problem(at, "there are no envelopes behind an HTTP listener")])
         parser = RequestParser(
             Limits(head=limits.head, line=limits.line, fields=limits.field_count)

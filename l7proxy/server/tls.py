@@ -6,7 +6,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.spec import child
+from l7proxy.core.config.problems import pointer_to
 
 if TYPE_CHECKING:
     from l7proxy.core.config.server import ServerTlsConfig
@@ -31,7 +31,7 @@ class Certificates:
             try:
                 context.load_cert_chain(one.certificate, one.key)
             except OSError as error:
-                at = child(child("/server/tls/certificates", index), "certificate")
+                at = pointer_to("/server/tls/certificates", index, "certificate")
                 reason = error.strerror or str(error)
                 problems.append(Problem(at, f"can't use it with its key: {reason}"))
             contexts.append(context)

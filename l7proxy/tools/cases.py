@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from l7proxy.core.config import ConfigError, parse_config
-from l7proxy.core.config.spec import suggestion
+from l7proxy.core.config.problems import suggestion
 from l7proxy.core.config.strict_json import why_not
 from l7proxy.core.routing.conditions import conditions_of
 

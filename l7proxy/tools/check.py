@@ -7,7 +7,7 @@ from random import Random
 from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.http import HttpConfig
-from l7proxy.core.config.spec import child
+from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
@@ -45,7 +45,7 @@ def check(
     for pool_name, pool in config.backend_pools.items():
         algorithm = algorithm_name(pool.algorithm)
         if algorithm != pool.algorithm:
-            at = child(config.pool_pointer(pool_name), "algorithm")
+            at = pointer_to(config.pool_pointer(pool_name), "algorithm")
             note = f'{at}: note: "{pool.algorithm}" is another name for {algorithm}'
             say(printable(f"{name}: {note}") + "\n")
     warnings = [
@@ -76,9 +76,9 @@ def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
     if proxy.config.routes is None:
         return
     for route, by in shadowed(proxy.router.routes[: len(proxy.config.routes)]):
-        winner = f"{child('/routes', by.index)} ({by})"
+        winner = f"{pointer_to('/routes', by.index)} ({by})"
         yield (
-            child("/routes", route.index),
+            pointer_to("/routes", route.index),
             f"{route} is never reached: {winner} takes all of its requests",
         )
 
@@ -86,17 +86,17 @@ def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
 def unlikely_conditions(config: Config) -> Iterator[tuple[str, str]]:
     """Where a route asks for what hardly any request is like, and what may have been meant."""
     for index, route in enumerate(config.routes or ()):
-        at = child("/routes", index)
+        at = pointer_to("/routes", index)
         if route.path is not None and "*" in route.path:
             yield (
-                child(at, "path"),
+                pointer_to(at, "path"),
                 f'only the path "{route.path}" itself, with its *, is like this;'
                 ' did you mean "path_pattern"?',
             )
         for place, method in enumerate(route.methods or ()):
             if method not in STANDARD_METHODS and method.upper() in STANDARD_METHODS:
                 yield (
-                    child(child(at, "methods"), place),
+                    pointer_to(at, "methods", place),
                     f'methods are case-sensitive; did you mean "{method.upper()}"?',
                 )
 
@@ -109,7 +109,7 @@ def unasked_backends(config: Config) -> Iterator[tuple[str, str]]:
         )
         if pool.upstream == "simulated" and (addressed or pool.http != HttpConfig()):
             yield (
-                child(config.pool_pointer(name), "backends" if addressed else "http"),
+                pointer_to(config.pool_pointer(name), "backends" if addressed else "http"),
                 'its backends are simulated, and never asked; did you mean "upstream": "http"?',
             )
 

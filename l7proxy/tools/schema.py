@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.json_schema import describe_record
 from l7proxy.core.config.model import Config, SinglePoolConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from l7proxy.core.config.json_schema import Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def config_schema() -> dict[str, Any]:
-    """The schema (draft 2020-12): every shape that the loader takes.
+def config_schema() -> Schema:
+    """Returns the schema (draft 2020-12): every shape that the loader takes.
 
     What a schema can't say, such as that a pool that is named must be there, is for
     `l7proxy check`.
     """
-    definitions: dict[str, Any] = {}
-    whole = Config.schema(definitions)
-    single = SinglePoolConfig.schema(definitions)
+    definitions: Schema = {}
+    whole = describe_record(Config, definitions)
+    single = describe_record(SinglePoolConfig, definitions)
     return {
         "$schema": DIALECT,
         "title": "l7proxy configuration",

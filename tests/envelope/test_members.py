@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from l7proxy.core.config.spec import Of, Record, count, field
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import count
 from l7proxy.envelope.errors import BadMember
 from l7proxy.envelope.members import body_member, headers_member, load_member
 
@@ -20,12 +21,12 @@ class Two(Record):
 
 def test_every_problem_of_a_member_is_said_with_a_pointer_into_the_message() -> None:
     with pytest.raises(BadMember) as caught:
-        load_member(Of(Two), {"one": 0, "a/b": 1}, "/body/two")
+        load_member(RecordOf(Two), {"one": 0, "a/b": 1}, "/body/two")
     assert str(caught.value) == (
         "/body/two/a~1b: unknown key; /body/two/one: must be at least 1, not 0; "
         '/body/two: "other" is missing'
     )
-    loaded = load_member(Of(Two), {"one": 1, "other": 2}, "/body/two")
+    loaded = load_member(RecordOf(Two), {"one": 1, "other": 2}, "/body/two")
     assert loaded == Two(one=1, other=2)
 
 

@@ -15,7 +15,7 @@ import h11
 from l7proxy.core.config import config_from
 from l7proxy.core.http.local_reply import Refused
 from l7proxy.core.http.messages import Headers, HttpRequest
-from l7proxy.core.http.target import PathRules, parse_target
+from l7proxy.core.http.target import parse_target
 from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import CONTINUE
 from l7proxy.server.connection import ClientConnection
@@ -56,7 +56,7 @@ CONFIG = config_from(
     }
 )
 
-_RULES = PathRules.of(CONFIG.paths)
+_RULES = CONFIG.paths.rules
 _FEW = 400
 _ONCE = frozenset(
     (

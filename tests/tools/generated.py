@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from l7proxy.core.config.model import Config, PoolConfig
+from l7proxy.core.config.record import REQUIRED, Record, RecordOf
 from l7proxy.core.config.spec import (
-    REQUIRED,
     Anything,
     Boolean,
     Either,
@@ -16,11 +16,10 @@ from l7proxy.core.config.spec import (
     MapOf,
     Mapped,
     Maybe,
-    Number,
-    Of,
-    Record,
+    Numeric,
     Spec,
     Text,
+    WholeNumber,
 )
 
 JUNK: tuple[Any, ...] = (None, True, -1, 0, 0.5, 3, 10**12, "", "x", "/a", [], ["x"], {}, {"x": 1})
@@ -52,7 +51,7 @@ def some_record(random: Random, record: type[Record], faults: float, depth: int)
     return made
 
 
-def some_value(random: Random, spec: Spec, faults: float, depth: int) -> Any:
+def some_value(random: Random, spec: Spec[Any], faults: float, depth: int) -> Any:
     if random.random() < faults:
         return random.choice(JUNK)
     if isinstance(spec, Maybe):
@@ -60,8 +59,8 @@ def some_value(random: Random, spec: Spec, faults: float, depth: int) -> Any:
     if isinstance(spec, Mapped):
         return some_value(random, spec.spec, faults, depth)
     if isinstance(spec, Either):
-        return some_value(random, random.choice(spec.specs), faults, depth)
-    if isinstance(spec, Of):
+        return some_value(random, random.choice((spec.one, spec.other)), faults, depth)
+    if isinstance(spec, RecordOf):
         return some_record(random, spec.record, faults, depth)
     if isinstance(spec, ListOf):
         size = random.randint(spec.min_items if random.random() < 0.9 else 0, 2)
@@ -75,7 +74,7 @@ def some_value(random: Random, spec: Spec, faults: float, depth: int) -> Any:
         }
     if isinstance(spec, Text):
         return random.choice(spec.choices or fitting(spec))
-    if isinstance(spec, Number):
+    if isinstance(spec, Numeric):
         return some_number(random, spec)
     if isinstance(spec, Boolean):
         return random.random() < 0.5
@@ -89,9 +88,9 @@ def fitting(spec: Text) -> list[str]:
     return [text for text in TEXTS if re.search(spec.pattern, text)] or ["a"]
 
 
-def some_number(random: Random, spec: Number) -> float:
+def some_number(random: Random, spec: Numeric[float]) -> float:
     low = spec.minimum if spec.minimum is not None else spec.above
     low = 0 if low is None else low
     high = spec.maximum if spec.maximum is not None else low + 10
     number: float = random.choice((low, low + 1, high, low + 0.5, high + 1))
-    return int(number) if spec.whole and random.random() < 0.8 else number
+    return int(number) if isinstance(spec, WholeNumber) and random.random() < 0.8 else number

@@ -1,7 +1,15 @@
 """Configuration: JSON in, frozen and validated records out.
 
-`spec` says what kinds of values there are, `model` declares the configuration with them, and
-`load` turns JSON text into a `Config`, or into every problem found in it.
+- `load`: JSON text to a `Config`, or to every problem found in it
+- `model`: the whole configuration and its pools, declared
+- `routes`, `limits`, `policies`, `affinity`, `http`, `server`, `simulate`: its parts, declared
+- `algorithms`: the names and options of the selectors that are built in
+- `fields`, `address`: texts that end up in HTTP messages, and addresses
+- `spec`: kinds of JSON values and how they are loaded
+- `record`: classes whose attributes are declared with specs
+- `problems`: problems and their places
+- `json_schema`: the JSON Schema of specs and records
+- `strict_json`: the reference decoder of JSON
 """
 
 from l7proxy.core.config.load import KEYS, amended, config_from, parse_config
@@ -10,9 +18,9 @@ from l7proxy.core.config.model import (
     Config,
     PoolConfig,
 )
+from l7proxy.core.config.problems import ConfigError, Problem
 from l7proxy.core.config.routes import ActionsConfig, RouteConfig
 from l7proxy.core.config.simulate import CannedResponse, SimulateConfig
-from l7proxy.core.config.spec import ConfigError, Problem
 
 __all__ = [
     "KEYS",

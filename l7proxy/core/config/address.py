@@ -1,4 +1,4 @@
-"""Addresses as they are written: of backends, and of what is listened on."""
+"""Addresses as they are written: those of backends, and those to listen on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PARTS = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([^:]*))?").fullmatch
 
 
 def split_address(address: str) -> tuple[str, int | None]:
-    """The host and port of `host:port`, `[v6]:port`, `host`, each perhaps behind `http(s)://`.
+    """Returns the host and port of `host:port`, `[v6]:port` or `host`, perhaps behind `http(s)://`.
 
     A `unix:/path` is all host. Raises ValueError, with a text for people, for anything else.
     """
@@ -27,7 +27,7 @@ def split_address(address: str) -> tuple[str, int | None]:
 
 
 def split_listen(text: str) -> tuple[str, int]:
-    """The host and port of `127.0.0.1:8080` or `[::1]:8080`; `unix:/path` has the port -1.
+    """Returns the host and port of `127.0.0.1:8080` or `[::1]:8080`; `unix:/path` has the port -1.
 
     `tls:` before host and port changes nothing about them; where there is no host, it is "".
     Raises ValueError, with a text for people, for anything else.

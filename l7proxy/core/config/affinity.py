@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from l7proxy.core.config.fields import END, TOKEN
-from l7proxy.core.config.spec import (
-    Boolean,
-    Number,
-    Of,
-    Problems,
-    Record,
-    Text,
-    child,
-    count,
-    field,
-    seconds,
-)
+from l7proxy.core.config.problems import Problems, pointer_to
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import Boolean, Text, count, seconds
 
 _COOKIE_NAME = Text(pattern=f"^{TOKEN}{END}", meaning="a cookie's name (RFC 6265, 4.1.1)")
 
@@ -39,7 +30,7 @@ class StickyCookieConfig(Record):
         default="/",
     )
     max_age: int | None = field(
-        Number(minimum=1, maximum=2**31 - 1, whole=True),
+        count(1, 2**31 - 1),
         "the Max-Age attribute, seconds; without it the cookie ends with the browser's session",
         default=None,
     )
@@ -56,7 +47,8 @@ class StickyCookieConfig(Record):
             problems.conflict(at, "give the key's place: either key_file or key_env")
         if self.same_site == "None" and not self.secure:
             problems.conflict(
-                child(at, "same_site"), "browsers drop a cookie with SameSite=None but not Secure"
+                pointer_to(at, "same_site"),
+                "browsers drop a cookie with SameSite=None but not Secure",
             )
 
 
@@ -76,10 +68,10 @@ class StickyConfig(Record):
     """How a client comes back to the backend that it had: by a `cookie`, or what was `learn`ed."""
 
     cookie: StickyCookieConfig | None = field(
-        Of(StickyCookieConfig), "by a sealed cookie, on any replica", default=None
+        RecordOf(StickyCookieConfig), "by a sealed cookie, on any replica", default=None
     )
     learn: LearnConfig | None = field(
-        Of(LearnConfig), "by the application's session cookie, in this process", default=None
+        RecordOf(LearnConfig), "by the application's session cookie, in this process", default=None
     )
 
     def check(self, at: str, problems: Problems) -> None:

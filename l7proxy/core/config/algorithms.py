@@ -1,26 +1,22 @@
-"""The algorithms that are built in: their names, what else people call them, their options."""
+"""The algorithms that are built in: their names, what else people call them, their options.
+
+Whether a name can mean anything is known here, when a configuration is loaded. The class that it
+means is looked up, and somebody else's imported, when the pool is made (`selectors.registry`).
+"""
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import (
-    Either,
-    Mapped,
-    Number,
-    Of,
-    Problems,
-    Record,
-    Text,
-    count,
-    field,
-    seconds,
-)
+from collections.abc import Mapping
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from l7proxy.core.config.problems import Problems, suggestion
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import Either, Mapped, Number, Text, count, seconds
+
+ENTRY_POINTS = "l7proxy.selectors"
+"""The entry-point group in which an installed package offers selectors by name."""
 
 REQUEST_PARTS = ("client_ip", "path", "host")
-"""What a hash key can be without a name to look up."""
+"""The parts of a request that a hash key can be without a name to look up."""
 
 LARGEST_TABLE = 5_000_011
 
@@ -41,8 +37,8 @@ class HashKeyConfig(Record):
             problems.conflict(at, "give one of query, header and cookie")
 
 
-def _is_prime(size: int) -> int:
-    """A table's size, checked: only in a prime one does every step reach every place."""
+def _checked_prime(size: int) -> int:
+    """Returns a table's size: only in a prime one does every step reach every slot."""
     if size < 2 or any(size % divisor == 0 for divisor in range(2, int(size**0.5) + 1)):
         raise ValueError(f"must be a prime number, which {size} is not")
     return size
@@ -56,7 +52,7 @@ class HashOptions(Record):
     """What every algorithm that goes by a hash of the request understands."""
 
     hash_key: str | HashKeyConfig = field(
-        Either(Text(choices=REQUEST_PARTS), Of(HashKeyConfig)),
+        Either(Text(choices=REQUEST_PARTS), RecordOf(HashKeyConfig)),
         "what of a request is hashed",
         default="client_ip",
     )
@@ -80,7 +76,9 @@ class MaglevOptions(HashOptions):
     """A table of places."""
 
     table_size: int = field(
-        Mapped(count(2, LARGEST_TABLE), _is_prime), "places in the table, a prime", default=65_537
+        Mapped(count(2, LARGEST_TABLE), _checked_prime),
+        "places in the table, a prime",
+        default=65_537,
     )
 
 
@@ -154,12 +152,39 @@ ALIASES: Mapping[str, str] = {
 """The name for each alias; hyphens may be written as underscores."""
 
 
+class UnknownSelector(ValueError):
+    """No selector has that name; the text says what to write instead."""
+
+
 def algorithm_name(written: str) -> str:
-    """The one name of an algorithm, whichever of its names was written."""
+    """Returns the one name of an algorithm, whichever of its names was written."""
     return ALIASES.get(written, written)
 
 
+def check_algorithm(written: str) -> str:
+    """Returns a name that may be a selector's, as written; raises `UnknownSelector` for others.
+
+    Any `module:Class` may be: whether it is one is known when it is imported.
+    """
+    if algorithm_name(written) in OPTIONS or ":" in written:
+        return written
+    offered = offered_selectors()
+    if written in offered:
+        return written
+    known = sorted({*OPTIONS, *offered})
+    near = suggestion(written, [*known, *ALIASES])
+    raise UnknownSelector(f'no selector named "{written}"{near} (known: {", ".join(known)})')
+
+
+def offered_selectors() -> Mapping[str, str]:
+    """Returns the `module:Class` of each selector that an installed package offers, by its name."""
+    from importlib.metadata import entry_points
+
+    # Of several with one name the first counts, as it does for importlib.
+    return {entry.name: entry.value for entry in reversed(entry_points(group=ENTRY_POINTS))}
+
+
 def spellings(options: type[Record]) -> list[str]:
-    """Every name and alias of the algorithms that have these options."""
+    """Returns every name and alias of the algorithms that have these options."""
     names = [name for name, record in OPTIONS.items() if record is options]
     return names + [alias for alias, name in ALIASES.items() if name in names]

@@ -1,6 +1,6 @@
 """Texts that end up in an HTTP message: names, values and paths.
 
-What could not be sent is refused when it is loaded, not when a request comes.
+A text that could not be sent is refused when it is loaded, not when a request comes.
 """
 
 from __future__ import annotations
@@ -29,4 +29,4 @@ TARGET = Text(
     pattern=rf"^/[!\x22$-~]*{END}",
     meaning="a path, from /, and perhaps a ?query; percent-encode spaces and what is not ASCII",
 )
-"""What is asked for as it is written (RFC 9112, 3.2.1)."""
+"""A request target in origin-form, sent as it is written (RFC 9112, 3.2.1)."""

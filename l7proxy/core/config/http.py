@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.spec import Boolean, Of, Record, Text, count, field, seconds
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import Boolean, Text, count, seconds
 
 
 class BackendTlsConfig(Record):
@@ -45,5 +46,5 @@ class HttpConfig(Record):
         default=64 * 1024,
     )
     tls: BackendTlsConfig = field(
-        Of(BackendTlsConfig), "how https:// backends are checked", default=BackendTlsConfig()
+        RecordOf(BackendTlsConfig), "how https:// backends are checked", default=BackendTlsConfig()
     )

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.fields import END, HEADER_NAME, TOKEN
-from l7proxy.core.config.spec import (
-    ListOf,
-    MapOf,
-    Number,
-    Of,
-    Problems,
-    Record,
-    Text,
-    child,
-    count,
-    field,
-)
+from collections.abc import Mapping
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from l7proxy.core.config.fields import END, HEADER_NAME, TOKEN
+from l7proxy.core.config.problems import Problems, pointer_to
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import ListOf, MapOf, Number, Text, count
 
 
 class LimitConfig(Record):
@@ -40,7 +29,7 @@ class LimitConfig(Record):
 
     @property
     def size(self) -> int:
-        """What a bucket holds, in requests."""
+        """The tokens that a full bucket holds, one for each request."""
         return self.burst or max(1, int(self.requests_per_second))
 
 
@@ -72,10 +61,12 @@ class RateLimitsConfig(Record):
     """The limits that hold for every request that has a route."""
 
     per_ip: LimitConfig | None = field(
-        Of(LimitConfig), "the limit of each client address", default=None
+        RecordOf(LimitConfig), "the limit of each client address", default=None
     )
     per_api_key: Mapping[str, TierConfig] = field(
-        MapOf(Of(TierConfig)), "the limit of each API key, by the name of its tier", default={}
+        MapOf(RecordOf(TierConfig)),
+        "the limit of each API key, by the name of its tier",
+        default={},
     )
     api_key_header: str = field(
         HEADER_NAME,
@@ -91,11 +82,12 @@ class RateLimitsConfig(Record):
     def check(self, at: str, problems: Problems) -> None:
         tier_of: dict[str, str] = {}
         for tier, config in self.per_api_key.items():
-            where = child(child(child(at, "per_api_key"), tier), "keys")
+            where = pointer_to(at, "per_api_key", tier, "keys")
             for index, key in enumerate(config.listed):
                 if key in tier_of:
                     # An API key is a secret: the message must not repeat it.
                     problems.conflict(
-                        child(where, index), f'this key is in the tier "{tier_of[key]}" already'
+                        pointer_to(where, index),
+                        f'this key is in the tier "{tier_of[key]}" already',
                     )
                 tier_of.setdefault(key, tier)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from l7proxy.core.config.model import SINGLE_POOL, Config, SinglePoolConfig
-from l7proxy.core.config.spec import BAD, ConfigError, Problem, Problems, child, suggestion
+from l7proxy.core.config.problems import ConfigError, Problem, Problems, pointer_to, suggestion
+from l7proxy.core.config.spec import BAD, Bad
 from l7proxy.core.config.strict_json import NotJson, decode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
-
 
 KEYS = tuple(
     key for key in dict.fromkeys((*Config.keys, *SinglePoolConfig.keys)) if key != "$schema"
 )
-"""Everything at the top of a configuration that means something."""
+"""The keys that mean something at the top of a configuration."""
 
 NEARLY = 0.8
-"""How like a key of ours another's must be to be taken for one that is misspelt."""
+"""How like one of `KEYS` another key must be (0 to 1) to be taken for one that is misspelt."""
 
 
 def parse_config(text: str | bytes) -> Config:
-    """The configuration written in `text`.
+    """Returns the configuration written in `text`.
 
     Raises `ConfigError` with every problem: JSON that can't be read (with line and column),
     unknown keys, wrong types, keys written twice, references to what is not there.
@@ -34,22 +33,22 @@ def parse_config(text: str | bytes) -> Config:
     return config_from(value)
 
 
-def config_from(value: Any) -> Config:
-    """The configuration in a decoded JSON value; raises `ConfigError` with every problem."""
+def config_from(value: object) -> Config:
+    """Returns the configuration in a decoded JSON value.
+
+    Raises `ConfigError` with every problem.
+    """
     if not isinstance(value, dict):
         raise ConfigError([Problem("", "the configuration must be a JSON object")])
     problems = Problems()
-    config: Config = _load(value, problems)
-    if problems:
-        raise ConfigError(problems.found)
-    return config
+    return _accepted(_load(value, problems), problems)
 
 
-def amended(config: Config, value: Mapping[str, Any]) -> Config:
-    """The configuration with the members of a decoded JSON object in place of its own.
+def amended(config: Config, value: Mapping[str, object]) -> Config:
+    """Returns the configuration with the members of a decoded JSON object in place of its own.
 
-    Other members of the object are nobody's business here, unless they look like a key that is
-    misspelt. Raises `ConfigError` with every problem.
+    Members that are not in `KEYS` are left alone, except those that look like a misspelt key.
+    Raises `ConfigError` with every problem.
     """
     problems = Problems()
     given = {}
@@ -57,23 +56,29 @@ def amended(config: Config, value: Mapping[str, Any]) -> Config:
         if key in KEYS:
             given[key] = item
         elif near := suggestion(key, KEYS, NEARLY):
-            problems.add(child("", key), f"unknown key{near}")
+            problems.add(pointer_to("", key), f"unknown key{near}")
+    changed: Config | Bad = config
     if "backend_pools" in given or "backends" in given:
-        config = _load(given, problems)
+        changed = _load(given, problems)
     elif given:
-        config = _changed(config, given, problems)
-    if problems:
+        changed = _changed(config, given, problems)
+    return _accepted(changed, problems)
+
+
+def _accepted(config: Config | Bad, problems: Problems) -> Config:
+    """Returns the configuration; raises `ConfigError` where there are problems."""
+    if problems or isinstance(config, Bad):
         raise ConfigError(problems.found)
     return config
 
 
-def _load(value: Mapping[str, Any], problems: Problems) -> Any:
-    """The configuration in a JSON object, or anything else after adding to `problems`."""
+def _load(value: Mapping[str, object], problems: Problems) -> Config | Bad:
+    """Returns the configuration in a JSON object, or `BAD` after adding to `problems`."""
     if "backends" in value and "backend_pools" not in value:
         problems.define("pool", SINGLE_POOL)
         single = SinglePoolConfig.load(value, "", problems)
-        config = BAD
-        if single is not BAD:
+        config: Config | Bad = BAD
+        if not isinstance(single, Bad):
             config = single.spelled_out()
             config.check("", problems)
     else:
@@ -82,16 +87,17 @@ def _load(value: Mapping[str, Any], problems: Problems) -> Any:
     return config
 
 
-def _changed(config: Config, given: Mapping[str, Any], problems: Problems) -> Config:
+def _changed(config: Config, given: Mapping[str, object], problems: Problems) -> Config:
+    """Returns the configuration with new values of single keys, or adds to `problems`."""
     for name in config.backend_pools:
         problems.define("pool", name)
     loaded = {}
     for key, item in given.items():
         declared = Config.fields.get(key)
         if declared is None:
-            problems.add(child("", key), "needs backends beside it")
+            problems.add(pointer_to("", key), "needs backends beside it")
         else:
-            loaded[key] = declared.spec.load(item, child("", key), problems)
+            loaded[key] = declared.spec.load(item, pointer_to("", key), problems)
     problems.resolve()
     if not problems:
         config = config.replace(**loaded)

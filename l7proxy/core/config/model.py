@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.affinity import StickyConfig
-from l7proxy.core.config.algorithms import OPTIONS, spellings
+from l7proxy.core.config.algorithms import OPTIONS, algorithm_name, check_algorithm
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
@@ -16,6 +19,8 @@ from l7proxy.core.config.policies import (
     RetryConfig,
     TimeoutsConfig,
 )
+from l7proxy.core.config.problems import Problems, pointer_to
+from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.routes import ActionsConfig, PathsConfig, RouteConfig
 from l7proxy.core.config.server import ServerConfig
 from l7proxy.core.config.simulate import SimulateConfig
@@ -26,37 +31,26 @@ from l7proxy.core.config.spec import (
     ListOf,
     MapOf,
     Mapped,
-    Of,
-    Problems,
-    Record,
     Reference,
     Text,
-    child,
     count,
-    field,
     seconds,
     share,
 )
 from l7proxy.core.http.local_reply import Refused
-from l7proxy.core.http.target import PathRules, escape_segment, normal_path
-from l7proxy.core.selectors.registry import find_selector
+from l7proxy.core.http.target import escape_segment, normal_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterator
+    from typing import Any, Self
 
-    from l7proxy.core.config.spec import Schema
+    from l7proxy.core.config.spec import Bad
 
 SINGLE_POOL = "default"
-"""What the pool is called that stands at the top."""
+"""The name of the only pool, where it stands at the top of the configuration."""
 
 UPSTREAMS = ("simulated", "envelope", "http")
-
-
-def _checked_selector(name: str) -> str:
-    find_selector(name)
-    return name
 
 
 def _checked_address(address: str) -> str:
@@ -87,7 +81,7 @@ class BackendConfig(Record):
         count(0, 1000), "0 is used first; a higher one only when all below are down", default=0
     )
     simulate: SimulateConfig | None = field(
-        Of(SimulateConfig), "how it behaves, simulated", default=None
+        RecordOf(SimulateConfig), "how it behaves, simulated", default=None
     )
 
 
@@ -99,11 +93,11 @@ class PoolConfig(Record):
     """Backends that can answer the same requests, and how one of them is chosen."""
 
     backends: tuple[BackendConfig, ...] = field(
-        ListOf(Mapped(Either(_ADDRESS, Of(BackendConfig)), _backend), min_items=1),
+        ListOf(Mapped(Either(_ADDRESS, RecordOf(BackendConfig)), _backend), min_items=1),
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        Mapped(Text(min_length=1), _checked_selector),
+        Mapped(Text(min_length=1), check_algorithm),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )
@@ -112,27 +106,29 @@ class PoolConfig(Record):
         Text(choices=UPSTREAMS), "how a request is carried out", default="simulated"
     )
     simulate: SimulateConfig | None = field(
-        Of(SimulateConfig), "how its backends behave", default=None
+        RecordOf(SimulateConfig), "how its backends behave", default=None
     )
     http: HttpConfig = field(
-        Of(HttpConfig), "connections to backends that are spoken to over HTTP", default=HttpConfig()
+        RecordOf(HttpConfig),
+        "connections to backends that are spoken to over HTTP",
+        default=HttpConfig(),
     )
     timeouts: TimeoutsConfig = field(
-        Of(TimeoutsConfig), "how long things take", default=TimeoutsConfig()
+        RecordOf(TimeoutsConfig), "how long things take", default=TimeoutsConfig()
     )
     queue: QueueConfig = field(
-        Of(QueueConfig), "where requests wait for a place", default=QueueConfig()
+        RecordOf(QueueConfig), "where requests wait for a place", default=QueueConfig()
     )
     retries: RetryConfig = field(
-        Of(RetryConfig), "when another attempt is made", default=RetryConfig()
+        RecordOf(RetryConfig), "when another attempt is made", default=RetryConfig()
     )
 
-    health: HealthConfig | None = field(Of(HealthConfig), "active checks", default=None)
+    health: HealthConfig | None = field(RecordOf(HealthConfig), "active checks", default=None)
     ejection: EjectionConfig | None = field(
-        Of(EjectionConfig), "leaving out backends that fail real requests", default=None
+        RecordOf(EjectionConfig), "leaving out backends that fail real requests", default=None
     )
     breaker: BreakerConfig | None = field(
-        Of(BreakerConfig), "a circuit breaker for each backend", default=None
+        RecordOf(BreakerConfig), "a circuit breaker for each backend", default=None
     )
     slow_start: float = field(
         seconds(), "how long a backend that comes back takes to get its full share", default=0
@@ -141,47 +137,33 @@ class PoolConfig(Record):
         share(), "with a smaller share of healthy backends than this, all are used", default=0
     )
     sticky: StickyConfig | None = field(
-        Of(StickyConfig), "how a client comes back to the backend it had", default=None
+        RecordOf(StickyConfig), "how a client comes back to the backend it had", default=None
     )
     rate_limit: ScopedLimitConfig | None = field(
-        Of(ScopedLimitConfig), "how many requests it is given", default=None
+        RecordOf(ScopedLimitConfig), "how many requests it is given", default=None
     )
 
     @property
     def backend_names(self) -> tuple[str, ...]:
         """Each backend's name: given, else its host, else (where hosts repeat) its address."""
         hosts = [split_address(backend.address)[0] for backend in self.backends]
+        times = Counter(hosts)
         return tuple(
-            backend.name or (host if hosts.count(host) == 1 else backend.address)
+            backend.name or (host if times[host] == 1 else backend.address)
             for backend, host in zip(self.backends, hosts, strict=True)
         )
 
     def check(self, at: str, problems: Problems) -> None:
-        find_selector(self.algorithm).options.load(self.options, child(at, "options"), problems)
+        # The options of a selector that isn't built in are its own, and loaded when it is made.
+        options = OPTIONS.get(algorithm_name(self.algorithm))
+        if options is not None:
+            options.load(self.options, pointer_to(at, "options"), problems)
         seen: set[str] = set()
         for index, name in enumerate(self.backend_names):
             if name in seen:
-                where = child(child(at, "backends"), index)
+                where = pointer_to(at, "backends", index)
                 problems.conflict(where, f'a backend named "{name}" is in this pool already')
             seen.add(name)
-
-    @classmethod
-    def schema(cls, definitions: Schema) -> Schema:
-        known = cls.__name__ in definitions
-        reference = super().schema(definitions)
-        if not known:
-            definitions[cls.__name__]["allOf"] = [
-                _options_schema(options, definitions) for options in dict.fromkeys(OPTIONS.values())
-            ]
-        return reference
-
-
-def _options_schema(options: type[Record], definitions: Schema) -> Schema:
-    """That a built-in algorithm is given its own options; without a name, it is the default."""
-    named: Schema = {"properties": {"algorithm": {"enum": spellings(options)}}}
-    if PoolConfig.fields["algorithm"].default not in spellings(options):
-        named["required"] = ["algorithm"]
-    return {"if": named, "then": {"properties": {"options": options.schema(definitions)}}}
 
 
 def _actions(value: str | ActionsConfig) -> ActionsConfig:
@@ -192,24 +174,24 @@ class Config(Record):
     """The whole configuration."""
 
     backend_pools: Mapping[str, PoolConfig] = field(
-        MapOf(Of(PoolConfig), defines="pool"),
+        MapOf(RecordOf(PoolConfig), defines="pool"),
         "the pools, by name; needed unless there are routes or a default",
         default={},
     )
     routes: tuple[RouteConfig, ...] | None = field(
-        ListOf(Of(RouteConfig)), "without routes, pool P gets the route /P/*", default=None
+        ListOf(RecordOf(RouteConfig)), "without routes, pool P gets the route /P/*", default=None
     )
     rate_limits: RateLimitsConfig | None = field(
-        Of(RateLimitsConfig), "how many requests a client or API key may send", default=None
+        RecordOf(RateLimitsConfig), "how many requests a client or API key may send", default=None
     )
     default: ActionsConfig | None = field(
-        Mapped(Either(Reference("pool"), Of(ActionsConfig)), _actions),
+        Mapped(Either(Reference("pool"), RecordOf(ActionsConfig)), _actions),
         "what is done with requests that no route matches: a pool, or as in a route",
         default=None,
     )
-    paths: PathsConfig = field(Of(PathsConfig), "how paths are read", default=PathsConfig())
+    paths: PathsConfig = field(RecordOf(PathsConfig), "how paths are read", default=PathsConfig())
     server: ServerConfig = field(
-        Of(ServerConfig), "the HTTP listener of `l7proxy serve`", default=ServerConfig()
+        RecordOf(ServerConfig), "the HTTP listener of `l7proxy serve`", default=ServerConfig()
     )
     schema_uri: str | None = field(
         Text(), "the schema by which an editor checks it", default=None, key="$schema"
@@ -217,7 +199,7 @@ class Config(Record):
 
     @property
     def limits_rates(self) -> bool:
-        """Whether there is any rate limit in it."""
+        """Whether any rate limit is configured."""
         return (
             self.rate_limits is not None
             or any(route.rate_limit is not None for route in self.effective_routes)
@@ -226,22 +208,12 @@ class Config(Record):
         )
 
     @classmethod
-    def load(cls, value: Mapping[str, Any], at: str, problems: Problems) -> Any:
+    def load(cls, value: Mapping[str, object], at: str, problems: Problems) -> Self | Bad:
         loaded = super().load(value, at, problems)
         if "backend_pools" in value or value.get("routes") or "default" in value:
             return loaded
         problems.add(at, '"backend_pools" is missing')
         return BAD
-
-    @classmethod
-    def schema(cls, definitions: Schema) -> Schema:
-        reference = super().schema(definitions)
-        definitions[cls.__name__]["anyOf"] = [
-            {"required": ["backend_pools"]},
-            {"required": ["routes"], "properties": {"routes": {"minItems": 1}}},
-            {"required": ["default"]},
-        ]
-        return reference
 
     @classmethod
     def unknown(cls, key: str) -> str:
@@ -252,11 +224,11 @@ class Config(Record):
         return super().unknown(key)
 
     def pool_pointer(self, name: str) -> str:
-        """The JSON pointer of a pool in what was written."""
-        return child("/backend_pools", name)
+        """Returns the JSON pointer of a pool in what was written."""
+        return pointer_to("/backend_pools", name)
 
     def check(self, at: str, problems: Problems) -> None:
-        rules = PathRules.of(self.paths)
+        rules = self.paths.rules
         for where, prefix in self._prefixes(at):
             try:
                 normal_path(prefix, rules)
@@ -269,28 +241,28 @@ class Config(Record):
                 normal_path(path or "/", rules)
             except Refused as refused:
                 if self.routes is not None:
-                    where = child(child(child(at, "routes"), index), key)
+                    where = pointer_to(at, "routes", index, key)
                 else:
-                    where = child(child(at, "backend_pools"), str(route.backend_pool))
+                    where = pointer_to(at, "backend_pools", str(route.backend_pool))
                 problems.conflict(where, f'no request gets to "{path}": {refused}')
 
     def _prefixes(self, at: str) -> Iterator[tuple[str, str]]:
-        """Every prefix that a rewrite looks for or puts in place of one, and where it is."""
+        """Yields the JSON pointers and texts of all prefixes in rewrites, old and new."""
         actions: list[tuple[str, ActionsConfig]] = [
-            (child(child(at, "routes"), index), route)
+            (pointer_to(at, "routes", index), route)
             for index, route in enumerate(self.routes or ())
         ]
         if self.default is not None:
-            actions.append((child(at, "default"), self.default))
+            actions.append((pointer_to(at, "default"), self.default))
         for where, action in actions:
             rewrite = action.rewrite
             if rewrite is None:
                 continue
-            where = child(where, "rewrite")
+            where = pointer_to(where, "rewrite")
             if rewrite.strip_prefix is not None:
-                yield child(where, "strip_prefix"), rewrite.strip_prefix
+                yield pointer_to(where, "strip_prefix"), rewrite.strip_prefix
             for prefix, instead in (rewrite.replace_prefix or {}).items():
-                place = child(child(where, "replace_prefix"), prefix)
+                place = pointer_to(where, "replace_prefix", prefix)
                 yield place, prefix
                 yield place, instead
 
@@ -324,7 +296,7 @@ class SinglePoolConfig(PoolConfig):
         return super().unknown(key)
 
     def spelled_out(self) -> Config:
-        """The configuration that this is short for."""
+        """Returns the configuration that this is short for."""
         rest = dict(self.__dict__)
         pool = PoolConfig(**{name: rest.pop(name) for name in PoolConfig.fields})
         route = RouteConfig(path_pattern="/*", backend_pool=SINGLE_POOL)

@@ -7,18 +7,8 @@ status of 500 or more.
 from __future__ import annotations
 
 from l7proxy.core.config.fields import TARGET
-from l7proxy.core.config.spec import (
-    Boolean,
-    ListOf,
-    Maybe,
-    Number,
-    Of,
-    Record,
-    count,
-    field,
-    seconds,
-    share,
-)
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import Boolean, ListOf, Maybe, Number, count, seconds, share
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent again (RFC 9110, 9.2.2)."""
@@ -99,7 +89,7 @@ class EjectionConfig(Record):
         Maybe(count()), "failures in a row that eject a backend; null for never", default=5
     )
     failure_rate: FailureRateConfig | None = field(
-        Of(FailureRateConfig), "failures among many that eject a backend", default=None
+        RecordOf(FailureRateConfig), "failures among many that eject a backend", default=None
     )
     time: float = field(
         seconds(zero=False), "first ejection; the second lasts twice as long, and so on", default=10
@@ -115,7 +105,7 @@ class BreakerConfig(Record):
         Maybe(count()), "failures in a row that open it; null for never", default=5
     )
     failure_rate: FailureRateConfig | None = field(
-        Of(FailureRateConfig), "failures among many that open it", default=None
+        RecordOf(FailureRateConfig), "failures among many that open it", default=None
     )
     open_time: float = field(seconds(zero=False), "how long it stays open", default=5)
     probes: int = field(count(), "requests let through at once while half-open", default=1)

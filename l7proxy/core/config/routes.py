@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VALUE, PATH, TOKEN
 from l7proxy.core.config.limits import ScopedLimitConfig
+from l7proxy.core.config.problems import Problems, pointer_to, suggestion
+from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.simulate import CannedResponse
 from l7proxy.core.config.spec import (
     Boolean,
@@ -14,20 +17,17 @@ from l7proxy.core.config.spec import (
     MapOf,
     Mapped,
     Number,
-    Of,
-    Problems,
-    Record,
     Reference,
     Text,
-    child,
-    field,
-    suggestion,
+    count,
 )
-from l7proxy.core.http.target import NEVER_PASSED_ON
+from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
+
+    from l7proxy.core.config.spec import Spec
 
 ACTIONS = ("backend_pool", "split", "redirect", "respond")
 """A route has exactly one of these."""
@@ -36,19 +36,19 @@ PATHS = ("path", "path_pattern", "path_regex")
 """A route has at most one of these."""
 
 HOST_FIELDS = ("host", "authority")
-"""What a template for a Host header may name, beside the groups of a regular expression."""
+"""The names in a template for a Host header, beside the groups of a regular expression."""
 
 REQUEST_FIELDS = (*HOST_FIELDS, "path", "query", "target")
-"""What a template for a URI may name, beside the groups of a regular expression."""
+"""The names in a template for a URI, beside the groups of a regular expression."""
 
 FRAMING = frozenset(("connection", "content-length", "transfer-encoding", "upgrade", "te"))
-"""Headers that say how a message is cut from its connection, which is not a route's business."""
+"""Headers by which a message is cut from its connection: a route must not change them."""
 
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_PLACEHOLDER = r"\{\{|\}\}|\{([^{}]*)\}|[{}]"
 
 
 def template_parts(text: str) -> tuple[tuple[str, str | None], ...]:
-    """A template as literal texts, each followed by the name that stands after it, or None.
+    """Returns the literal texts of a template, each with the name that stands behind it, or None.
 
     `{name}` stands for a value, `{{` and `}}` for the braces themselves. Raises ValueError for a
     brace that is neither.
@@ -56,7 +56,7 @@ def template_parts(text: str) -> tuple[tuple[str, str | None], ...]:
     parts: list[tuple[str, str | None]] = []
     literal = ""
     end = 0
-    for found in _PLACEHOLDER.finditer(text):
+    for found in re.finditer(_PLACEHOLDER, text):
         literal += text[end : found.start()]
         end = found.end()
         if found[0] in ("{{", "}}"):
@@ -116,8 +116,8 @@ def _one_or_more(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
-def _several(item: Text | Mapped) -> Mapped:
-    """One string or an array of them, loaded as a tuple."""
+def _several(item: Spec[str]) -> Spec[tuple[str, ...]]:
+    """Returns the spec of one string or an array of them, loaded as a tuple."""
     return Mapped(Either(item, ListOf(item, min_items=1)), _one_or_more)
 
 
@@ -142,7 +142,7 @@ def _value_match(value: str | ValueMatchConfig) -> ValueMatchConfig:
     return ValueMatchConfig(exact=(value,)) if isinstance(value, str) else value
 
 
-_VALUE = Mapped(Either(Text(), Of(ValueMatchConfig)), _value_match)
+_VALUE = Mapped(Either(Text(), RecordOf(ValueMatchConfig)), _value_match)
 
 
 class RewriteConfig(Record):
@@ -180,7 +180,7 @@ class RewriteConfig(Record):
             problems.conflict(at, '"regex" needs a "substitution"')
         if self.regex is not None and self.substitution is not None:
             check_names(
-                self.substitution, groups_of(self.regex), child(at, "substitution"), problems
+                self.substitution, groups_of(self.regex), pointer_to(at, "substitution"), problems
             )
 
 
@@ -194,7 +194,7 @@ class RedirectConfig(Record):
     """An answer that sends the client elsewhere."""
 
     status: int = field(
-        Mapped(Number(minimum=301, maximum=308, whole=True), _redirect),
+        Mapped(count(301, 308), _redirect),
         "301, 302, 303, 307 or 308",
         default=302,
     )
@@ -223,7 +223,7 @@ class SplitConfig(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         if not any(self.pools.values()):
-            problems.conflict(child(at, "pools"), "some pool needs a weight above 0")
+            problems.conflict(pointer_to(at, "pools"), "some pool needs a weight above 0")
 
 
 class HeaderEditsConfig(Record):
@@ -243,28 +243,28 @@ class HeaderEditsConfig(Record):
         for key in ("set", "add", "remove"):
             for name in getattr(self, key) or ():
                 if name.lower() in FRAMING:
-                    problems.conflict(child(at, key), f"{name} can't be changed by a route")
+                    problems.conflict(pointer_to(at, key), f"{name} can't be changed by a route")
 
 
 class ActionsConfig(Record):
     """What is done with a request; exactly one of backend_pool, split, redirect and respond."""
 
     backend_pool: str | None = field(Reference("pool"), "the pool that answers", default=None)
-    split: SplitConfig | None = field(Of(SplitConfig), "pools that share", default=None)
+    split: SplitConfig | None = field(RecordOf(SplitConfig), "pools that share", default=None)
     redirect: RedirectConfig | None = field(
-        Of(RedirectConfig), "the client is sent elsewhere", default=None
+        RecordOf(RedirectConfig), "the client is sent elsewhere", default=None
     )
     respond: CannedResponse | None = field(
-        Of(CannedResponse), "the proxy answers this itself", default=None
+        RecordOf(CannedResponse), "the proxy answers this itself", default=None
     )
     rewrite: RewriteConfig | None = field(
-        Of(RewriteConfig), "what the backend is asked for instead", default=None
+        RecordOf(RewriteConfig), "what the backend is asked for instead", default=None
     )
     request_headers: HeaderEditsConfig | None = field(
-        Of(HeaderEditsConfig), "changes to what the backend gets", default=None
+        RecordOf(HeaderEditsConfig), "changes to what the backend gets", default=None
     )
     response_headers: HeaderEditsConfig | None = field(
-        Of(HeaderEditsConfig), "changes to what the client gets from it", default=None
+        RecordOf(HeaderEditsConfig), "changes to what the client gets from it", default=None
     )
     mirror: str | None = field(
         Reference("pool"),
@@ -273,7 +273,7 @@ class ActionsConfig(Record):
     )
 
     rate_limit: ScopedLimitConfig | None = field(
-        Of(ScopedLimitConfig), "how many requests may take it", default=None
+        RecordOf(ScopedLimitConfig), "how many requests may take it", default=None
     )
 
     def check(self, at: str, problems: Problems) -> None:
@@ -285,13 +285,9 @@ class ActionsConfig(Record):
         elif given[0] in ("redirect", "respond"):
             for key in ("mirror", "request_headers"):
                 if getattr(self, key) is not None:
-                    problems.conflict(child(at, key), f"there is no request with {given[0]}")
-        edits = self.request_headers
-        if edits is not None:
-            for key in ("set", "add", "remove"):
-                if any(name.lower() == "host" for name in getattr(edits, key) or ()):
-                    where = child(child(at, "request_headers"), key)
-                    problems.conflict(where, 'the Host header is changed by "rewrite": {"host"}')
+                    problems.conflict(pointer_to(at, key), f"there is no request with {given[0]}")
+        if self.request_headers is not None:
+            self._check_host(self.request_headers, pointer_to(at, "request_headers"), problems)
         self._check_templates(at, problems)
 
     @property
@@ -299,26 +295,34 @@ class ActionsConfig(Record):
         """The groups of its path_regex, by name and number; None where it has none."""
         return None
 
+    def _check_host(self, edits: HeaderEditsConfig, at: str, problems: Problems) -> None:
+        """Adds a problem for each edit of the Host header, which has a setting of its own."""
+        for key in ("set", "add", "remove"):
+            if any(name.lower() == "host" for name in getattr(edits, key) or ()):
+                where = pointer_to(at, key)
+                problems.conflict(where, 'the Host header is changed by "rewrite": {"host"}')
+
     def _check_templates(self, at: str, problems: Problems) -> None:
+        """Adds a problem for each template that names what is not there."""
         groups = self.groups
         rewrite = self.rewrite
         if rewrite is not None:
-            where = child(at, "rewrite")
+            where = pointer_to(at, "rewrite")
             if rewrite.host is not None:
                 names = (*HOST_FIELDS, *(groups or ()))
-                check_names(rewrite.host, names, child(where, "host"), problems)
+                check_names(rewrite.host, names, pointer_to(where, "host"), problems)
             if rewrite.substitution is not None and rewrite.regex is None:
                 if groups is None:
                     problems.conflict(where, '"substitution" needs a "regex" or a path_regex')
                 else:
                     check_names(
-                        rewrite.substitution, groups, child(where, "substitution"), problems
+                        rewrite.substitution, groups, pointer_to(where, "substitution"), problems
                     )
         if self.redirect is not None:
             check_names(
                 self.redirect.location,
                 (*REQUEST_FIELDS, *(groups or ())),
-                child(child(at, "redirect"), "location"),
+                pointer_to(at, "redirect", "location"),
                 problems,
             )
 
@@ -366,7 +370,7 @@ class RouteConfig(ActionsConfig):
 
     @property
     def identity(self) -> str:
-        """What tells it from other routes: its name or, without one, all that it asks for."""
+        """The route's name or, without one, all its conditions: a reload knows it by that."""
         if self.name is not None:
             return self.name
         return repr([getattr(self, condition) for condition in CONDITIONS])
@@ -378,8 +382,10 @@ class RouteConfig(ActionsConfig):
         super().check(at, problems)
 
 
-CONDITIONS = tuple(key for key in RouteConfig.fields if key not in (*ActionsConfig.fields, "name"))
-"""What a route may ask for."""
+CONDITIONS = tuple(
+    name for name in RouteConfig.fields if name not in ActionsConfig.fields and name != "name"
+)
+"""The fields by which a route says which requests it takes."""
 
 
 class PathsConfig(Record):
@@ -394,15 +400,23 @@ class PathsConfig(Record):
         default="refuse",
     )
 
+    @property
+    def rules(self) -> PathRules:
+        """The rules by which paths are brought into their normal form."""
+        return PathRules(
+            merge_slashes=self.merge_slashes,
+            keep_encoded_slashes=self.encoded_slashes == "keep",
+        )
+
 
 def groups_of(regex: str) -> Collection[str]:
-    """The groups of a regular expression as a template names them, `0` being all of the match."""
+    """Returns the names of a regular expression's groups in a template; `0` is all of the match."""
     compiled = re.compile(regex)
     return [*compiled.groupindex, *map(str, range(compiled.groups + 1))]
 
 
 def check_names(template: str, known: Collection[str], at: str, problems: Problems) -> None:
-    """Adds a problem for each name in the template that would stand for nothing."""
+    """Adds a problem for each name in the template that is not among the `known`."""
     for _, name in template_parts(template):
         if name is not None and name not in known:
             problems.conflict(at, f"there is no {{{name}}} here{suggestion(name, known)}")

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from l7proxy.core.config.address import split_listen
 from l7proxy.core.config.fields import END
-from l7proxy.core.config.spec import (
-    Boolean,
-    ListOf,
-    Mapped,
-    Of,
-    Problems,
-    Record,
-    Text,
-    child,
-    count,
-    field,
-    seconds,
-)
+from l7proxy.core.config.problems import Problems, pointer_to
+from l7proxy.core.config.record import Record, RecordOf, field
+from l7proxy.core.config.spec import Boolean, ListOf, Mapped, Text, count, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +17,7 @@ if TYPE_CHECKING:
 
 
 UNIX: Literal["unix:"] = "unix:"
-"""What stands for the address of whoever connects to a unix socket."""
+"""Stands for the address of a client that connects to a unix socket."""
 
 
 def _network(text: str) -> Network:
@@ -59,7 +49,7 @@ class ServerLimitsConfig(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         if self.line + 4 > self.head:
-            problems.conflict(child(at, "line"), "must leave room within the head's limit")
+            problems.conflict(pointer_to(at, "line"), "must leave room within the head's limit")
 
 
 class ServerTimeoutsConfig(Record):
@@ -89,7 +79,7 @@ class ServerTlsConfig(Record):
     """TLS on the addresses that begin with `tls:`; certificates are read anew on a reload."""
 
     certificates: tuple[CertificateConfig, ...] = field(
-        ListOf(Of(CertificateConfig), min_items=1),
+        ListOf(RecordOf(CertificateConfig), min_items=1),
         "the first is shown where none has the name that is asked for",
     )
     min_version: str = field(Text(choices=("1.2", "1.3")), "the oldest TLS", default="1.2")
@@ -115,7 +105,7 @@ class ServerConfig(Record):
         default=(),
     )
     tls: ServerTlsConfig | None = field(
-        Of(ServerTlsConfig), "certificates for addresses that begin with tls:", default=None
+        RecordOf(ServerTlsConfig), "certificates for addresses that begin with tls:", default=None
     )
     trusted_proxies: tuple[Network, ...] = field(
         ListOf(Mapped(Text(min_length=1), _network)),
@@ -130,11 +120,11 @@ class ServerConfig(Record):
     )
     forwarded: bool = field(Boolean(), "whether Forwarded (RFC 7239) is added", default=False)
     limits: ServerLimitsConfig = field(
-        Of(ServerLimitsConfig), "how much clients may send", default=ServerLimitsConfig()
+        RecordOf(ServerLimitsConfig), "how much clients may send", default=ServerLimitsConfig()
     )
     timeouts: ServerTimeoutsConfig = field(
-        Of(ServerTimeoutsConfig), "how long clients may take", default=ServerTimeoutsConfig()
+        RecordOf(ServerTimeoutsConfig), "how long clients may take", default=ServerTimeoutsConfig()
     )
     access_log: AccessLogConfig | None = field(
-        Of(AccessLogConfig), "where requests are written down", default=None
+        RecordOf(AccessLogConfig), "where requests are written down", default=None
     )

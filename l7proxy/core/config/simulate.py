@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from l7proxy.core.config.fields import HEADER_LINES, PATH
+from l7proxy.core.config.problems import Problems, pointer_to
+from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import (
     Either,
     ListOf,
     MapOf,
     Number,
-    Of,
-    Problems,
-    Record,
     Text,
-    child,
     count,
-    field,
     instant,
     seconds,
     share,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class CannedResponse(Record):
@@ -54,16 +49,18 @@ class LatencyConfig(Record):
         ListOf(seconds(), min_items=2), "from the first to the second", default=None
     )
     exponential: float | None = field(seconds(zero=False), "this long on average", default=None)
-    lognormal: LognormalConfig | None = field(Of(LognormalConfig), "a long tail", default=None)
+    lognormal: LognormalConfig | None = field(
+        RecordOf(LognormalConfig), "a long tail", default=None
+    )
 
     def check(self, at: str, problems: Problems) -> None:
-        given = [name for name in self.fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            problems.conflict(at, f"give exactly one of {', '.join(self.fields)}")
+        ways = self.fields
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            problems.conflict(at, f"give exactly one of {', '.join(ways)}")
         if self.uniform is not None and (
             len(self.uniform) != 2 or self.uniform[0] > self.uniform[1]
         ):
-            problems.conflict(child(at, "uniform"), "must be the shortest and the longest")
+            problems.conflict(pointer_to(at, "uniform"), "must be the shortest and the longest")
 
 
 class FaultConfig(Record):
@@ -82,7 +79,7 @@ class FaultConfig(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         if self.end is not None and self.end <= self.start:
-            problems.conflict(child(at, "to"), "must be after from")
+            problems.conflict(pointer_to(at, "to"), "must be after from")
 
 
 class SimulateConfig(CannedResponse):
@@ -90,16 +87,16 @@ class SimulateConfig(CannedResponse):
     over its pool's."""
 
     paths: Mapping[str, CannedResponse] | None = field(
-        MapOf(Of(CannedResponse), keys=PATH),
+        MapOf(RecordOf(CannedResponse), keys=PATH),
         "answers by path prefix, whole segments; the longest prefix wins",
         default=None,
     )
     latency: float | LatencyConfig | None = field(
-        Either(seconds(), Of(LatencyConfig)), "how long an answer takes", default=None
+        Either(seconds(), RecordOf(LatencyConfig)), "how long an answer takes", default=None
     )
     concurrency: int | None = field(
         count(), "requests served at once; the rest wait inside the backend", default=None
     )
     faults: tuple[FaultConfig, ...] | None = field(
-        ListOf(Of(FaultConfig)), "what goes wrong, and when", default=None
+        ListOf(RecordOf(FaultConfig)), "what goes wrong, and when", default=None
     )

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 DEEPEST = 200
 """How deep objects and arrays may be nested. Python's own limit moves with the call stack."""
 
+STRING_OR_BRACKET = r'(?s)"(?:[^"\\]++|\\.)*+"?+|[{}\[\]]'
+"""A regular expression for the parts of a text by which `nesting` goes.
+
+A string that is not closed reaches to the end of the text: no input is looked at twice.
+"""
+
 _BOM = "\ufeff"
 _KEY_ENDS = ('":', " :", "\t:", "\n:", "\r:")
-
-# A string that is not closed reaches to the end of the text: no input is looked at twice.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?+|[{}\[\]]', re.DOTALL)
 
 
 class NotJson(ValueError):
@@ -33,18 +36,18 @@ class JsonObject(dict):  # type: ignore[type-arg]
 
 
 def decode_json(text: str | bytes) -> tuple[Any, list[str]]:
-    """The value in `text`, and the keys that some object in it repeats (their last value counts).
+    """Returns the value in `text`, and the keys that some object in it repeats.
 
-    Where there are such keys, objects are `JsonObject`; else they are plain. Raises `NotJson` for
-    what is not JSON or not UTF-8, for NaN and Infinity, for integers of more digits than Python
-    converts, and for nesting too deep.
+    The last value of a repeated key counts. Where there are such keys, or may be, objects are
+    `JsonObject`; else they are plain. Raises `NotJson` for what is not JSON or not UTF-8, for NaN
+    and Infinity, for integers of more digits than Python converts, and for nesting too deep.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode()
             if text.startswith(_BOM):
                 text = text[1:]
-        if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+        if text.count("[") + text.count("{") > DEEPEST and nesting(text) > DEEPEST:
             raise NotJson(f"nested more than {DEEPEST} deep")
         value = _decode(text)
         if _may_repeat(value, text):
@@ -64,12 +67,12 @@ def decode_json(text: str | bytes) -> tuple[Any, list[str]]:
 
 
 def why_not(error: Exception) -> str:
-    """What Python says is wrong with the text, without its advice to programmers."""
+    """Returns what Python says is wrong with the text, without its advice to programmers."""
     return str(error).partition("; use sys.")[0]
 
 
 def _may_repeat(value: Any, text: str) -> bool:
-    """Whether `text` may have written more keys than came out of it; False is certain.
+    """Returns whether `text` may have more keys than its value: if not, none is repeated.
 
     Every key has a colon behind it. Calling Python for each object while it is decoded, which
     would tell for sure, takes longer than decoding it.
@@ -80,7 +83,7 @@ def _may_repeat(value: Any, text: str) -> bool:
 
 
 def count_keys(value: Any) -> int:
-    """How many keys the objects in a value have, all together."""
+    """Returns how many keys the objects in a value have, all together."""
     kept = 0
     values = [value]
     for item in values:
@@ -93,6 +96,7 @@ def count_keys(value: Any) -> int:
 
 
 def _decode_with_care(text: str) -> tuple[Any, list[str]]:
+    """Decodes a text whose keys may repeat: Python is called for each object."""
     repeated: list[str] = []
 
     def build(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -108,7 +112,7 @@ def _decode_with_care(text: str) -> tuple[Any, list[str]]:
 
 
 def repeated_keys(pairs: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
-    """The keys that are there more than once, in the order in which they come first."""
+    """Returns the keys that are there more than once, in the order in which they come first."""
     times: dict[str, int] = {}
     for key, _ in pairs:
         times[key] = times.get(key, 0) + 1
@@ -124,7 +128,7 @@ _scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignor
 
 
 def _decode(text: str) -> Any:
-    """As `_DECODER.decode`, without its search for blanks where there are none."""
+    """Decodes as `_DECODER.decode` does, without its search for blanks where there are none."""
     try:
         value, end = _scan(text, 0)
     except StopIteration:
@@ -134,10 +138,10 @@ def _decode(text: str) -> Any:
     return _DECODER.decode(text)
 
 
-def _depth(text: str) -> int:
-    """The deepest nesting of brackets outside strings."""
+def nesting(text: str) -> int:
+    """Returns how deep the brackets outside strings are nested, where they are most."""
     depth = deepest = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
+    for match in re.finditer(STRING_OR_BRACKET, text):
         bracket = match[0]
         if bracket in "{[":
             depth += 1

@@ -15,7 +15,6 @@ from l7proxy.core.http.messages import Headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from l7proxy.core.config.routes import PathsConfig
     from l7proxy.core.http.messages import HttpRequest
 
 NEVER_PASSED_ON = frozenset(("CONNECT", "TRACE"))
@@ -54,13 +53,6 @@ class PathRules:
     def __init__(self, *, merge_slashes: bool = True, keep_encoded_slashes: bool = False) -> None:
         self.merge_slashes = merge_slashes
         self.keep_encoded_slashes = keep_encoded_slashes
-
-    @classmethod
-    def of(cls, config: PathsConfig) -> PathRules:
-        return cls(
-            merge_slashes=config.merge_slashes,
-            keep_encoded_slashes=config.encoded_slashes == "keep",
-        )
 
 
 USUAL_RULES = PathRules()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 
 from l7proxy.core.config.algorithms import NoOptions
-from l7proxy.core.config.spec import ConfigError, Problems
+from l7proxy.core.config.problems import ConfigError, Problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any, ClassVar, TypeVar
 
-    from l7proxy.core.config.spec import Record
+    from l7proxy.core.config.record import Record
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.pool.backend import Backend
 

@@ -1,15 +1,21 @@
-"""From the name in a configuration to a selector class."""
+"""From the name in a configuration to a selector class.
+
+A pool looks its selector up when it is made. Loading a configuration imports no selector: it only
+checks the name (`config.algorithms`).
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from l7proxy.core.config.algorithms import ALIASES, algorithm_name
-from l7proxy.core.config.spec import suggestion
+from l7proxy.core.config.algorithms import (
+    UnknownSelector,
+    algorithm_name,
+    check_algorithm,
+    offered_selectors,
+)
+from l7proxy.core.config.problems import suggestion
 from l7proxy.core.selectors.base import Selector
-
-ENTRY_POINTS = "l7proxy.selectors"
-"""The entry-point group in which an installed package offers selectors by name."""
 
 _HERE = "l7proxy.core.selectors."
 
@@ -28,29 +34,17 @@ BUILT_IN = {
 }
 
 
-class UnknownSelector(ValueError):
-    """No selector has that name; the text says what to write instead."""
-
-
 def find_selector(name: str) -> type[Selector]:
-    """The class for a built-in name or alias, a `module:Class`, or the name of an entry point.
+    """Returns the class of a built-in name or alias, a `module:Class`, or an entry point's name.
 
     Raises `UnknownSelector` where there is none, or where what is named is not a `Selector` that
     picks.
     """
+    check_algorithm(name)
     built_in = BUILT_IN.get(algorithm_name(name))
     if built_in is not None:
         return _load(built_in)
-    if ":" in name:
-        return _load(name)
-    from importlib.metadata import entry_points
-
-    offered = entry_points(group=ENTRY_POINTS)
-    if name in offered.names:
-        return _load(offered[name].value)
-    known = sorted({*BUILT_IN, *offered.names})
-    near = suggestion(name, [*known, *ALIASES])
-    raise UnknownSelector(f'no selector named "{name}"{near} (known: {", ".join(known)})')
+    return _load(name if ":" in name else offered_selectors()[name])
 
 
 def _load(reference: str) -> type[Selector]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
-from l7proxy.core.config.spec import child
+from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import MIRRORED
 from l7proxy.core.http.local_reply import BAD_REQUEST, UNREACHABLE
 from l7proxy.upstreams.base import Upstream
@@ -65,8 +65,8 @@ class HttpUpstream(Upstream):
         try:
             self._connections = _Connections(pool, pools)
         except ValueError as error:
-            at = child(pool.pointer, "http")
-            raise ConfigError([Problem(child(at, "tls"), str(error))]) from None
+            at = pointer_to(pool.pointer, "http")
+            raise ConfigError([Problem(pointer_to(at, "tls"), str(error))]) from None
 
     def start(self, exchange: Exchange, now: float) -> None:
         # While a body is still coming from the client, the time it takes says nothing about the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tracemalloc
 from typing import Any
 
@@ -10,8 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7proxy.core.config import strict_json
-from l7proxy.core.config.strict_json import DEEPEST, JsonObject, NotJson, decode_json, repeated_keys
+from l7proxy.core.config.strict_json import (
+    DEEPEST,
+    STRING_OR_BRACKET,
+    JsonObject,
+    NotJson,
+    decode_json,
+    nesting,
+    repeated_keys,
+)
 
 keys = st.sampled_from(["a", "b", ":", '":', " :", '\\"', "é", "\n:", ""])
 scalars = st.none() | st.booleans() | st.integers() | keys
@@ -104,12 +112,15 @@ def test_each_object_knows_its_own_repeated_keys() -> None:
     assert (value.repeated, value["a"].repeated, value["d"].repeated) == ((), ("b",), ())
 
 
-def test_usual_texts_with_colons_are_decoded_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict_json, "_decode_with_care", None)
+def test_usual_texts_with_colons_are_decoded_only_once() -> None:
     value = {"a": "http://b:80/", "c": [{"d": "e:"}, {}, "e::f"], "g:": {"h": "12:00"}}
-    for layout in (None, (",", ":"), (" , ", " : ")):
-        assert decode_json(json.dumps(value, separators=layout)) == (value, [])
-    assert decode_json(json.dumps(value, indent=2)) == (value, [])
+    layouts = (None, (",", ":"), (" , ", " : "))
+    texts = [json.dumps(value, separators=layout) for layout in layouts]
+    for text in (*texts, json.dumps(value, indent=2)):
+        decoded, repeated = decode_json(text)
+        assert (decoded, repeated) == (value, [])
+        # Decoded again, with care, it would be a JsonObject.
+        assert type(decoded) is dict and type(decoded["g:"]) is dict
 
 
 class CountedKey(str):
@@ -132,7 +143,7 @@ def test_each_key_is_compared_a_few_times_however_many_there_are() -> None:
 
 def test_a_text_that_never_closes_is_matched_once_from_its_quote_to_its_end() -> None:
     hostile = "{" * (DEEPEST + 1) + '"' + '\\"' * 10_000
-    found = [match.span() for match in strict_json._STRING_OR_BRACKET.finditer(hostile)]
+    found = [match.span() for match in re.finditer(STRING_OR_BRACKET, hostile)]
     assert found[-1] == (DEEPEST + 1, len(hostile))
     assert len(found) == DEEPEST + 2
 
@@ -144,7 +155,7 @@ def test_looking_for_brackets_beside_a_large_text_takes_no_more_memory_than_the_
     large = '["' + inside * 300_000 + '",' + "[]," * DEEPEST + "1]"
     tracemalloc.start()
     try:
-        assert strict_json._depth(large) == 2
+        assert nesting(large) == 2
         assert tracemalloc.get_traced_memory()[1] <= 2 * len(large) + 100_000
     finally:
         tracemalloc.stop()

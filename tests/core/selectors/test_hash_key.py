@@ -23,7 +23,7 @@ def key(option: Any, request: HttpRequest | None = REQUEST) -> bytes:
     )
     options = config.backend_pools["default"].options
     from l7proxy.core.config.algorithms import HashOptions
-    from l7proxy.core.config.spec import Problems
+    from l7proxy.core.config.problems import Problems
 
     return hash_key(HashOptions.load(options, "", Problems()).hash_key)(request)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from l7proxy.core.config import ConfigError
+from l7proxy.core import Proxy
+from l7proxy.core.config import ConfigError, config_from
+from l7proxy.core.config.algorithms import OPTIONS
 from l7proxy.core.selectors import UnknownSelector, find_selector
+from l7proxy.core.selectors.registry import BUILT_IN
 from tests.core.selectors.support import bring_back, picks, pool_of, take_out
 from tests.core.selectors.third_party import Newest
 
@@ -33,6 +37,27 @@ def test_it_gets_the_options_that_it_declares_and_no_others() -> None:
         pool_of(OURS, 1, options={"skap": 2})
     with pytest.raises(ConfigError, match="/options/skip: must be at least 0"):
         pool_of(OURS, 1, options={"skip": -1})
+
+
+def test_every_algorithm_that_a_configuration_may_name_has_a_selector() -> None:
+    assert BUILT_IN.keys() == OPTIONS.keys()
+    for name, options in OPTIONS.items():
+        assert find_selector(name).options is options
+
+
+def test_loading_a_configuration_imports_nobody_s_selector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "late_selector.py").write_text("from l7proxy.core import Selector as Late\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    pools = {"a/b": {"backends": ["x:1"], "algorithm": "late_selector:Late", "options": {"n": 1}}}
+    config = config_from({"backend_pools": pools})
+    assert "late_selector" not in sys.modules
+    with pytest.raises(ConfigError) as refused:
+        Proxy(config, Random(0))
+    assert list(map(str, refused.value.problems)) == [
+        '/backend_pools/a~1b/algorithm: "late_selector:Late" has no method "pick" of its own'
+    ]
 
 
 def test_it_is_used_by_a_whole_node_that_is_told_its_name(tmp_path: Path) -> None:

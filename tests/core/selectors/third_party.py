@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from l7proxy.core import HttpRequest, Selector
-from l7proxy.core.config.spec import Record, count, field
+from l7proxy.core.config.record import Record, field
+from l7proxy.core.config.spec import count
 from l7proxy.core.pool.backend import Backend
 
 
