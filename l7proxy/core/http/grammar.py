@@ -2,13 +2,14 @@
 
 The sources mean the same in a pattern for text and, encoded, in one for bytes; an octet beyond
 ASCII is one Latin-1 character. Classes of characters have no quantifier, for `http1` and a JSON
-Schema write theirs differently. In the others what is not bounded is possessive: every match takes
-linear time.
+Schema write theirs differently. Every match takes linear time: what repeats is possessive, or
+followed by what it can't match itself.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TOKEN_CHARACTER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 """Of a method or a field's name."""
@@ -24,7 +25,7 @@ HOST_CHARACTER = r"[A-Za-z0-9._~-]"
 """Of a host's name. Narrower than RFC 3986's reg-name: sub-delimiters and percent-escapes are read
 differently from server to server, and no real host has them."""
 HOST_START = r"[A-Za-z0-9_~-]"
-"""The first character of a host's name that is no dot; there must be one."""
+"""The first character of a host's name that is no dot: a dot alone is no name."""
 IP_LITERAL = r"\[[0-9A-Fa-f:.]+\]"
 
 _PORT = (
@@ -32,7 +33,7 @@ _PORT = (
     r"|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))"
 )
 """0 to 65535, in no more than five digits."""
-_HOST = rf"(\.*+{HOST_START}{HOST_CHARACTER}*+|\[[0-9A-Fa-f:.]++\])"
+_HOST = rf"(\.*+{HOST_START}{HOST_CHARACTER}*+|{IP_LITERAL})"
 
 AUTHORITY = rf"{_HOST}(?::{_PORT}?)?"
 """`host`, `host:` or `host:port`; the group is the host."""
@@ -40,6 +41,27 @@ AUTHORITY_WITH_PORT = rf"{_HOST}:{_PORT}"
 
 is_token = re.compile(f"{TOKEN_CHARACTER}++").fullmatch
 find_control = re.compile(CONTROL).search
+
+_LONGEST_KNOWN_HOST = 255
+"""Longer than any name there is: what is longer than that is not remembered."""
+
+
+def host_in(authority: str) -> str | None:
+    """The host in `host`, `host:` or `host:port`, in lower case and without a final dot.
+
+    None where it is no authority.
+    """
+    if len(authority) > _LONGEST_KNOWN_HOST:
+        return _host_in(authority)
+    return _known_host_in(authority)
+
+
+def _host_in(authority: str) -> str | None:
+    found = re.fullmatch(AUTHORITY, authority)
+    return None if found is None else found[1].lower().removesuffix(".")
+
+
+_known_host_in = lru_cache(1024)(_host_in)
 
 SHOWN_AT_MOST = 60
 """How many characters of what a client sent are shown to it."""

@@ -216,7 +216,9 @@ def test_what_is_never_passed_on_is_refused_before_the_target_is_looked_at(
     assert caught.value.headers is not None and caught.value.headers.get("allow")
 
 
-@pytest.mark.parametrize(("target", "body"), [("/", b""), ("a.example", b""), ("a.example:1", b"x")])
+@pytest.mark.parametrize(
+    ("target", "body"), [("/", b""), ("a.example", b""), ("a.example:1", b"x")]
+)
 def test_a_connect_names_a_port_and_has_no_content(target: str, body: bytes) -> None:
     with pytest.raises(Refused) as caught:
         parse_target(HttpRequest("CONNECT", target, body=body))
@@ -234,7 +236,7 @@ def test_an_options_may_be_for_the_server_itself(target: str, hops: str | None) 
 
 
 @pytest.mark.parametrize(("target", "hops", "left"), [
-    ("/", "", None), ("/", "1", 1), ("/", "x", None), ("/", "٣", None), ("http://a?", "9" * 10, None),
+    ("/", "", None), ("/", "1", 1), ("/", "٣", None), ("http://a?", "9999999999", None),
 ])  # fmt: skip
 def test_or_for_whatever_its_path_names(target: str, hops: str, left: int | None) -> None:
     headers = Headers([("max-forwards", hops)])
