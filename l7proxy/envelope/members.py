@@ -8,11 +8,12 @@ from __future__ import annotations
 from json.encoder import encode_basestring_ascii
 
 from l7proxy.core.config.spec import Problem, Problems, child, kind_of
-from l7proxy.core.http.messages import NO_HEADERS, Headers
+from l7proxy.core.http.head import is_well_formed
+from l7proxy.core.http.messages import NO_HEADERS, Headers, WellFormedHeaders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from l7proxy.core.config.spec import Spec
@@ -52,16 +53,27 @@ def load_member(spec: Spec, value: Any, pointer: str) -> Any:
 
 
 def headers_member(message: Mapping[str, Any]) -> Headers:
-    """The `headers` member: name to string, or to a list of strings."""
+    """The `headers` member: name to string, or to a list of strings.
+
+    Values are what they would be on the wire: without blanks around them (RFC 9110, 5.5).
+    """
     value = message.get("headers")
     if value is None:
         return NO_HEADERS
     if not isinstance(value, dict):
         raise BadMember.at("/body/headers", f"must be an object, not {kind_of(value)}")
-    pairs: list[tuple[str, str]] = []
+    try:
+        good = is_well_formed(tuple(value), list(value.values()))
+    except TypeError:
+        # A list of lines, or what is no header at all.
+        good = False
+    return WellFormedHeaders(value.items()) if good else Headers(_lines(value))
+
+
+def _lines(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, line in value.items():
         if type(line) is str:
-            pairs.append((name, line))
+            yield name, line.strip(" \t")
             continue
         at = child("/body/headers", name)
         if type(line) is not list:
@@ -69,8 +81,7 @@ def headers_member(message: Mapping[str, Any]) -> Headers:
         for index, item in enumerate(line):
             if type(item) is not str:
                 raise BadMember.at(child(at, index), f"must be a string, not {kind_of(item)}")
-            pairs.append((name, item))
-    return Headers(pairs)
+            yield name, item.strip(" \t")
 
 
 def body_member(message: Mapping[str, Any]) -> bytes:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 
 from l7proxy.core.http.grammar import (
-    AUTHORITY,
     AUTHORITY_WITH_PORT,
     TARGET_CHARACTER,
     find_control,
+    host_in,
     is_token,
     quote,
     visible,
@@ -62,7 +62,7 @@ def find_line_fault(method: str, target: str) -> str | None:
     authority = absolute[1]
     if not authority:
         return "the target has no host"
-    return None if is_authority(authority) else not_a_host(authority)
+    return not_a_host(authority) if host_in(authority) is None else None
 
 
 def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
@@ -76,6 +76,59 @@ def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
         if fault is None and is_token(name) is None:
             fault = not_a_name(name)
     return fault
+
+
+def is_well_formed(names: tuple[str, ...], values: list[str]) -> bool:
+    """Whether nothing is wrong with these fields: a quick look, which may say no to good ones.
+
+    Then it is for `check_head` to look, and for whoever passes them on to strip the values. Raises
+    TypeError where a value is no string.
+    """
+    text = " ".join(values)
+    host = _KNOWN_NAMES.get(names)
+    if host is None:
+        host = _remember(names)
+    if host >= 0:
+        if host_in(values[host]) is None:
+            return False
+    elif host == _LOOK_AGAIN:
+        return False
+    # A blank before or after a value is here the second in a row, or at an end.
+    if "  " in text or text[:1] == " " or text[-1:] == " ":
+        return False
+    octets = text.encode("utf-8", "surrogatepass")
+    return len(octets.translate(None, _NEVER_PLAIN)) == len(octets)
+
+
+_NEVER_PLAIN = bytes((*range(0x20), 0x7F))
+"""Control characters, and the tab."""
+_NO_HOST = -1
+_LOOK_AGAIN = -2
+_MOST_KNOWN = 1024
+_LONGEST_KNOWN = 2048
+"""How many heads' names are remembered, and how many characters those of one may have."""
+_KNOWN_NAMES: dict[tuple[str, ...], int] = {}
+"""By the names of a head: where Host is among them, or one of the above.
+
+Clients are many, but those of one kind send the same names in the same order.
+"""
+
+
+def _remember(names: tuple[str, ...]) -> int:
+    """Where Host is among the names, `_NO_HOST`, or `_LOOK_AGAIN` where they say too little."""
+    host = _NO_HOST
+    for index, name in enumerate(names):
+        lower = name.lower()
+        if is_token(name) is None or lower == "expect" or (lower == "host" and host >= 0):
+            host = _LOOK_AGAIN
+            break
+        if lower == "host":
+            host = index
+    if sum(map(len, names)) <= _LONGEST_KNOWN:
+        if len(_KNOWN_NAMES) >= _MOST_KNOWN:
+            del _KNOWN_NAMES[next(iter(_KNOWN_NAMES))]
+        _KNOWN_NAMES[names] = host
+    return host
 
 
 def check_head(request: HttpRequest) -> None:
@@ -96,18 +149,13 @@ def _check_fields(headers: Headers) -> None:
         hosts = headers.all("host")
         if len(hosts) > 1:
             fault = more_than_one("host")
-        elif hosts and not is_authority(hosts[0]):
+        elif hosts and host_in(hosts[0]) is None:
             fault = not_a_host(hosts[0])
     if fault is not None:
         raise Refused(bad_request(fault))
     expect = headers.get("expect")
     if expect is not None and expect.lower() != MET:
         raise Refused(bad_request(not_met(expect), 417))
-
-
-def is_authority(text: str) -> bool:
-    """Whether it is `host`, `host:` or `host:port`."""
-    return re.fullmatch(AUTHORITY, text) is not None
 
 
 def control_in_value(name: str) -> str:

@@ -7,9 +7,8 @@ is forwarded: a proxy that matches one spelling and forwards another can be talk
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-from l7proxy.core.http.grammar import AUTHORITY
+from l7proxy.core.http.grammar import host_in
 from l7proxy.core.http.head import (
     CONTENT_IN_CONNECT,
     check_head,
@@ -268,13 +267,12 @@ def host_of(request: HttpRequest, target: Target) -> str:
     return host
 
 
-@lru_cache(1024)
 def host_name(authority: str) -> str:
     """The host in `host:port`, in lower case, without a final dot; raises `Refused` with a 400."""
-    found = re.fullmatch(AUTHORITY, authority)
-    if found is None:
+    host = host_in(authority)
+    if host is None:
         raise _bad(not_a_host(authority))
-    return found[1].lower().removesuffix(".")
+    return host
 
 
 def _bad(why: str) -> Refused:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
-from l7proxy.core.http.head import find_fault, find_line_fault
+from l7proxy.core.http.head import check_head, find_fault, find_line_fault, is_well_formed
 from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, WellFormedHeaders
 from l7proxy.core.proxy import Proxy
 
@@ -102,6 +104,33 @@ def test_of_several_faults_the_first_that_is_read_counts(
 ) -> None:
     found = refusal(HttpRequest(method, target, Headers(fields)))
     assert found is not None and found[1].removeprefix("bad request: ").startswith(why)
+
+
+PIECES = st.sampled_from(["a", "Host", "hoST", "Expect", "X-A", "(", " ", "\t", "\n", "\x7f", "é"])
+texts = st.lists(PIECES, max_size=3).map("".join)
+
+
+@given(st.lists(st.tuples(texts, texts), max_size=4))
+def test_what_a_quick_look_finds_good_is_good(fields: list[tuple[str, str]]) -> None:
+    names, values = tuple(name for name, _ in fields), [value for _, value in fields]
+    if is_well_formed(names, values):
+        check_head(with_fields(*fields))
+        assert values == [value.strip(" \t") for value in values]
+
+
+def test_what_a_quick_look_remembers_is_no_reason_to_trust_other_values() -> None:
+    for host, good in (("a", True), ("a b", False), ("a", True)):
+        assert is_well_formed(("Host", "X"), [host, "b"]) == good
+        assert is_well_formed(("Host", "X"), ["a", "b" if good else "b\n"]) == good
+
+
+def test_so_many_heads_may_come_as_want_to() -> None:
+    for number in range(3000):
+        assert is_well_formed(("Host", f"X-{number}"), ["a", "b"])
+        assert not is_well_formed(("Host", f"X-{number}("), ["a", "b"])
+    assert is_well_formed(("Host", "X-" + "a" * 5000), ["a", "b"])
+    with pytest.raises(TypeError):
+        is_well_formed(("Host", "X-1"), ["a", None])  # type: ignore[list-item]
 
 
 def test_what_can_be_sent_has_no_fault() -> None:
