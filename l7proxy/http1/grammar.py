@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import re
 
-from l7proxy.core.http.grammar import (
-    AUTHORITY,
-    AUTHORITY_WITH_PORT,
-    TARGET_CHARACTER,
-    TOKEN_CHARACTER,
-    VALUE_CHARACTER,
-)
+from l7proxy.core.http import grammar
 
-TOKEN = TOKEN_CHARACTER.encode() + b"++"
-TEXT = VALUE_CHARACTER.encode() + b"*+"
-TARGET = TARGET_CHARACTER.encode() + b"++"
+TOKEN = grammar.TOKEN_CHARACTER.encode() + b"++"
+TEXT = grammar.VALUE_CHARACTER.encode() + b"*+"
+TARGET = grammar.TARGET_CHARACTER.encode() + b"++"
+AUTHORITY = grammar.AUTHORITY.encode()
 OWS = rb"[ \t]*+"
 QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
 
 is_token = re.compile(TOKEN).fullmatch
 is_text = re.compile(TEXT).fullmatch
-is_authority = re.compile(AUTHORITY.encode()).fullmatch
-is_authority_with_port = re.compile(AUTHORITY_WITH_PORT.encode()).fullmatch
+is_authority = re.compile(AUTHORITY).fullmatch
+is_authority_with_port = re.compile(grammar.AUTHORITY_WITH_PORT.encode()).fullmatch
 
 # Bytes that no head may contain anywhere. They are looked for while a head is still incomplete,
 # for its end, CRLF CRLF, may never come: a head with bare LFs has none.

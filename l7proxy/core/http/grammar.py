@@ -28,16 +28,17 @@ HOST_START = r"[A-Za-z0-9_~-]"
 """The first character of a host's name that is no dot: a dot alone is no name."""
 IP_LITERAL = r"\[[0-9A-Fa-f:.]+\]"
 
-_PORT = (
+HOST = rf"(?:\.*+{HOST_START}{HOST_CHARACTER}*+|{IP_LITERAL})"
+
+PORT = (
     r"(?:[0-9]{1,4}|[0-5][0-9]{4}"
     r"|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))"
 )
 """0 to 65535, in no more than five digits."""
-_HOST = rf"(\.*+{HOST_START}{HOST_CHARACTER}*+|{IP_LITERAL})"
 
-AUTHORITY = rf"{_HOST}(?::{_PORT}?)?"
-"""`host`, `host:` or `host:port`; the group is the host."""
-AUTHORITY_WITH_PORT = rf"{_HOST}:{_PORT}"
+AUTHORITY = rf"{HOST}(?::{PORT}?)?"
+"""`host`, `host:` or `host:port`."""
+AUTHORITY_WITH_PORT = rf"{HOST}:{PORT}"
 
 is_token = re.compile(f"{TOKEN_CHARACTER}++").fullmatch
 find_control = re.compile(CONTROL).search
@@ -57,8 +58,11 @@ def host_in(authority: str) -> str | None:
 
 
 def _host_in(authority: str) -> str | None:
-    found = re.fullmatch(AUTHORITY, authority)
-    return None if found is None else found[1].lower().removesuffix(".")
+    if re.fullmatch(AUTHORITY, authority) is None:
+        return None
+    host = re.match(HOST, authority)
+    assert host is not None
+    return host[0].lower().removesuffix(".")
 
 
 _known_host_in = lru_cache(1024)(_host_in)
