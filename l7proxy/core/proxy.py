@@ -8,10 +8,10 @@ from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import ENDED, Exchange
-from l7proxy.core.http.grammar import check_fields
+from l7proxy.core.http.head import check_head
 from l7proxy.core.http.local_reply import DRAINING, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse
-from l7proxy.core.http.target import ALLOW, Target, is_for_the_server, parse_target
+from l7proxy.core.http.target import ALLOW, ForTheServer, Target, parse_target
 from l7proxy.core.pool.pool import Pool
 from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.routing import Router
@@ -118,7 +118,7 @@ class Proxy:
             exchange.target = target
             if route is None:
                 if not request.headers.well_formed or request.cookies:
-                    check_fields(request)
+                    check_head(request)
                 route = self.router.match(request, target)
             if route is None:
                 local_reply, allow = self.router.refusal(request, target)
@@ -130,12 +130,10 @@ class Proxy:
             else:
                 exchange.route = route
                 self._follow(route, exchange, now)
+        except ForTheServer:
+            exchange.response, exchange.state = HttpResponse(200, ALLOW), ENDED
         except Refused as refused:
-            if is_for_the_server(request):
-                # To its clients the proxy is the server, whatever is behind it.
-                exchange.response, exchange.state = HttpResponse(200, ALLOW), ENDED
-            else:
-                exchange.refuse(refused.local_reply, refused.headers)
+            exchange.refuse(refused.local_reply, refused.headers)
 
     def _follow(self, route: Route, exchange: Exchange, now: float) -> None:
         """Does what the route says: limits, rewrites, a pool, or an answer of its own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.exchange import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, Exchange
-from l7proxy.core.http.local_reply import Refused
+from l7proxy.core.http.local_reply import BAD_REQUEST
 from l7proxy.core.policies.flags import HEALTH_FLAGS
 
 TYPE_CHECKING = False
@@ -161,10 +161,10 @@ class Traced(Exchange):
         from l7proxy.core.routing.explain import explain
 
         assert self.target is not None
-        try:
-            found = explain(self._proxy.router, self.request, self.target)
-        except Refused as refused:
-            return {"refused": refused.local_reply.text}
+        refusal = self.local_reply
+        if self.route is None and refusal is not None and refusal.name == BAD_REQUEST.name:
+            return {"refused": refusal.text}
+        found = explain(self._proxy.router, self.request, self.target)
         made: Facts = {}
         if found.winner is not None:
             made["name"] = str(found.winner)

@@ -9,12 +9,13 @@ from json.encoder import encode_basestring_ascii
 
 from l7proxy.core.config.problems import Problems, json_type, pointer_to
 from l7proxy.core.config.spec import Bad
-from l7proxy.core.http.messages import NO_HEADERS, Headers
+from l7proxy.core.http.head import is_well_formed
+from l7proxy.core.http.messages import NO_HEADERS, Headers, WellFormedHeaders
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any, TypeVar
 
     from l7proxy.core.config.spec import Spec
@@ -44,16 +45,27 @@ def load_member(spec: Spec[T], value: object, pointer: str) -> T:
 
 
 def headers_member(message: Mapping[str, Any]) -> Headers:
-    """The `headers` member: name to string, or to a list of strings."""
+    """The `headers` member: name to string, or to a list of strings.
+
+    Values are what they would be on the wire: without blanks around them (RFC 9110, 5.5).
+    """
     value = message.get("headers")
     if value is None:
         return NO_HEADERS
     if not isinstance(value, dict):
         raise BadMember.at("/body/headers", f"must be an object, not {json_type(value)}")
-    pairs: list[tuple[str, str]] = []
+    try:
+        good = is_well_formed(tuple(value), list(value.values()))
+    except TypeError:
+        # A list of lines, or what is no header at all.
+        good = False
+    return WellFormedHeaders(value.items()) if good else Headers(_lines(value))
+
+
+def _lines(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, line in value.items():
         if type(line) is str:
-            pairs.append((name, line))
+            yield name, line.strip(" \t")
             continue
         at = pointer_to("/body/headers", name)
         if type(line) is not list:
@@ -63,8 +75,7 @@ def headers_member(message: Mapping[str, Any]) -> Headers:
                 raise BadMember.at(
                     pointer_to(at, index), f"must be a string, not {json_type(item)}"
                 )
-            pairs.append((name, item))
-    return Headers(pairs)
+            yield name, item.strip(" \t")
 
 
 def body_member(message: Mapping[str, Any]) -> bytes:

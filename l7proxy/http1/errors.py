@@ -6,6 +6,8 @@ what would have been right. `status` is the answer the client gets.
 
 from __future__ import annotations
 
+from l7proxy.core.http.local_reply import LocalReply, bad_request
+
 
 class BadMessage(Exception):
     """Bytes that are not one unambiguous HTTP/1.1 message; close the connection they came on."""
@@ -21,6 +23,11 @@ class BadMessage(Exception):
 
 class BadRequest(BadMessage):
     """A request to refuse with `status` (400, 414, 417, 431, 501 or 505); then close."""
+
+    @property
+    def local_reply(self) -> LocalReply:
+        """What the client is answered."""
+        return bad_request(self.reason, self.status)
 
 
 class BadResponse(BadMessage):

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import re
 
+from l7proxy.core.http.grammar import quote as quote_text
+from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
 from l7proxy.http1.errors import BadRequest, BadResponse
-from l7proxy.http1.grammar import OWS, TEXT, TOKEN, is_token
+from l7proxy.http1.grammar import OWS, TEXT, TOKEN, is_authority, is_token, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,14 +99,12 @@ _NEVER_BY_CONNECTION = frozenset(
     )
 )
 
+_MET = MET.encode()
+
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _COMMON_OPTIONS = {
     option: frozenset((option,)) for option in (b"keep-alive", b"close", b"upgrade")
 } | {b"keep-alive, upgrade": frozenset((b"keep-alive", b"upgrade"))}
-
-# Narrower than RFC 3986's reg-name: sub-delimiters and percent-escapes in a host are read
-# differently from server to server, and no real host has them.
-is_host = re.compile(rb"(?:[0-9A-Za-z._~-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5}+)?").fullmatch
 
 # Leading zeros are within the grammar, but some readers take them for octal; 18 digits are
 # more than any body and fit into 64 bits everywhere.
@@ -236,8 +236,8 @@ def parse_request_fields(block: bytes) -> RequestFields:
     found = _take(fields, block, _find_request_fields, BadRequest)
     get = found.get
     fields.host = host = get(b"host")
-    if host is not None and is_host(host) is None:
-        raise BadRequest(f"Host is {quote(host)}; it must be a name or address, and maybe a port")
+    if host is not None and is_authority(host) is None:
+        raise BadRequest(not_a_host(text_of(host)))
     fields.expect_continue = fields.accepts_trailers = False
     fields.forwarded_more = b""
     if found.keys() <= _ORDINARY:
@@ -245,8 +245,8 @@ def parse_request_fields(block: bytes) -> RequestFields:
         fields.forwarded = fields.via = None
         return fields
     if (expect := get(b"expect")) is not None:
-        if expect.lower() != b"100-continue":
-            raise BadRequest(f"Expect is {quote(expect)}; only 100-continue can be met", 417)
+        if expect.lower() != _MET:
+            raise BadRequest(not_met(text_of(expect)), 417)
         fields.expect_continue = True
     if (te := get(b"te")) is not None:
         fields.accepts_trailers = b"trailers" in _split_list(te.lower())
@@ -296,8 +296,7 @@ def may_be_dropped(option: bytes) -> bool:
 
 def quote(value: bytes) -> str:
     """`value` for an error text: visible, and cut where it is long."""
-    text = ascii(value[:60].decode("latin-1"))
-    return text if len(value) <= 60 else text + "..."
+    return quote_text(text_of(value))
 
 
 def _take(
@@ -321,7 +320,7 @@ def _take(
             if name not in found:
                 found[name] = value
             elif name in _AT_MOST_ONCE:
-                raise error(f"{name.decode()} is sent more than once; send one")
+                raise error(more_than_one(name.decode()))
             else:
                 found[name] += b", " + value
         if is_alias or name in _TAKEN_OUT or name.startswith(_CLAIMS_PREFIX):
@@ -417,9 +416,7 @@ def _explain(block: bytes) -> str:
     if not colon:
         return f"{where} has no colon; write Name: value"
     if is_token(name) is None:
-        if name and is_token(name.rstrip(b" \t")):
-            return f"{where} has whitespace before the colon; write Name: value"
-        return f"{where} has a name that is not a token; use letters, digits and hyphens"
+        return not_a_name(text_of(name))
     for index, byte in enumerate(value):
         if (byte < 0x20 and byte != 0x09) or byte == 0x7F:
             return f"{where} has the control byte 0x{byte:02x} at byte {index} of its value"

@@ -1,20 +1,26 @@
-"""The grammar's smallest pieces, as regular-expression source (RFC 9110 5, RFC 9112 2).
+"""The grammar's smallest pieces, as regular-expression source for bytes (RFC 9110 5, RFC 9112 2).
 
-Quantifiers are possessive wherever they can be: no input makes a match take more than
-linear time.
+What is no affair of the wire's alone is `core.http.grammar`'s. Quantifiers are possessive wherever
+they can be: no input makes a match take more than linear time.
 """
 
 from __future__ import annotations
 
 import re
 
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-TEXT = rb"[\t\x20-\x7e\x80-\xff]*+"
+from l7proxy.core.http import grammar
+
+TOKEN = grammar.TOKEN_CHARACTER.encode() + b"++"
+TEXT = grammar.VALUE_CHARACTER.encode() + b"*+"
+TARGET = grammar.TARGET_CHARACTER.encode() + b"++"
+AUTHORITY = grammar.AUTHORITY.encode()
 OWS = rb"[ \t]*+"
 QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
 
 is_token = re.compile(TOKEN).fullmatch
 is_text = re.compile(TEXT).fullmatch
+is_authority = re.compile(AUTHORITY).fullmatch
+is_authority_with_port = re.compile(grammar.AUTHORITY_WITH_PORT.encode()).fullmatch
 
 # Bytes that no head may contain anywhere. They are looked for while a head is still incomplete,
 # for its end, CRLF CRLF, may never come: a head with bare LFs has none.
@@ -32,3 +38,13 @@ def describe_forbidden(match: re.Match[bytes], start: int) -> str:
     if byte == 0x0A:
         return f"an LF without CR at byte {offset} of the head; lines end in CRLF"
     return f"the control byte 0x{byte:02x} at byte {offset} of the head; send text only"
+
+
+def escape_octets(octets: bytes) -> bytes:
+    """These octets of a target with those beyond ASCII percent-encoded, each as it is."""
+    return b"".join([b"%c" % octet if octet < 0x80 else b"%%%02X" % octet for octet in octets])
+
+
+def text_of(octets: bytes) -> str:
+    """What came over the wire as people are to read it: UTF-8, and what is none as `\\xff`."""
+    return octets.decode("utf-8", "backslashreplace")

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import re
 
+from l7proxy.core.http.head import (
+    BAD_TARGET,
+    CONTENT_IN_CONNECT,
+    CONTROL_IN_METHOD,
+    CONTROL_IN_NAME,
+    control_in_value,
+    find_line_fault,
+)
 from l7proxy.http1.errors import BadRequest
 from l7proxy.http1.fields import (
     CHUNKED,
     UNSTATED,
     drop_fields,
-    is_host,
     parse_request_fields,
     quote,
 )
-from l7proxy.http1.grammar import TOKEN, describe_forbidden, find_forbidden
+from l7proxy.http1.grammar import (
+    TARGET,
+    TOKEN,
+    describe_forbidden,
+    escape_octets,
+    find_forbidden,
+    is_authority,
+    is_authority_with_port,
+    text_of,
+)
 from l7proxy.http1.heads import HeadParser
 from l7proxy.http1.limits import DEFAULT_LIMITS
 from l7proxy.http1.memo import Memo
@@ -26,10 +42,8 @@ if TYPE_CHECKING:
     from l7proxy.http1.fields import RequestFields
     from l7proxy.http1.limits import Limits
 
-# A fragment ("#") is no part of a request target, and readers disagree on where it would end.
-_match_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])\r\n").match
+_match_line = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.([01])\r\n").match
 _match_absolute = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)", re.DOTALL).fullmatch
-_is_authority = re.compile(rb"(?:[0-9A-Za-z._~-]++|\[[0-9A-Fa-f:.]++\]):[0-9]{1,5}+").fullmatch
 
 _HOST = frozenset((b"host",))
 
@@ -39,8 +53,9 @@ class RequestHead:
 
     `method`: as sent; methods are case-sensitive tokens.
     `target`: the request target as sent.
-    `path`: what to route on and to send on: the origin form (path and query) of the target;
-        "*" for OPTIONS on the server as a whole, "" for CONNECT.
+    `path`: what to route on and to send on: the origin form (path and query) of the target, with
+        octets beyond ASCII percent-encoded; "*" for OPTIONS on the server as a whole, "" for
+        CONNECT.
     `host`: the authority asked for, "" only in an HTTP/1.0 request that names none. An absolute
         or authority-form target wins over the Host field (RFC 9112 3.2.2).
     `minor`: 0 or 1, of HTTP/1.x.
@@ -147,12 +162,12 @@ class RequestParser(HeadParser[RequestHead]):
         if line_end < 0:
             line_stop = start + limits.line + 2
             if bad is not None and bad.end() <= line_stop:
-                raise BadRequest(describe_forbidden(bad, start))
+                raise _forbidden(data, start, bad)
             if stop >= line_stop:
                 raise _line_too_long(limits)
         else:
             if bad is not None and bad.start() < line_end:
-                raise BadRequest(describe_forbidden(bad, start))
+                raise _forbidden(data, start, bad)
             if line_end + 2 > scanned:
                 line = data[start : line_end + 2]
                 match = _match_line(line)
@@ -160,7 +175,7 @@ class RequestParser(HeadParser[RequestHead]):
                     raise _bad_line(line)
                 _resolve(match[1], match[2])
         if bad is not None:
-            raise BadRequest(describe_forbidden(bad, start))
+            raise _forbidden(data, start, bad)
         if stop - start > limits.head:
             raise _head_too_large(limits)
 
@@ -183,6 +198,8 @@ def _join(match: re.Match[bytes], fields: RequestFields) -> RequestHead:
             if authority != host:
                 head.forwardable = b"Host: %b\r\n%b" % (authority, fields.without(_HOST))
             host = authority
+    if not path.isascii():
+        path = escape_octets(path)
     head.path = path.decode("ascii")
     if minor == b"1":
         head.minor = 1
@@ -203,42 +220,68 @@ def _join(match: re.Match[bytes], fields: RequestFields) -> RequestHead:
     head.host = "" if host is None else host.decode("ascii")
     head.length = 0 if fields.length == UNSTATED else fields.length
     if method == b"CONNECT" and head.length != 0:
-        raise BadRequest("a CONNECT request with a body; what follows it belongs to the tunnel")
+        raise BadRequest(CONTENT_IN_CONNECT)
     return head
 
 
 def _resolve(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
     """A valid target's origin form, and the authority it names (RFC 9112 3.2)."""
     if method == b"CONNECT":
-        if _is_authority(target) is None:
-            raise BadRequest(f"CONNECT to {quote(target)}; its target must be host:port")
+        if is_authority_with_port(target) is None:
+            raise _line_fault(method, target)
         return b"", target
     if target[0] == 0x2F:
         return target, None
-    if target == b"*":
-        if method != b"OPTIONS":
-            raise BadRequest("the target is *; only OPTIONS can have that")
+    if target == b"*" and method == b"OPTIONS":
         return target, None
     match = _match_absolute(target)
-    if match is None:
-        raise BadRequest(f"the target is {quote(target)}; it must begin with / or http://host")
+    if match is None or is_authority(match[1]) is None:
+        raise _line_fault(method, target)
     authority, path = match.groups()
-    if is_host(authority) is None:
-        raise BadRequest(
-            f"the target's authority is {quote(authority)}; it must be host or host:port"
-        )
     if not path and method == b"OPTIONS":
         return b"*", authority
     return path if path[:1] == b"/" else b"/" + path, authority
+
+
+def _line_fault(method: bytes, target: bytes) -> BadRequest:
+    """The refusal of a request line that has a fault in its method or target."""
+    fault = find_line_fault(text_of(method), text_of(target))
+    assert fault is not None
+    return BadRequest(fault)
 
 
 def _bad_line(raw: bytes) -> BadRequest:
     line = raw[: raw.find(b"\r\n") + 2]
     if _match_line(re.sub(rb"HTTP/[0-9]\.[0-9]\r\n\Z", b"HTTP/1.1\r\n", line)) is not None:
         return BadRequest(f"the request line is {quote(line[:-2])}; speak HTTP/1.1 or 1.0", 505)
+    # What is between the first space and the last is the target, whatever else is wrong with it.
+    start, space, version = line[:-2].rpartition(b" ")
+    method, between, target = start.partition(b" ")
+    if space and between and version in (b"HTTP/1.1", b"HTTP/1.0"):
+        return _line_fault(method, target)
     return BadRequest(
         f"the request line is {quote(line[:-2])}; it must be METHOD SP TARGET SP HTTP/1.1"
     )
+
+
+def _forbidden(data: bytes, start: int, found: re.Match[bytes]) -> BadRequest:
+    """The refusal of what `find_forbidden` found in the head that begins at `start`.
+
+    It says nothing but what the bytes up to there tell: what follows them may not have come yet.
+    """
+    at = found.start()
+    if data[at] in b"\r\n":
+        return BadRequest(describe_forbidden(found, start))
+    line = data[data.rfind(b"\n", start, at) + 1 or start : at]
+    if data.find(b"\r\n", start, at) >= 0:
+        name, colon, _ = line.partition(b":")
+        return BadRequest(control_in_value(text_of(name)) if colon else CONTROL_IN_NAME)
+    method, _, rest = line.partition(b" ")
+    if len(method) == len(line):
+        return BadRequest(CONTROL_IN_METHOD)
+    if rest.rpartition(b" ")[2].startswith(b"HTTP/"):
+        return BadRequest("the version has a control character")
+    return BadRequest(BAD_TARGET)
 
 
 def _line_too_long(limits: Limits) -> BadRequest:

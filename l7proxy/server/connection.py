@@ -320,7 +320,7 @@ class ClientConnection(asyncio.Protocol):
                 parsed = service.parse(data, 0, self._scanned)
             except BadRequest as error:
                 self._pending = b""
-                self._refuse(LocalReply("bad_request", error.status, error.reason), data)
+                self._refuse(error.local_reply, data)
                 break
             if parsed is None:
                 if not self._scanned:
@@ -394,7 +394,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             self._read_body(rest)
         except BadRequest as error:
-            self._refuse(LocalReply("bad_request", error.status, error.reason))
+            self._refuse(error.local_reply)
             return None
         if limit is not None and body.size > limit:
             self._refuse(CONTENT_TOO_LARGE)
@@ -417,7 +417,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             self._read_body(data)
         except BadRequest as error:
-            self._break_off(LocalReply("bad_request", error.status, error.reason))
+            self._break_off(error.local_reply)
             return
         limit = self._service.max_body
         if limit is not None and body.size > limit:

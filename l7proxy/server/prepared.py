@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.http.local_reply import Refused
 from l7proxy.core.http.messages import HttpRequest
-from l7proxy.core.http.target import parse_target
+from l7proxy.core.http.target import hops_left, parse_target
 from l7proxy.http1 import CHUNKED
 from l7proxy.http1.fields import drop_fields, split_fields
+from l7proxy.http1.grammar import escape_octets
 from l7proxy.http1.serialise import field_block, request_line
 from l7proxy.upstreams.http.headers import ABOUT_CLIENTS, WireHeaders, host_field
 
@@ -84,12 +85,12 @@ class Prepared:
     def __init__(self, head: RequestHead, router: Router, client_ip: str) -> None:
         """`client_ip` is who sends the head now; others may, later."""
         self.headers = WireHeaders(head.fields)
-        self._hops_left = self._count_hops(head)
+        self._hops_left = hops_left(head.method, self.headers)
         if head.path == "*" or self._hops_left == 0:
             self.target = "*"
         else:
             absolute = not head.target.startswith(b"/")
-            self.target = head.target.decode("ascii") if absolute else head.path
+            self.target = escape_octets(head.target).decode() if absolute else head.path
         self.parsed: Target | None = None
         self.route: Route | None = None
         self.request = HttpRequest(head.method, self.target, self.headers, client_ip=client_ip)
@@ -114,16 +115,6 @@ class Prepared:
             last.method, last.target, last.headers, client_ip=client_ip
         )
         return made
-
-    def _count_hops(self, head: RequestHead) -> int | None:
-        """How many servers may pass an OPTIONS on, this one included (RFC 9110, 7.6.2).
-
-        With 0 it is this one that is asked. None where it is not said.
-        """
-        if head.method != "OPTIONS":
-            return None
-        said = self.headers.get("max-forwards") or ""
-        return int(said) if said.isdecimal() and len(said) < 10 else None
 
     def start(self, head: RequestHead, exchange: Exchange) -> bytes | None:
         """The head to send on, X-Forwarded-Host included, up to what differs between clients.

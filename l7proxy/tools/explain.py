@@ -50,7 +50,7 @@ def request_from(
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
             raise ValueError(f'"{line}" must be a header, as in "Name: value"')
-        pairs.append((name.strip(), value.strip()))
+        pairs.append((name, value.strip(" \t")))
     if "://" in url:
         try:
             path, host = split_url(url)

@@ -6,7 +6,7 @@ its `http_response`, or `error`, is known by `in_reply_to`.
 
 from __future__ import annotations
 
-from l7proxy.core.http.grammar import find_fault
+from l7proxy.core.http.head import find_fault
 from l7proxy.core.http.local_reply import GARBAGE, UNAVAILABLE, UPSTREAM_ERROR
 from l7proxy.core.http.messages import HttpResponse
 from l7proxy.envelope.errors import TEMPORARILY_UNAVAILABLE, BadMember

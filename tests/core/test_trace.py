@@ -117,12 +117,14 @@ def test_what_has_no_route_or_is_no_good_request_says_so() -> None:
     assert local_replies == ["no_route", "bad_request"]
 
 
-def test_a_host_that_is_none_is_refused_by_the_routes_that_ask_for_hosts() -> None:
-    talk = Talk("a:80", routes=[{"host": "a.example", "path": "/", "backend_pool": "p"}])
+@pytest.mark.parametrize("asked", [{"host": "a.example"}, {}])
+def test_a_host_that_is_none_is_refused_before_any_route_is_asked(asked: dict[str, Any]) -> None:
+    talk = Talk("a:80", routes=[{**asked, "path": "/", "backend_pool": "p"}])
     talk.get(headers={"Host": "a b"})
     decision = talk.decision()
     assert decision["verdict"] == "bad_request"
     assert decision["route"]["refused"].startswith("bad request")
+    assert "name" not in decision["route"]
 
 
 def test_a_route_that_answers_by_itself_shows_its_limits_and_no_pool() -> None:

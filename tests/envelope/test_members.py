@@ -41,6 +41,31 @@ def test_a_header_is_pointed_at_as_rfc_6901_has_it(message: Any, text: str) -> N
     assert str(caught.value) == text
 
 
+@pytest.mark.parametrize(("value", "well_formed"), [
+    ({"Host": "a.example:80", "X-A": "b c"}, True),
+    ({}, True),
+    ({"X": ""}, True),
+    ({"X-A": " b"}, False),
+    ({"X-A": "b ", "X-B": "c"}, False),
+    ({"X-A": "b", "X-B": "\tc"}, False),
+    ({"X-A": ["b", " c"]}, False),
+    ({"Host": ["a"]}, False),
+    ({"Host": "a b"}, False),
+    ({"Host": "a", "host": "a"}, False),
+    ({"X(": "b"}, False),
+    ({"X-A": "b\n"}, False),
+    ({"Expect": "100-continue"}, False),
+])  # fmt: skip
+def test_headers_are_stripped_and_known_to_be_good_where_one_look_tells(
+    value: dict[str, Any], well_formed: bool
+) -> None:
+    for _ in range(2):
+        headers = headers_member({"headers": value})
+        assert headers.well_formed == well_formed
+        lines = [(k, x) for k, v in value.items() for x in ([v] if isinstance(v, str) else v)]
+        assert list(headers) == [(name, line.strip(" \t")) for name, line in lines]
+
+
 def test_a_body_is_text_or_base64() -> None:
     assert body_member({}) == b""
     assert body_member({"body": "é"}) == "é".encode()

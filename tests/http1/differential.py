@@ -7,6 +7,8 @@ Known and wanted differences:
 - Refused by httptools and accepted here: methods it does not know (it has a fixed list), CONNECT
   without a tunnel behind it, and a tab behind a field's `chunked`. (The field is written anew
   when the message is sent on.)
+- Refused by both and accepted here: octets beyond ASCII in a target. They are asked about the same
+  target with those percent-encoded, which is what is sent on.
 - Refused by h11 and accepted here: a chunk-size line's extension beyond its own length limit.
 - h11 reports Transfer-Encoding in lower case and without empty list members.
 - httptools takes everything behind an Upgrade or CONNECT for the tunnel's; it is only asked
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from l7proxy.http1 import UNTIL_CLOSE, BadRequest, BadResponse
 from l7proxy.http1.fields import split_fields
+from l7proxy.http1.grammar import escape_octets
 
 from .peers import (
     PEERS,
@@ -73,8 +76,10 @@ def _in_request(message: Forwarded) -> Iterator[str]:
     method = head.method.encode()
     tunnel = method == b"CONNECT" or head.fields.upgrade is not None
     peers = {name: read for name, read in PEERS.items() if name == "h11" or not tunnel}
-    came = Message(method, head.target, _comparable(head.fields.items()), body)
-    yield from _as_it_came(peers, message.raw.removeprefix(b"\r\n"), [came])
+    target = escape_octets(head.target)
+    came = Message(method, target, _comparable(head.fields.items()), body)
+    raw = message.raw.removeprefix(b"\r\n").replace(head.target, target, 1)
+    yield from _as_it_came(peers, raw, [came])
     if head.host == "" or tunnel:
         return
     fields = _comparable(split_fields(head.forwardable))

@@ -18,8 +18,12 @@ names = tokens.filter(lambda name: name.lower() not in _special).map(str.encode)
 values = st.lists(st.sampled_from(VALUE), max_size=20).map(lambda v: bytes(v).strip(b" \t"))
 spaces = st.sampled_from([b"", b" ", b"\t", b"  "])
 plain_fields = st.lists(st.tuples(names, values), max_size=8)
-hosts = st.from_regex(r"\A[a-z0-9.-]{1,20}(:[0-9]{1,5})?\Z")
-targets = st.text("".join(map(chr, range(0x21, 0x7F))).replace("#", ""), max_size=30).map(
+hosts = st.builds(
+    "{}{}".format,
+    st.from_regex(r"\A\.?[a-z0-9-][a-z0-9.-]{0,19}\Z"),
+    st.one_of(st.just(""), st.integers(0, 65535).map(":{}".format)),
+)
+targets = st.text("".join(map(chr, range(0x21, 0x7F))).replace("#", "") + "é漢", max_size=30).map(
     "/".__add__
 )
 methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])

@@ -77,6 +77,14 @@ def test_a_request_that_the_routes_can_not_be_asked_about_is_shown_with_the_reas
     assert tree("/x", headers=["Host: a b"]) == f"GET /x\n400: {reason}\n└─ route    {reason}\n"
 
 
+def test_a_header_s_name_is_taken_as_it_is_written() -> None:
+    request = explain.request_from(["/"], headers=["X-A:\t b "])
+    assert list(request.headers) == [("X-A", "b")]
+    assert tree("/x", headers=["X-A : b"]).startswith(
+        'GET /x\n400: bad request: "X-A " is not a field name\n'
+    )
+
+
 def test_a_named_route_is_shown_with_its_pattern() -> None:
     assert "├─ route    old (/api/old/*)\n" in tree("PUT", "/api/old/x")
 

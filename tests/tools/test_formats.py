@@ -135,6 +135,13 @@ def test_escapes_in_a_log_are_what_they_stand_for() -> None:
     assert body["path"] == "//a?b=c"
 
 
+def test_octets_beyond_ascii_are_in_a_path_what_serve_makes_of_them() -> None:
+    line = COMBINED.replace("/api/a", r"/\xC3\xA9\xff\\xff\é").replace("curl/8", r"\xC3\xA9")
+    body = only([line])["body"]
+    assert body["path"] == "/%C3%A9%FF\\xffé?b=c"
+    assert body["headers"]["User-Agent"] == "Ã©"
+
+
 @pytest.mark.parametrize(("rest", "seconds"), [(" 0.125", 0.125), (' rt="1.250"', 1.25)])
 def test_as_logged_a_backend_does_what_it_did_then(rest: str, seconds: float) -> None:
     body = only([COMBINED + rest], as_logged=True)["body"]

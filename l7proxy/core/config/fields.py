@@ -6,8 +6,9 @@ A text that could not be sent is refused when it is loaded, not when a request c
 from __future__ import annotations
 
 from l7proxy.core.config.spec import Either, ListOf, MapOf, Text
+from l7proxy.core.http.grammar import TOKEN_CHARACTER
 
-TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+TOKEN = f"{TOKEN_CHARACTER}+"
 """The name of a header or cookie (RFC 9110, 5.6.2)."""
 
 END = r"$(?!\n)"

@@ -21,6 +21,7 @@ from l7proxy.core.config.spec import (
     Text,
     count,
 )
+from l7proxy.core.http.grammar import HOST_CHARACTER, HOST_START, IP_LITERAL
 from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
 TYPE_CHECKING = False
@@ -106,7 +107,7 @@ _URI_TEMPLATE = Mapped(
     _checked_template,
 )
 _HOST = Text(
-    pattern=rf"^((\*\.)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\]){END}",
+    pattern=rf"^((\*\.)?{HOST_START}{HOST_CHARACTER}*|{IP_LITERAL}){END}",
     meaning="a host such as example.com or *.example.com, without a port",
 )
 _NAME = Text(min_length=1)

@@ -60,6 +60,13 @@ UNAVAILABLE = LocalReply("unavailable", 503, "the backend can't take the request
 TIMED_OUT = LocalReply("timed_out", 504, "the backend took too long")
 
 
+def bad_request(why: str, status: int = 400) -> LocalReply:
+    """The local reply to a request that can't be taken as HTTP; `why` is a sentence for people."""
+    if status == BAD_REQUEST.status:
+        return BAD_REQUEST.with_detail(why)
+    return LocalReply(BAD_REQUEST.name, status, why)
+
+
 class Refused(Exception):
     """Raised where a request can't be taken further.
 

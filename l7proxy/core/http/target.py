@@ -7,10 +7,17 @@ is forwarded: a proxy that matches one spelling and forwards another can be talk
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-from l7proxy.core.http.grammar import is_token
-from l7proxy.core.http.local_reply import BAD_REQUEST, NOT_ALLOWED, Refused
+from l7proxy.core.http.grammar import host_in
+from l7proxy.core.http.head import (
+    CONTENT_IN_CONNECT,
+    check_head,
+    find_line_fault,
+    match_absolute,
+    more_than_one,
+    not_a_host,
+)
+from l7proxy.core.http.local_reply import NOT_ALLOWED, Refused, bad_request
 from l7proxy.core.http.messages import Headers
 
 TYPE_CHECKING = False
@@ -26,15 +33,14 @@ ALLOW = Headers((("Allow", ", ".join(_COMMON)),))
 """What is said of methods where no route has been asked."""
 
 STANDARD_METHODS = frozenset(_COMMON)
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]").search
-_ABSOLUTE = re.compile(r"https?://([^/?]*)([^?]*)", re.IGNORECASE).fullmatch
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?").fullmatch
+_ABOUT_PATHS = STANDARD_METHODS - {"OPTIONS"}
+"""Methods that are well known, and never about the server as a whole."""
 
 # A path in normal form whose segments don't start with a dot, and perhaps a query. Everything
 # else takes the long way, which finds out whether there is anything to do.
 _NORMAL = re.compile(
     r"((?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)*+/?)"
-    r"(?:\?([^\x00-\x20\x7f#]*+))?"
+    r"(?:\?([!\"$-~]*+))?"
 ).fullmatch
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
@@ -61,7 +67,8 @@ USUAL_RULES = PathRules()
 class Target:
     """Where a request wants to go.
 
-    `path` starts with `/` and is in normal form; `query` is as sent, without its `?`. `authority`
+    `path` starts with `/` and is in normal form; `query` is as sent, without its `?`, and with what
+    is not ASCII percent-encoded. `authority`
     is that of an absolute-form target, which then stands in place of the Host header (RFC 9112,
     3.2.2). `host` is the name in it, or in the Host header once `host_of` was asked for it.
     """
@@ -80,49 +87,73 @@ class Target:
         return f"Target({self.host!r}, {self.path!r}, {self.query!r})"
 
 
+class ForTheServer(Refused):
+    """Raised where a request asks about the server as a whole, and not about any path.
+
+    To its clients the proxy is the server, whatever is behind it (RFC 9110, 9.3.7).
+    """
+
+
+_ASKED_ITSELF = bad_request("the server is asked, and not about a path")
+
+
 def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target:
     """The request's target.
 
-    Raises `Refused` with a 400 where there is no making sense of it, and with a 405 for methods
-    that are never passed on.
+    Raises `Refused` with a 400 where there is no making sense of method or target, with a 405 for
+    methods that are never passed on, and `ForTheServer`. Fields are looked at where they decide
+    which fault is the first; whether they are good `check_head` says.
     """
-    if request.method not in STANDARD_METHODS:
-        _check_method(request.method)
-    normal = _NORMAL(request.target)
-    if normal is not None:
-        path, query = normal.groups()
-        if path:
-            return Target(None, path, query)
-    return _parse_at_length(request.target, rules)
+    if request.method in _ABOUT_PATHS:
+        normal = _NORMAL(request.target)
+        if normal is not None:
+            path, query = normal.groups()
+            if path:
+                return Target(None, path, query)
+    fault = find_line_fault(request.method, request.target)
+    if fault is not None:
+        raise _bad(fault)
+    try:
+        return _parse_at_length(request, rules)
+    except Refused:
+        check_head(request)
+        raise
 
 
-def _check_method(method: str) -> None:
+def hops_left(method: str, headers: Headers) -> int | None:
+    """How many servers may pass an OPTIONS on, this one included (RFC 9110, 7.6.2).
+
+    With 0 it is this one that is asked. None where it is not said.
+    """
+    if method != "OPTIONS":
+        return None
+    said = headers.get("max-forwards") or ""
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else None
+
+
+def _parse_at_length(request: HttpRequest, rules: PathRules) -> Target:
+    """The target of a request whose line has no fault."""
+    method, origin = request.method, request.target
+    if method == "CONNECT" and request.body:
+        raise _bad(CONTENT_IN_CONNECT)
     if method in NEVER_PASSED_ON:
         raise Refused(NOT_ALLOWED.with_detail(method), ALLOW)
-    if not is_token(method):
-        raise _bad(f'"{method}" is not a method')
-
-
-def is_for_the_server(request: HttpRequest) -> bool:
-    """Whether it asks about the server as a whole, and not about any path (RFC 9110, 9.3.7)."""
-    return request.target == "*" and request.method == "OPTIONS"
-
-
-def _parse_at_length(target: str, rules: PathRules) -> Target:
-    if _FORBIDDEN(target):
-        raise _bad("the path has a space, a control character or a #")
-    before, mark, rest = target.partition("?")
-    query = rest if mark else None
-    if before.startswith("/"):
-        return Target(None, normal_path(before, rules), query)
-    absolute = _ABSOLUTE(before)
-    if absolute is None:
-        raise _bad("the path must start with /")
-    authority, path = absolute.groups()
-    host = host_name(authority)
-    if not host:
-        raise _bad("the target has no host")
-    return Target(host, normal_path(path or "/", rules), query, authority)
+    if origin == "*" or hops_left(method, request.headers) == 0:
+        raise ForTheServer(_ASKED_ITSELF)
+    host = authority = None
+    if not origin.startswith("/"):
+        absolute = match_absolute(origin)
+        assert absolute is not None
+        authority, origin = absolute.groups()
+        host = host_name(authority)
+        if not origin and method == "OPTIONS":
+            raise ForTheServer(_ASKED_ITSELF)
+        if not origin.startswith("/"):
+            origin = f"/{origin}"
+    path, mark, query = origin.partition("?")
+    return Target(
+        host, normal_path(path, rules), escape_non_ascii(query) if mark else None, authority
+    )
 
 
 def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
@@ -223,22 +254,18 @@ def host_of(request: HttpRequest, target: Target) -> str:
     if host is None:
         lines = request.headers.all("host")
         if len(lines) > 1:
-            raise _bad("more than one Host header")
+            raise _bad(more_than_one("host"))
         target.host = host = host_name(lines[0]) if lines else ""
     return host
 
 
-@lru_cache(1024)
 def host_name(authority: str) -> str:
     """The host in `host:port`, in lower case, without a final dot; raises `Refused` with a 400."""
-    if not authority:
-        return ""
-    found = _AUTHORITY(authority)
-    host = found[1].lower().removesuffix(".") if found else ""
-    if not host:
-        raise _bad(f'"{authority}" is not a host')
+    host = host_in(authority)
+    if host is None:
+        raise _bad(not_a_host(authority))
     return host
 
 
 def _bad(why: str) -> Refused:
-    return Refused(BAD_REQUEST.with_detail(why))
+    return Refused(bad_request(why))

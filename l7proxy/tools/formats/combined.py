@@ -40,7 +40,7 @@ def reader(*, as_logged: bool = False) -> Reader:
         if time != last_text:
             last_time = common_log_time(time)
             last_text = time
-        method, target = request_line(unescaped(request) if "\\" in request else request)
+        method, target = request_line(_unescaped_request(request))
         headers = {}
         if host is not None:
             headers["Host"] = host
@@ -60,6 +60,16 @@ def reader(*, as_logged: bool = False) -> Reader:
 def unescaped(text: str) -> str:
     r"""The text that was logged with escapes such as `\"` and `\x22`."""
     return _ESCAPE.sub(_meant, text) if "\\" in text else text
+
+
+def _unescaped_request(text: str) -> str:
+    """The same for a request line, whose octets beyond ASCII are percent-encoded as on the wire."""
+    return _ESCAPE.sub(_meant_in_request, text) if "\\" in text else text
+
+
+def _meant_in_request(escape: re.Match[str]) -> str:
+    meant = _meant(escape)
+    return meant if meant.isascii() or len(escape[1]) != 3 else f"%{ord(meant):02X}"
 
 
 def _meant(escape: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import BadResponse
-from l7proxy.http1.fields import is_host, may_be_dropped, split_fields
+from l7proxy.http1.fields import may_be_dropped, split_fields
 from l7proxy.http1.serialise import request_head
 from l7proxy.upstreams.http.headers import ABOUT_CLIENTS, host_field
 from l7proxy.upstreams.http.request_body import RequestBody
@@ -90,11 +90,8 @@ class Buffered:
         assert exchange.route is not None
         if exchange.route.request_headers is not None:
             fields = exchange.route.request_headers.apply(fields)
-        hosts = [value for name, value in fields if name.lower() == "host"]
-        if not hosts:
+        if not any(name.lower() == "host" for name, _ in fields):
             fields.insert(0, ("Host", host_field(backend.address)))
-        elif len(hosts) > 1 or is_host(hosts[0].strip(" \t").encode("latin-1", "replace")) is None:
-            raise ValueError(f"Host is {', '.join(hosts)}; it must be one name or address")
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             fields.append(("Content-Length", str(len(request.body))))
         return request_head(request.method, exchange.forward_target, fields)

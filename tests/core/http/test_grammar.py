@@ -1,72 +1,115 @@
-"""Header fields and cookies that could not be sent on are the request's fault."""
+"""The pieces of HTTP's grammar, in text and in bytes."""
 
 from __future__ import annotations
 
-from random import Random
+import re
 
 import pytest
 
-from l7proxy.core import proxy as proxy_module
-from l7proxy.core.config import config_from
-from l7proxy.core.exchange import Exchange
-from l7proxy.core.http.grammar import find_fault
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, WellFormedHeaders
-from l7proxy.core.proxy import Proxy
-from l7proxy.http1.grammar import is_text
-from l7proxy.http1.grammar import is_token as is_token_on_the_wire
+from l7proxy.core.config.fields import HEADER_VALUE
+from l7proxy.core.config.problems import Problems
+from l7proxy.core.http.grammar import (
+    AUTHORITY,
+    AUTHORITY_WITH_PORT,
+    HOST_CHARACTER,
+    HOST_START,
+    TARGET_CHARACTER,
+    TOKEN_CHARACTER,
+    VALUE_CHARACTER,
+    find_control,
+    is_token,
+    quote,
+)
+from l7proxy.http1 import grammar as wire
+
+TOKENS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""RFC 9110, 5.6.2, as it is written there."""
 
 
-def open_with(headers: Headers = NO_HEADERS, **cookies: str) -> Exchange:
-    proxy = Proxy(config_from({"backends": ["a:1"]}), Random(0))
-    return proxy.open(HttpRequest("GET", "/", headers, cookies=cookies or None), 0.0)
-
-
-@pytest.mark.parametrize(("name", "value", "fault"), [
-    ("X: a\r\nY", "b", '"X: a\r\nY" is not a field name'),
-    ("", "b", '"" is not a field name'),
-    ("X ", "b", '"X " is not a field name'),
-    ("X\n", "b", '"X\n" is not a field name'),
-    ("Ä", "b", '"Ä" is not a field name'),
-    ("X", "b\r\nZ: 1", "the field X has a control character"),
-    ("X", "b\0", "the field X has a control character"),
-    ("X", "\x7f", "the field X has a control character"),
+@pytest.mark.parametrize(("source", "members"), [
+    (TOKEN_CHARACTER, set(TOKENS)),
+    (VALUE_CHARACTER, {"\t", *map(chr, range(0x20, 0x7F)), *map(chr, range(0x80, 0x100))}),
+    (TARGET_CHARACTER, {*map(chr, range(0x21, 0x7F)), *map(chr, range(0x80, 0x100))} - {"#"}),
+    (HOST_CHARACTER, {letter for letter in TOKENS if letter.isalnum() or letter in "-._~"}),
+    (HOST_START, {letter for letter in TOKENS if letter.isalnum() or letter in "-_~"}),
 ])  # fmt: skip
-def test_a_field_that_could_not_be_sent_on_is_answered_400(
-    name: str, value: str, fault: str
-) -> None:
-    exchange = open_with(Headers([("Host", "a"), (name, value)]))
-    assert exchange.local_reply is not None
-    assert (exchange.local_reply.status, exchange.local_reply.text) == (
-        400,
-        f"bad request: {fault}",
-    )
-    assert exchange.backend is None
-
-
-@pytest.mark.parametrize("cookies", [{"a": "b\n"}, {"a\0": "b"}])
-def test_so_is_a_cookie(cookies: dict[str, str]) -> None:
-    exchange = open_with(**cookies)
-    assert exchange.local_reply is not None
-    assert exchange.local_reply.status == 400
-    assert exchange.local_reply.text.endswith("has a control character")
-
-
-def test_tabs_and_letters_of_any_alphabet_may_stand_in_a_value() -> None:
-    exchange = open_with(Headers([("X", "a\tb é 漢"), ("!#$%&'*+-.^_`|~", "")]), a="é;=")
-    assert (exchange.local_reply, exchange.attempts) == (None, 1)
+def test_a_class_has_the_same_members_in_text_and_in_bytes(source: str, members: set[str]) -> None:
+    octets = [bytes((number,)) for number in range(256)]
+    in_bytes = {octet.decode("latin-1") for octet in octets if re.fullmatch(source.encode(), octet)}
+    in_text = {chr(number) for number in range(256) if re.fullmatch(source, chr(number))}
+    assert in_bytes == in_text == members
 
 
 def test_names_and_values_are_what_they_are_on_the_wire() -> None:
     for number in range(256):
         letter = chr(number)
-        wire = letter.encode("latin-1")
-        named = find_fault(Headers([(f"X{letter}", "")])) is None
-        valued = find_fault(Headers([("X", f"a{letter}b")])) is None
-        assert named == (is_token_on_the_wire(b"X" + wire) is not None)
-        assert valued == (is_text(b"a" + wire + b"b") is not None)
+        octet = letter.encode("latin-1")
+        assert bool(is_token(f"X{letter}")) == bool(wire.is_token(b"X" + octet))
+        valued = find_control(f"a{letter}b") is None
+        assert valued == bool(wire.is_text(b"a" + octet + b"b"))
+        problems = Problems()
+        HEADER_VALUE.load(f"a{letter}b", "", problems)
+        assert valued == (not problems.found)
 
 
-def test_what_a_parser_has_checked_is_not_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy_module, "check_fields", None)
-    assert open_with(WellFormedHeaders([("Host", "a")])).attempts == 1
-    assert open_with().attempts == 1
+AUTHORITIES = {
+    "a": True,
+    "A.example": True,
+    "my_app": True,
+    "a.": True,
+    ".a": True,
+    "a..b": True,
+    "192.0.2.1:80": True,
+    "[::1]": True,
+    "[::1]:80": True,
+    "a:": True,
+    "a:0": True,
+    "a:00080": True,
+    "a:65535": True,
+    "a:65536": False,
+    "a:000080": False,
+    "a:808080": False,
+    "a:8o": False,
+    "a:-1": False,
+    "a:80:80": False,
+    "": False,
+    ".": False,
+    "..": False,
+    ".:80": False,
+    ":80": False,
+    "::1": False,
+    "[::1": False,
+    "[]": False,
+    "[g]": False,
+    "a b": False,
+    " a": False,
+    "a\n": False,
+    "a,b": False,
+    "a'or'b.example": False,
+    "a%2eexample": False,
+    "u@a": False,
+    "a/b": False,
+    "a\\b": False,
+    "é": False,
+}
+
+
+@pytest.mark.parametrize("text", AUTHORITIES, ids=ascii)
+def test_an_authority_is_a_host_and_perhaps_a_port(text: str) -> None:
+    assert bool(re.fullmatch(AUTHORITY, text)) == AUTHORITIES[text]
+    assert bool(wire.is_authority(text.encode())) == AUTHORITIES[text]
+    with_port = AUTHORITIES[text] and ":" in text.rpartition("]")[2].removesuffix(":")
+    assert bool(re.fullmatch(AUTHORITY_WITH_PORT, text)) == with_port
+    assert bool(wire.is_authority_with_port(text.encode())) == with_port
+
+
+def test_a_port_has_16_bits() -> None:
+    good = [port for port in range(100_000) if re.fullmatch(AUTHORITY, f"a:{port}")]
+    assert good == list(range(65_536))
+
+
+def test_what_a_client_sent_is_shown_on_one_line_and_cut() -> None:
+    assert quote("aé漢 b") == '"aé漢 b"'
+    assert quote("a\tb\x85\ud800") == '"a\\tb\\x85\\ud800"'
+    assert quote("a" * 60) == f'"{"a" * 60}"'
+    assert quote("a" * 61) == f'"{"a" * 60}..."'

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from l7proxy.core import Headers, HttpRequest
 from l7proxy.core.http.local_reply import Refused
-from l7proxy.core.http.target import PathRules, escape_segment, host_of, normal_path, parse_target
+from l7proxy.core.http.target import (
+    ForTheServer,
+    PathRules,
+    escape_segment,
+    hops_left,
+    host_of,
+    normal_path,
+    parse_target,
+)
 from tests.core.routing.reference import reference_normal
 from tests.core.routing.test_router import as_http, router_for, some_path, some_request, some_route
 
@@ -64,6 +72,9 @@ def test_a_path_has_one_normal_form(target: str, path: str) -> None:
         ("example.com:443", "must start with /"),
         ("ftp://example.com/", "must start with /"),
         ("http:///a", "no host"),
+        ("httpſ://example.com/", "must start with /"),
+        ("http://é.example/", "not a host"),
+        ("http://example.com:65536/", "not a host"),
         ("http://user@example.com/", "not a host"),
         ("http://./", "not a host"),
         ("http://example.com:x/", "not a host"),
@@ -99,9 +110,12 @@ def test_a_method_is_a_token() -> None:
             parse_target(HttpRequest(method, "/"))
 
 
-def test_the_query_passes_untouched() -> None:
-    target = parse_target(HttpRequest("GET", "/a/../b?x=%2F/../é&&%zz?"))
-    assert (target.path, target.query) == ("/b", "x=%2F/../é&&%zz?")
+def test_the_query_passes_untouched_but_for_what_is_not_ascii() -> None:
+    target = parse_target(HttpRequest("GET", "/a/../b?x=%2F/../\\&&%zz?"))
+    assert (target.path, target.query) == ("/b", "x=%2F/../\\&&%zz?")
+    assert parse_target(HttpRequest("GET", "/?é=%c3漢")).query == "%C3%A9=%c3%E6%BC%A2"
+    with pytest.raises(Refused, match="not Unicode"):
+        parse_target(HttpRequest("GET", "/?\ud800"))
     assert parse_target(HttpRequest("GET", "/?")).query == ""
     assert parse_target(HttpRequest("GET", "/")).query is None
 
@@ -129,7 +143,6 @@ def test_any_text_can_be_written_in_a_path() -> None:
     ("target", "hosts", "host"),
     [
         ("/", [], ""),
-        ("/", [""], ""),
         ("/", ["Example.COM:8080"], "example.com"),
         ("/", ["example.com."], "example.com"),
         ("/", ["[2001:DB8::1]:80"], "[2001:db8::1]"),
@@ -145,7 +158,7 @@ def test_the_host_is_that_of_an_absolute_target_else_of_the_host_header(
     assert host_of(request, parsed) == host
 
 
-@pytest.mark.parametrize("hosts", [["a", "a"], ["a b"], ["a@b"], ["a/b"], [":80"], ["é"]])
+@pytest.mark.parametrize("hosts", [[""], ["a", "a"], ["a b"], ["a@b"], ["a/b"], [":80"], ["é"]])
 def test_a_host_header_that_is_no_host_is_refused(hosts: list[str]) -> None:
     request = HttpRequest("GET", "/", Headers([("host", line) for line in hosts]))
     with pytest.raises(Refused):
@@ -201,3 +214,32 @@ def test_what_is_never_passed_on_is_refused_before_the_target_is_looked_at(
         parse_target(HttpRequest(method, target))
     assert caught.value.local_reply.status == 405
     assert caught.value.headers is not None and caught.value.headers.get("allow")
+
+
+@pytest.mark.parametrize(
+    ("target", "body"), [("/", b""), ("a.example", b""), ("a.example:1", b"x")]
+)
+def test_a_connect_names_a_port_and_has_no_content(target: str, body: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_target(HttpRequest("CONNECT", target, body=body))
+    assert caught.value.local_reply.status == 400
+    assert "CONNECT" in caught.value.local_reply.text
+
+
+@pytest.mark.parametrize(("target", "hops"), [
+    ("*", None), ("http://a.example", None), ("/a", "0"), ("/..", "0"), ("http://a.example/", "00"),
+])  # fmt: skip
+def test_an_options_may_be_for_the_server_itself(target: str, hops: str | None) -> None:
+    headers = Headers([] if hops is None else [("Max-Forwards", hops)])
+    with pytest.raises(ForTheServer):
+        parse_target(HttpRequest("OPTIONS", target, headers))
+
+
+@pytest.mark.parametrize(("target", "hops", "left"), [
+    ("/", "", None), ("/", "1", 1), ("/", "٣", None), ("http://a?", "9999999999", None),
+])  # fmt: skip
+def test_or_for_whatever_its_path_names(target: str, hops: str, left: int | None) -> None:
+    headers = Headers([("max-forwards", hops)])
+    assert parse_target(HttpRequest("OPTIONS", target, headers)).path == "/"
+    assert hops_left("OPTIONS", headers) == left
+    assert hops_left("GET", headers) is None

@@ -56,8 +56,14 @@ case("control-in-target", b"GET /\x01 HTTP/1.1\r\n" + A + b"\r\n", "a control by
 case("nul-in-method", b"GE\0T / HTTP/1.1\r\n" + A + b"\r\n", "NUL cuts strings in C", BAD)
 case("nul-in-version", b"GET / HTTP/1.1\0\r\n" + A + b"\r\n", "NUL cuts strings in C", BAD)
 case("del-in-target", b"GET /\x7f HTTP/1.1\r\n" + A + b"\r\n", "DEL is a control byte", BAD)
-case("obs-text-in-target", b"GET /\xff HTTP/1.1\r\n" + A + b"\r\n", "targets are ASCII", BAD)
-case("utf8-in-target", "GET /é HTTP/1.1\r\n".encode() + A + b"\r\n", "targets are ASCII", BAD)
+case("obs-text-in-target", b"GET /\xff HTTP/1.1\r\n" + A + b"\r\n", "each octet is percent-encoded",
+     Accepted("GET", "/%FF"))
+case("utf8-in-target", "GET /é?ü HTTP/1.1\r\n".encode() + A + b"\r\n", "each octet is percent-encoded",
+     Accepted("GET", "/%C3%A9?%C3%BC"))
+case("utf8-in-absolute-target", "GET http://a.example/é HTTP/1.1\r\n".encode() + A + b"\r\n",
+     "in this form, too", Accepted("GET", "/%C3%A9"))
+case("utf8-in-absolute-host", "GET http://é.example/ HTTP/1.1\r\n".encode() + A + b"\r\n",
+     "hosts are ASCII", BAD)
 case("fragment-in-target", b"GET /a#b HTTP/1.1\r\n" + A + b"\r\n",
      "a fragment is no part of a target and is cut differently", BAD)
 case("escapes-in-target", b"GET /%41%2e HTTP/1.1\r\n" + A + b"\r\n",
@@ -228,6 +234,10 @@ case("host-port", b"GET / HTTP/1.1\r\nHost: a.example:8080\r\n\r\n", "a port is 
      Accepted("GET", "/", host="a.example:8080"))
 case("host-bad-port", b"GET / HTTP/1.1\r\nHost: a.example:80a\r\n\r\n", "no port", BAD)
 case("host-long-port", b"GET / HTTP/1.1\r\nHost: a.example:808080\r\n\r\n", "no port", BAD)
+case("host-highest-port", b"GET / HTTP/1.1\r\nHost: a.example:65535\r\n\r\n", "16 bits",
+     Accepted("GET", "/", host="a.example:65535"))
+case("host-port-too-high", b"GET / HTTP/1.1\r\nHost: a.example:65536\r\n\r\n", "17 bits", BAD)
+case("host-dot", b"GET / HTTP/1.1\r\nHost: .\r\n\r\n", "the root is no host", BAD)
 case("host-two-ports", b"GET / HTTP/1.1\r\nHost: a.example:80:81\r\n\r\n", "which one?", BAD)
 case("host-only-port", b"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "no host", BAD)
 case("host-ipv6", b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "an IP literal",
@@ -302,6 +312,7 @@ case("connect-url", b"CONNECT http://b.example/ HTTP/1.1\r\n" + A + b"\r\n",
      "CONNECT has host:port", BAD)
 case("connect-no-port", b"CONNECT b.example HTTP/1.1\r\n" + A + b"\r\n", "a port is needed", BAD)
 case("connect-empty-port", b"CONNECT b.example: HTTP/1.1\r\n" + A + b"\r\n", "a port is needed", BAD)
+case("connect-port-too-high", b"CONNECT b.example:65536 HTTP/1.1\r\n" + A + b"\r\n", "17 bits", BAD)
 case("connect-body", b"CONNECT b.example:1 HTTP/1.1\r\n" + A + b"Content-Length: 3\r\n\r\nabc",
      "content has no meaning there", BAD)
 case("get-authority", b"GET a.example:80 HTTP/1.1\r\n" + A + b"\r\n", "only CONNECT has it", BAD)
