@@ -2,52 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from l7proxy.core.http import local_reply
 from l7proxy.tools.metrics import SLOTS, ReplayMetrics
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Protocol
-
+    from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.routing import Route
-    from l7proxy.tools.formats import Envelope, Traffic
+    from l7proxy.tools.formats import Traffic
 
     Way = Route | str | None
 
-    class Player(Protocol):
-        """What plays envelopes: the node's replay node, which the command line provides."""
 
-        refused: int
+class Player(Protocol):
+    """What traffic is played to: a replay node, or what was answered to it in reality."""
 
-        def play(self, envelope: Mapping[str, Any], number: int) -> None: ...
+    refused: int
+    """How many messages were not valid, and so never decided upon."""
 
-        def end(self) -> None: ...
+    def play(self, envelope: Mapping[str, Any], number: int) -> None:
+        """Handles an envelope, whose `at` is its time; `number` is the line that it is in."""
+
+    def play_request(self, request: HttpRequest, at: float, number: int) -> None:
+        """Handles a request at `at` (seconds); `number` is the line that it is in."""
+
+    def end(self) -> None:
+        """Lets everything that is in flight come to its end."""
 
 
 PERCENTILES = (50, 90, 99)
 
 
 def replay(
-    traffic: Iterable[tuple[int, Envelope]],
-    player: Player,
+    traffic: Traffic,
+    players: Sequence[Player],
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Plays all of the traffic, and what is in flight then to its end; how many envelopes it was.
+    """Plays all of the traffic to each player, step by step, and what is in flight to its end.
 
-    `progress(number)` is told now and then how many envelopes have been played.
+    Returns how many lines were played. `progress(lines)` is called for each 1024 of them.
     """
-    play = player.play
     count = 0
-    for count, (number, envelope) in enumerate(traffic, 1):
-        play(envelope, number)
-        if progress is not None and not count & 0x3FF:
-            progress(count)
-    player.end()
+    if traffic.is_log:
+        for count, (number, at, request) in enumerate(traffic.requests(), 1):
+            for player in players:
+                player.play_request(request, at, number)
+            if not count & 0x3FF and progress is not None:
+                progress(count)
+    else:
+        for count, (number, envelope) in enumerate(traffic.envelopes(), 1):
+            for player in players:
+                player.play(envelope, number)
+            if not count & 0x3FF and progress is not None:
+                progress(count)
+    for player in players:
+        player.end()
     return count
 
 
@@ -77,7 +91,9 @@ def report(metrics: ReplayMetrics, traffic: Traffic, refused: int = 0) -> dict[s
         "bad_lines": traffic.bad,
         "statuses": _in_order(by_status),
         "latency": {
-            **{f"p{p}": round(metrics.latencies.percentile(p / 100), 6) for p in PERCENTILES},
+            **{
+                f"p{p}": round(metrics.latencies.percentile(p / 100, total), 6) for p in PERCENTILES
+            },
             "max": round(metrics.latencies.largest, 6),
         },
         "retries": metrics.retried,
