@@ -19,7 +19,8 @@ from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
 from l7proxy.tools.metrics import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, ReplayMetrics
-from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
+from l7proxy.tools.page import page
+from l7proxy.tools.plots import fewer, number, periods, scale, seconds
 from l7proxy.tools.replay import as_text, balance, replay, report, slots
 from tests.processes import ROOT
 from tests.tools.here import run
@@ -273,14 +274,14 @@ def test_a_page_of_nothing_is_a_page() -> None:
 def test_many_backends_share_a_line() -> None:
     lines = [(f"b{n}", [float(n), 1.0]) for n in range(20)]
     order = sorted(range(20), key=lambda n: -n)
-    shown = _fewer(lines, order, max)
+    shown = fewer(lines, order, max, "most of")
     assert [name for name, _ in shown] == [*(f"b{n}" for n in range(13, 20)), "most of 13 others"]
     assert shown[-1][1] == [12.0, 1.0]
 
 
 def test_a_state_that_has_no_colour_of_its_own_is_shown_as_the_worst_of_its_parts() -> None:
     changes = [(0.0, "down"), (0.0, "up"), (1.0, "ejected,broken"), (2.0, "up"), (9.0, "down")]
-    assert _periods(changes, 5.0) == [
+    assert periods(changes, 5.0) == [
         (0.0, 1.0, "up"),
         (1.0, 2.0, "broken"),
         (2.0, 5.0, "up"),
