@@ -24,10 +24,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_an_installed_wheel_answers_the_sample_from_any_directory(
-    wheel: Path, tmp_path: Path
-) -> None:
-    environment = tmp_path / "environment"
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, installed in an environment that has nothing else."""
+    environment = tmp_path_factory.mktemp("environment")
     subprocess.run(
         [sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120
     )
@@ -37,21 +37,38 @@ def test_an_installed_wheel_answers_the_sample_from_any_directory(
         check=True,
         timeout=120,
     )
+    return environment / "bin" / "l7proxy"
+
+
+def test_an_installed_wheel_answers_the_sample_from_any_directory(
+    installed: Path, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [str(environment / "bin" / "l7proxy")],
-        input=SAMPLE,
+        [str(installed)], input=SAMPLE, capture_output=True, cwd=tmp_path, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == run(said=SAMPLE).out
+
+
+def test_an_installed_wheel_has_what_it_makes_the_page_of_a_replay_from(
+    installed: Path, tmp_path: Path
+) -> None:
+    log = ROOT / "examples" / "access.log"
+    done = subprocess.run(
+        [str(installed), "replay", str(log), "--html", "report.html"],
         capture_output=True,
         cwd=tmp_path,
         timeout=PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode() == run(said=SAMPLE).out
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
 def test_the_wheel_carries_the_default_configuration_of_the_checkout(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = archive.read("l7proxy/default_config.json")
         assert "l7proxy/py.typed" in archive.namelist()
+        assert "l7proxy/tools/page.html" in archive.namelist()
     assert packed == (ROOT / "config" / "backends.json").read_bytes()
 
 

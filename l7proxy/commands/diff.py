@@ -13,6 +13,7 @@ from l7proxy.files import display_name, read_secret
 from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools import arguments, diff
 from l7proxy.tools.diff import Allowance
+from l7proxy.tools.replay import replay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ def _diff(
         against = load_config(options.against)
         if against is None:
             return USAGE_ERROR
-        diff.compare(traffic, [before, side(1, against)], progress)
+        replay(traffic, [before, side(1, against)], progress)
     else:
         answers = open_lines(options.answers)
         if answers is None:
             return USAGE_ERROR
         with answers:
-            answered = diff.Answers(answers, comparison)
-            diff.compare(traffic, [before, answered], progress)
+            answered = diff.RecordedAnswers(answers, comparison)
+            replay(traffic, [before, answered], progress)
         unanswered = not answered.read
     comparison.finish()
     end_playing(traffic, progress)

@@ -49,7 +49,7 @@ def _replay(options: Namespace, traffic: Traffic, progress: Progress | None, con
         secrets=read_secret,
         simulated=traffic.format != "envelopes",
     )
-    played = replay(traffic, player, progress)
+    played = replay(traffic, [player], progress)
     end_playing(traffic, progress)
     if not played and traffic.bad:
         raise ValueError(

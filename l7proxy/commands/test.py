@@ -11,6 +11,8 @@ from l7proxy.files import default_config_file, read_secret
 from l7proxy.node.replay_node import RecordingNode
 from l7proxy.tools import cases
 from l7proxy.tools.arguments import percentage
+from l7proxy.tools.coverage import Coverage
+from l7proxy.tools.golden import BadCase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,11 +41,11 @@ def run(words: Sequence[str]) -> int:
         )
 
     default = Path(options.config or default_config_file())
-    coverage = cases.Coverage()
+    coverage = Coverage()
     try:
         found = cases.find(map(Path, options.paths), default)
         fine = cases.run_all(found, make_node, coverage, say, update=options.golden_update)
-    except cases.BadCase as error:
+    except BadCase as error:
         complain(f"l7proxy: {error}")
         return USAGE_ERROR
     if options.route_coverage:

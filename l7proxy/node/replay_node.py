@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.proxy import Proxy
 
 
@@ -88,12 +89,18 @@ class ReplayNode(Receiver):
             if not is_answer(body):
                 self.refused += 1
 
+    def play_request(self, request: HttpRequest, at: float, number: int) -> None:
+        """Handles a request at `at` (seconds); what comes of it is told to `ended`."""
+        self.engine.go_to(at)
+        self.engine.open(request, number)
+
     def end(self) -> None:
         """Lets everything that is in flight come to its end."""
         self.engine.drain()
 
     def _delivered(self, exchange: Exchange, now: float) -> None:
-        self._ended(exchange.owner.line, exchange, now)
+        owner = exchange.owner
+        self._ended(owner if type(owner) is int else owner.line, exchange, now)
 
     def _crashed(self, exchange: Exchange | None, error: Exception, now: float) -> None:
         if exchange is not None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from l7proxy.tools.cases import Cases, Coverage, Golden
+    from l7proxy.tools.cases import Cases
+    from l7proxy.tools.coverage import Coverage
+    from l7proxy.tools.golden import Golden
 
 _MARKER = "l7proxy(config=FILE or object, seed=N)"
 
@@ -109,7 +111,7 @@ class TalkingNode:
     def start(self, config: str | Path | Mapping[str, Any] | None, seed: int, folder: Path) -> None:
         """Begins anew with a configuration: a file's, seen from `folder`, or an object itself."""
         from l7proxy.core.config import config_from
-        from l7proxy.tools.cases import read_config
+        from l7proxy.tools.golden import read_config
 
         if config is None:
             file = _default_config(self._settings)
@@ -202,7 +204,7 @@ class ConversationItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from l7proxy.core.config import ConfigError
-        from l7proxy.tools.cases import BadCase
+        from l7proxy.tools.golden import BadCase
         from l7proxy.tools.printable import printable, printable_lines
 
         error = excinfo.value
@@ -231,7 +233,7 @@ def _talk(config: pytest.Config) -> TalkingNode:
 
 def _coverage(config: pytest.Config) -> Coverage:
     if _COVERAGE not in config.stash:
-        from l7proxy.tools.cases import Coverage
+        from l7proxy.tools.coverage import Coverage
 
         config.stash[_COVERAGE] = Coverage()
     return config.stash[_COVERAGE]

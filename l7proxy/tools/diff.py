@@ -1,30 +1,32 @@
-"""`l7proxy diff`: what another configuration, or what was really answered, makes different.
+"""`l7proxy diff`: what another configuration, or what was answered in reality, makes different.
 
-Both sides get the same traffic, a request of the one is compared with that request of the other,
-and what changes in the same way is one group.
+Both sides get the same traffic, and each request of one is compared with the same request of the
+other. Requests that change in the same way are one group.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
+from typing import TYPE_CHECKING, Any
 
-from l7proxy.tools.formats import BadLine, find_reader
+from l7proxy.tools.formats import BadLine, envelopes
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
-
     from l7proxy.core.exchange import Exchange
-    from l7proxy.tools.formats import Envelope
-    from l7proxy.tools.replay import Player
+    from l7proxy.core.http.messages import HttpRequest
 
     Outcome = Mapping[str, Any]
+    """What is compared of a request: a value for each of `FIELDS`, or for those that are known."""
     Ended = Callable[[int, Exchange, float], None]
+    """Is called with the line of a request that has ended, its exchange, and the time."""
+    Difference = tuple[str, Any, Any]
+    """A field, and its values before and after."""
 
 FIELDS = ("route", "pool", "backend", "status")
 EXAMPLES = 3
+"""How many requests of a group are shown."""
 
 
 class Change:
@@ -40,17 +42,19 @@ class Change:
 
 
 class Comparison:
-    """Pairs outcomes by the number of their request, in whatever order they come."""
+    """Pairs the outcomes of the two sides by the line of their request, in any order."""
 
     def __init__(self) -> None:
         self.compared = 0
-        self.changes: dict[tuple[Any, ...], Change] = {}
-        self._single: tuple[dict[int, Outcome], dict[int, Outcome]] = ({}, {})
-        """Outcomes that wait for the other side's."""
+        """How many pairs there were."""
+        self.changes: dict[tuple[Difference, ...], Change] = {}
+        self._unpaired: tuple[dict[int, Outcome], dict[int, Outcome]] = ({}, {})
+        """The outcomes of either side that the other side has none for yet."""
         self._asked: dict[int, str] = {}
+        """The requests of those, as they are shown."""
 
     def side(self, number: int) -> Ended:
-        """The listener of side 0 or 1."""
+        """Returns what a player of side 0 or 1 is to call for each request that ends."""
 
         def ended(line: int, exchange: Exchange, now: float) -> None:
             if number == 0:
@@ -62,41 +66,35 @@ class Comparison:
 
     def add(self, side: int, line: int, found: Outcome) -> None:
         """Notes the outcome of the request in a line."""
-        other = self._single[1 - side].pop(line, None)
+        other = self._unpaired[1 - side].pop(line, None)
         if other is None:
-            self._single[side][line] = found
-            return
-        asked = self._asked.pop(line, "")
-        self.compared += 1
-        before, after = (found, other) if side == 0 else (other, found)
-        self._compare(before, after, line, asked)
+            self._unpaired[side][line] = found
+        elif side == 0:
+            self._compare(found, other, line)
+        else:
+            self._compare(other, found, line)
 
     def finish(self) -> None:
-        """Counts what only one side has decided upon: the other refused the message."""
-        for side, left in enumerate(self._single):
-            for line in sorted(left):
-                pair = (left[line], _NOTHING) if side == 0 else (_NOTHING, left[line])
-                self.compared += 1
-                self._compare(*pair, line, self._asked.pop(line, ""))
-            left.clear()
+        """Counts the requests that only one side decided: the other side refused the message."""
+        before_only, after_only = self._unpaired
+        for line in sorted(before_only):
+            self._compare(before_only[line], _NOTHING, line)
+        for line in sorted(after_only):
+            self._compare(_NOTHING, after_only[line], line)
+        before_only.clear()
+        after_only.clear()
 
-    def _compare(self, before: Outcome, after: Outcome, line: int, asked: str) -> None:
-        changed = tuple(
-            (field, before[field], after[field])
-            for field in FIELDS
-            if field in before and field in after and before[field] != after[field]
-        )
-        if any(field == "pool" for field, _, _ in changed):
-            # Another pool has other backends: which of them it is says nothing more.
-            changed = tuple(entry for entry in changed if entry[0] != "backend")
-        if not changed:
+    def _compare(self, before: Outcome, after: Outcome, line: int) -> None:
+        self.compared += 1
+        asked = self._asked.pop(line, "")
+        differences = _differences(before, after)
+        if not differences:
             return
-        change = self.changes.get(changed)
+        change = self.changes.get(differences)
         if change is None:
-            fields = [field for field, _, _ in changed]
-            change = self.changes[changed] = Change(
-                {field: before[field] for field in fields},
-                {field: after[field] for field in fields},
+            change = self.changes[differences] = Change(
+                {field: value for field, value, _ in differences},
+                {field: value for field, _, value in differences},
             )
         change.count += 1
         if len(change.examples) < EXAMPLES:
@@ -106,8 +104,21 @@ class Comparison:
 _NOTHING: Outcome = dict.fromkeys(FIELDS)
 
 
+def _differences(before: Outcome, after: Outcome) -> tuple[Difference, ...]:
+    """Returns the fields that both outcomes know and that are not the same."""
+    found = [
+        (field, before[field], after[field])
+        for field in FIELDS
+        if field in before and field in after and before[field] != after[field]
+    ]
+    if any(field == "pool" for field, _, _ in found):
+        # Another pool has other backends: which of them it is says nothing more.
+        found = [difference for difference in found if difference[0] != "backend"]
+    return tuple(found)
+
+
 def outcome(exchange: Exchange) -> Outcome:
-    """What is compared of a request that has ended."""
+    """Returns what is compared of a request that has ended."""
     assert exchange.response is not None
     route, pool, backend = exchange.route, exchange.pool, exchange.backend
     return {
@@ -118,86 +129,87 @@ def outcome(exchange: Exchange) -> Outcome:
     }
 
 
-def compare(
-    traffic: Iterable[tuple[int, Envelope]],
-    players: Sequence[Player],
-    progress: Callable[[int], None] | None = None,
-) -> None:
-    """Plays the traffic to both sides, step by step."""
-    for count, (number, envelope) in enumerate(traffic, 1):
-        for player in players:
-            player.play(envelope, number)
-        if progress is not None and not count & 0x3FF:
-            progress(count)
-    for player in players:
-        player.end()
+class RecordedAnswers:
+    """The answers in a node's output, as the second side of a comparison: a `Player`.
 
-
-class Answers:
-    """What was answered in reality, from a node's output, as one side of a comparison.
-
-    Answers are known by who asked and under which id; of several alike, by their order.
+    An answer belongs to the request with the same client and id; of several alike, answers belong
+    to requests in their order.
     """
 
     def __init__(self, lines: Iterable[str], comparison: Comparison) -> None:
         self._lines: Iterator[str] = iter(lines)
         self._comparison = comparison
-        self._waiting: dict[tuple[str, Any], deque[int]] = {}
-        self._early: dict[tuple[str, Any], deque[Outcome]] = {}
+        self._unanswered: dict[tuple[str, int | None], deque[int]] = {}
+        """The lines of the requests whose answers have not been read."""
+        self._early: dict[tuple[str, int | None], deque[Outcome]] = {}
+        """The answers to requests that have not been played."""
         self.refused = 0
         self.read = 0
         """How many answers there were."""
 
     def play(self, envelope: Mapping[str, Any], number: int) -> None:
-        """Reads one more answer for each request that is played."""
-        if envelope["body"].get("type") != "http_request":
-            return
-        key = (envelope["src"], envelope["body"].get("msg_id"))
-        early = self._early.get(key)
-        if early:
-            self._comparison.add(1, number, early.popleft())
-        else:
-            self._waiting.setdefault(key, deque()).append(number)
-        self._read_one()
+        """Reads one more answer if the envelope is a request."""
+        body = envelope["body"]
+        if body.get("type") == "http_request":
+            self._expect(envelope["src"], body.get("msg_id"), number)
+
+    def play_request(self, request: HttpRequest, at: float, number: int) -> None:
+        """Reads one more answer."""
+        self._expect(request.client_ip, None, number)
 
     def end(self) -> None:
         """Reads the rest."""
         while self._read_one():
             pass
 
+    def _expect(self, client: str, msg_id: Any, number: int) -> None:
+        key = (client, _id(msg_id))
+        early = self._early.get(key)
+        if early:
+            self._comparison.add(1, number, early.popleft())
+        else:
+            self._unanswered.setdefault(key, deque()).append(number)
+        self._read_one()
+
     def _read_one(self) -> bool:
-        read = find_reader("envelopes")
+        """Reads on to the next answer; returns whether there was one."""
         for line in self._lines:
             try:
-                value = read(line)
+                answer = envelopes.read(line)
             except BadLine:
                 continue
-            body = value["body"]
-            if body.get("type") != "http_response":
-                continue
-            self.read += 1
-            key = (str(value.get("dest")), body.get("in_reply_to"))
-            found: Outcome = {"backend": body.get("backend"), "status": body.get("status")}
-            waiting = self._waiting.get(key)
-            if waiting:
-                self._comparison.add(1, waiting.popleft(), found)
-                if not waiting:
-                    del self._waiting[key]
-            else:
-                self._early.setdefault(key, deque()).append(found)
-            return True
+            body = answer["body"]
+            if body.get("type") == "http_response":
+                self.read += 1
+                found: Outcome = {"backend": body.get("backend"), "status": body.get("status")}
+                self._answered(str(answer.get("dest")), body.get("in_reply_to"), found)
+                return True
         return False
+
+    def _answered(self, client: str, msg_id: Any, found: Outcome) -> None:
+        key = (client, _id(msg_id))
+        unanswered = self._unanswered.get(key)
+        if not unanswered:
+            self._early.setdefault(key, deque()).append(found)
+            return
+        self._comparison.add(1, unanswered.popleft(), found)
+        if not unanswered:
+            del self._unanswered[key]
+
+
+def _id(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 class Allowance:
     """What may change: a number of requests, a share (up to 100%), or certain fields at all."""
 
-    def __init__(self, said: Iterable[str]) -> None:
-        """Raises ValueError where something is neither."""
+    def __init__(self, words: Iterable[str]) -> None:
+        """Raises ValueError where a word is none of these."""
         self.fields: set[str] = set()
         self._count = 0.0
         self._share = 0.0
-        for text in said:
+        for text in words:
             if text in FIELDS:
                 self.fields.add(text)
                 continue
@@ -215,7 +227,7 @@ class Allowance:
                 self._count = number
 
     def covers(self, comparison: Comparison) -> bool:
-        """Whether no more has changed than may."""
+        """Returns whether no more has changed than may."""
         counted = sum(
             change.count
             for change in comparison.changes.values()
@@ -225,7 +237,7 @@ class Allowance:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as JSON values, the largest group first."""
+    """Returns the comparison as JSON values, the largest group first."""
     return {
         "compared": comparison.compared,
         "changed": sum(change.count for change in comparison.changes.values()),
@@ -242,7 +254,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """The comparison for a terminal."""
+    """Returns the comparison as text for a terminal."""
     changed = sum(change.count for change in comparison.changes.values())
     lines = [f"{changed} of {comparison.compared} requests change"]
     for change in _largest_first(comparison):

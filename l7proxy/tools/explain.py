@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from random import Random
+from typing import TYPE_CHECKING, Any
 
 from l7proxy.core.http.messages import Headers, HttpRequest
 from l7proxy.core.http.target import STANDARD_METHODS
@@ -16,14 +18,13 @@ from l7proxy.tools.printable import printable, printable_value
 from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
+
+Branch = tuple[str, list[str]]
+"""A line of the tree, and the lines below it."""
 
 
 def request_from(
@@ -35,7 +36,7 @@ def request_from(
     cookies: Sequence[str] = (),
     client_ip: str = "127.0.0.1",
 ) -> HttpRequest:
-    """The request that `[METHOD] URL` and curl's options ask for.
+    """Returns the request that `[METHOD] URL` and curl's options ask for.
 
     `headers` are `Name: value`, `data` are joined with `&` and make it a POST, as curl does it. A
     URL without a host is a path. Raises ValueError, with a text for people.
@@ -45,39 +46,45 @@ def request_from(
         raise ValueError(f"one URL, and a method before it, not {' '.join(words)}")
     if client_address(client_ip) is None:
         raise ValueError(f'"{client_ip}" is not an IP address')
-    pairs = []
-    for line in headers:
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise ValueError(f'"{line}" must be a header, as in "Name: value"')
-        pairs.append((name, value.strip(" \t")))
-    if "://" in url:
-        try:
-            path, host = split_url(url)
-        except BadLine as error:
-            raise ValueError(str(error)) from None
-        if not any(name.lower() == "host" for name, _ in pairs):
-            pairs.insert(0, ("Host", host))
-    elif url.startswith("/") or url == "*":
-        path = url
-    elif not before and url in STANDARD_METHODS:
-        raise ValueError(f"{url} what? give a path, as in {url} /, or a URL")
-    else:
-        raise ValueError(
-            f'"{url}" is neither a path, which begins with /, nor a URL; '
-            f'did you mean "http://{url}" or "/{url}"?'
-        )
+    fields = [_field(line) for line in headers]
+    path, host = _path_and_host(url, is_alone=not before)
+    if host is not None and not any(name.lower() == "host" for name, _ in fields):
+        fields.insert(0, ("Host", host))
     if cookies:
-        pairs.append(("Cookie", "; ".join(cookies)))
+        fields.append(("Cookie", "; ".join(cookies)))
     body = "&".join(data).encode()
     asked = method or (before[0] if before else "POST" if data else "GET")
-    return HttpRequest(asked, path, Headers(pairs), client_ip=client_ip, body=body)
+    return HttpRequest(asked, path, Headers(fields), client_ip=client_ip, body=body)
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise ValueError(f'"{line}" must be a header, as in "Name: value"')
+    return name, value.strip(" \t")
+
+
+def _path_and_host(url: str, *, is_alone: bool) -> tuple[str, str | None]:
+    """Returns the path, and the host where there is one; a word `is_alone` may be a method."""
+    if "://" in url:
+        try:
+            return split_url(url)
+        except BadLine as error:
+            raise ValueError(str(error)) from None
+    if url.startswith("/") or url == "*":
+        return url, None
+    if is_alone and url in STANDARD_METHODS:
+        raise ValueError(f"{url} what? give a path, as in {url} /, or a URL")
+    raise ValueError(
+        f'"{url}" is neither a path, which begins with /, nor a URL; '
+        f'did you mean "http://{url}" or "/{url}"?'
+    )
 
 
 def explain(
     config: Config, request: HttpRequest, seed: int, secrets: Secrets | None = None
 ) -> Exchange:
-    """The exchange of the request, first and alone with this configuration, in virtual time.
+    """Returns how the request goes if it is the first and only one, in virtual time.
 
     Raises `ConfigError` where the configuration can't be put to work.
     """
@@ -98,7 +105,7 @@ def _reraise(exchange: Exchange, error: Exception, now: float) -> None:
 
 
 class Paint:
-    """Colours, or none."""
+    """Puts text in colours, by their codes, where they are wanted."""
 
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted
@@ -111,7 +118,7 @@ GOOD, BAD, DIM, BOLD = "32", "31", "2", "1"
 
 
 def as_json(exchange: Exchange) -> str:
-    """Answer and decision, for machines."""
+    """Returns answer and decision as JSON, for machines."""
     assert exchange.response is not None
     made: dict[str, Any] = {"status": exchange.response.status}
     if exchange.backend is not None:
@@ -122,7 +129,7 @@ def as_json(exchange: Exchange) -> str:
 
 
 def as_tree(exchange: Exchange, paint: Paint) -> str:
-    """Answer and decision, for people."""
+    """Returns answer and decision as a tree, for people."""
     assert exchange.response is not None and exchange.decision is not None
     request, status = exchange.request, exchange.response.status
     backend = "" if exchange.backend is None else f" from {exchange.backend.name}"
@@ -142,44 +149,56 @@ def as_tree(exchange: Exchange, paint: Paint) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _branches(decision: Mapping[str, Any], paint: Paint) -> list[tuple[str, list[str]]]:
-    made: list[tuple[str, list[str]]] = []
-    route = decision.get("route", {})
-    others = route.get("others", ())
-    width = max((len(other["name"]) for other in others), default=0)
-    lost = [f"{other['name']:<{width}}  {paint(other['lost'], DIM)}" for other in others]
-    if "refused" in route:
-        made.append((f"route    {paint(route['refused'], BAD)}", []))
-    elif "pattern" in route:
-        name = route["name"]
-        shown = name if name == route["pattern"] else f"{name} ({route['pattern']})"
-        if "rewritten_path" in route:
-            shown += f", asked for as {route['rewritten_path']}"
-        made.append((f"route    {paint(shown, BOLD)}", lost))
-    elif route:
-        made.append((f"route    {paint('none matches', BAD)}", lost))
-    for limit in decision.get("limits", ()):
-        left = f"{limit['remaining']} of {limit['burst']} left"
-        made.append((f'limit    {limit["limit"]}: {left} for "{limit["key"]}"', []))
+def _branches(decision: Mapping[str, Any], paint: Paint) -> list[Branch]:
+    branches = [_route(decision["route"], paint)] if decision.get("route") else []
+    branches += map(_limit, decision.get("limits", ()))
     if "pool" in decision:
         rule = f": {decision['rule']}" if "rule" in decision else ""
         title = f"pool     {paint(decision['pool'], BOLD)}, {decision['algorithm']}{rule}"
-        made.append((title, []))
-    for wait in decision.get("waits", ()):
-        seconds = f", {wait['seconds']:g} s" if "seconds" in wait else ""
-        made.append((f"wait     {wait['for']}{seconds}", _backends(wait, paint)))
+        branches.append((title, []))
+    branches += [_wait(wait, paint) for wait in decision.get("waits", ())]
     for number, attempt in enumerate(decision.get("attempts", ()), 1):
-        outcome = attempt.get("outcome", "no answer")
-        good = outcome.startswith("status ") and outcome < "status 5"
-        title = f"attempt  {number}: {paint(attempt['picked'], BOLD)}, "
-        title += paint(outcome, GOOD if good else BAD)
-        if attempt.get("seconds"):
-            title += f" after {attempt['seconds']:g} s"
-        for key in ("because", "no_retry"):
-            if key in attempt:
-                title += f"; {'not tried again: ' if key == 'no_retry' else ''}{attempt[key]}"
-        made.append((title, [*_selector(attempt), *_backends(attempt, paint)]))
-    return made
+        branches.append(_attempt(number, attempt, paint))
+    return branches
+
+
+def _route(route: Mapping[str, Any], paint: Paint) -> Branch:
+    if "refused" in route:
+        return f"route    {paint(route['refused'], BAD)}", []
+    others = route.get("others", ())
+    width = max((len(other["name"]) for other in others), default=0)
+    lost = [f"{other['name']:<{width}}  {paint(other['lost'], DIM)}" for other in others]
+    if "pattern" not in route:
+        return f"route    {paint('none matches', BAD)}", lost
+    name = route["name"]
+    shown = name if name == route["pattern"] else f"{name} ({route['pattern']})"
+    if "rewritten_path" in route:
+        shown += f", asked for as {route['rewritten_path']}"
+    return f"route    {paint(shown, BOLD)}", lost
+
+
+def _limit(limit: Mapping[str, Any]) -> Branch:
+    left = f"{limit['remaining']} of {limit['burst']} left"
+    return f'limit    {limit["limit"]}: {left} for "{limit["key"]}"', []
+
+
+def _wait(wait: Mapping[str, Any], paint: Paint) -> Branch:
+    seconds = f", {wait['seconds']:g} s" if "seconds" in wait else ""
+    return f"wait     {wait['for']}{seconds}", _backends(wait, paint)
+
+
+def _attempt(number: int, attempt: Mapping[str, Any], paint: Paint) -> Branch:
+    outcome = attempt.get("outcome", "no answer")
+    good = outcome.startswith("status ") and outcome < "status 5"
+    title = f"attempt  {number}: {paint(attempt['picked'], BOLD)}, "
+    title += paint(outcome, GOOD if good else BAD)
+    if attempt.get("seconds"):
+        title += f" after {attempt['seconds']:g} s"
+    if "because" in attempt:
+        title += f"; {attempt['because']}"
+    if "no_retry" in attempt:
+        title += f"; not tried again: {attempt['no_retry']}"
+    return title, [*_selector(attempt), *_backends(attempt, paint)]
 
 
 def _selector(attempt: Mapping[str, Any]) -> list[str]:

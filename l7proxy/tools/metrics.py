@@ -6,55 +6,66 @@ a histogram whose bins are 2 % wide.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from math import log
+from typing import TYPE_CHECKING
 
 from l7proxy.core.policies.base import AttemptObserver
 from l7proxy.core.policies.flags import EJECTED
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.proxy import Proxy
     from l7proxy.core.routing import Route
 
+    Outcome = tuple[Route | str | None, Pool | None, Backend | None, int]
+    """Route, pool, backend and status of a request that has ended.
+
+    In place of a route there is the name of the local reply where no route was found, or None
+    where the request was for the proxy itself.
+    """
+
 SLOTS = 120
 """How many points in time a plot has at most."""
 MOST_CHANGES = 200
-"""How many changes of one backend's state are kept; later ones are only counted."""
+"""How many changes of one backend's state are kept; later ones only set its state."""
 MOST_NOTES = 100
+"""How many notes are kept; later ones are only counted."""
 
 _BIN = log(1.02)
 
 
 class Latencies:
-    """Durations (seconds), to within 2 %, and exactly where all that are alike are equal."""
+    """A histogram of durations (seconds), right to within 2 %.
+
+    Where all durations in a bin are equal, it is exact. Those of 0 s are only counted.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
-        self._none = 0
+        self._count = 0
         self._bins: dict[int, int] = {}
         self._largest_in: dict[int, float] = {}
         self.largest = 0.0
 
     def add(self, seconds: float) -> None:
-        self.count += 1
-        if seconds <= 0:
-            self._none += 1
-            return
+        """Adds a duration of more than 0 s."""
+        self._count += 1
         self.largest = max(self.largest, seconds)
         number = int(log(seconds) // _BIN)
         self._bins[number] = self._bins.get(number, 0) + 1
         if seconds > self._largest_in.get(number, 0.0):
             self._largest_in[number] = seconds
 
-    def percentile(self, share: float) -> float:
-        """The duration that `share` (0 to 1) of all do not exceed."""
-        wanted = share * self.count
-        seen = self._none
+    def percentile(self, share: float, total: int) -> float:
+        """Returns the duration that `share` (0 to 1) of all do not exceed.
+
+        `total` is how many there are, including those of 0 s, which were not added.
+        """
+        wanted = share * total
+        seen = total - self._count
         if seen >= wanted:
             return 0.0
         for number in sorted(self._bins):
@@ -65,22 +76,23 @@ class Latencies:
 
 
 class Series:
-    """One backend over time: per slot the requests it got and its most in flight, and its state."""
+    """One backend over time: in each slot its requests and its most in flight; and its state."""
 
     __slots__ = ("changes", "in_flight", "level", "peak", "requests", "state")
 
     def __init__(self) -> None:
         self.requests = [0] * SLOTS
         self.in_flight = [-1] * SLOTS
-        """-1 where nothing began or ended: the level is what it was before."""
+        """The most at once in each slot; -1 where nothing began or ended."""
         self.level = [-1] * SLOTS
-        """What was left in flight at the end of each slot."""
+        """What was left in flight at the end of each slot; -1 where that is as it was before."""
         self.peak = 0
         self.state = "up"
         self.changes: list[tuple[float, str]] = []
+        """When the state became what."""
 
     def halve(self) -> None:
-        """Makes two slots one."""
+        """Makes each two slots one, so that half of them are free."""
         half = SLOTS // 2
         rest = SLOTS - half
         self.requests = [*map(sum, _pairs(self.requests)), *[0] * rest]
@@ -89,19 +101,18 @@ class Series:
         self.level = [*levels, *[-1] * rest]
 
 
+def _pairs(values: list[int]) -> Iterable[tuple[int, int]]:
+    return zip(values[::2], values[1::2], strict=True)
+
+
 class ReplayMetrics(AttemptObserver):
-    """Counts what happens to requests; `watch` makes it hear of a proxy's pools."""
+    """Counts what happens to requests; observes the pools of the proxies that `watch` is given."""
 
     def __init__(self) -> None:
         self.proxy: Proxy | None = None
-        self.outcomes: dict[tuple[Any, ...], int] = {}
-        """How many requests ended with each (route, pool, backend, status).
-
-        In place of a route that there was none for stands the name of the local reply, or None
-        where the request was for the proxy itself.
-        """
+        self.outcomes: defaultdict[Outcome, int] = defaultdict(int)
+        """How many requests ended in each way."""
         self.latencies = Latencies()
-        self.attempts = 0
         self.retried = 0
         self.ejections = 0
         self.series: dict[Backend, Series] = {}
@@ -109,104 +120,109 @@ class ReplayMetrics(AttemptObserver):
         self.notes: list[tuple[float, str]] = []
         self.noted = 0
         self.until = 0.0
+        """When the last request ended (seconds)."""
         self.width = 0.01
-        """Of a slot, in seconds."""
+        """How wide a slot is, in seconds."""
+        self._now = 0.0
+        self._slot = 0
+        """The slot that `_now` is in: events come in bunches, at the same instant."""
 
     def watch(self, proxy: Proxy) -> None:
-        """Hears of everything on the proxy's backends from now on."""
+        """Observes everything on the proxy's backends from now on."""
         self.proxy = proxy
         for pool in proxy.pools.values():
             pool.observers = (*pool.observers, self)
-            pool.on_flags_changed = self._notice
+            pool.on_flags_changed = self._flags_changed
             for backend in pool.backends:
-                self._know(pool, backend)
+                self._add(pool, backend)
 
-    # What is heard.
+    # What happens.
 
     def note(self, now: float, text: str) -> None:
-        """A change of a backend's or pool's state, in words."""
+        """Counts a change of a backend's or pool's state, in words."""
         self.noted += 1
         if len(self.notes) < MOST_NOTES:
             self.notes.append((now, text))
 
     def ended(self, line: int, exchange: Exchange, now: float) -> None:
-        """A request has its answer."""
+        """Counts a request that has its answer."""
         response = exchange.response
         assert response is not None
         route: Route | str | None = exchange.route
         if route is None and exchange.local_reply is not None:
             route = exchange.local_reply.name
-        outcome = (route, exchange.pool, exchange.backend, response.status)
-        outcomes = self.outcomes
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        attempts = exchange.attempts
-        if attempts > 1:
-            self.retried += attempts - 1
-        self.latencies.add(now - exchange.opened_at)
+        self.outcomes[route, exchange.pool, exchange.backend, response.status] += 1
+        if exchange.attempts > 1:
+            self.retried += exchange.attempts - 1
+        if now > exchange.opened_at:
+            self.latencies.add(now - exchange.opened_at)
         if now > self.until:
             self.until = now
 
     def began(self, backend: Backend, now: float) -> None:
-        slot = int(now / self.width)
-        if slot >= SLOTS:
-            slot = self._make_room(now)
-        series = self.series.get(backend) or self._newcomer(backend)
+        """Counts an attempt in."""
+        slot = self._slot if now == self._now else self._slot_at(now)
+        try:
+            series = self.series[backend]
+        except KeyError:
+            series = self._add_newcomer(backend)
         series.requests[slot] += 1
-        level = backend.in_flight
+        level = series.level[slot] = backend.in_flight
         if level > series.in_flight[slot]:
             series.in_flight[slot] = level
             if level > series.peak:
                 series.peak = level
-        series.level[slot] = level
 
     def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
-        slot = int(now / self.width)
-        if slot >= SLOTS:
-            slot = self._make_room(now)
+        """Counts an attempt out."""
+        slot = self._slot if now == self._now else self._slot_at(now)
         series = self.series[backend]
         level = backend.in_flight
         if level > series.in_flight[slot]:
             series.in_flight[slot] = level
-        # It is about to leave.
+        # The attempt is still in flight, and is taken out right after this.
         series.level[slot] = level - 1
 
     failed = succeeded
     dropped = succeeded
 
-    def _notice(self, backend: Backend, now: float) -> None:
-        series = self.series.get(backend) or self._newcomer(backend)
-        breaker = self.pool_of[backend].breaker
+    def _flags_changed(self, backend: Backend, now: float) -> None:
+        series = self.series.get(backend) or self._add_newcomer(backend)
+        state = self._state(backend)
+        if state == series.state:
+            return
+        if backend.flags & EJECTED and "ejected" not in series.state:
+            self.ejections += 1
+        series.state = state
+        if len(series.changes) < MOST_CHANGES:
+            series.changes.append((now, state))
+
+    def _state(self, backend: Backend) -> str:
+        """Returns the names of the backend's flags, or `half-open` or `up` where those say it."""
         state = ",".join(name for name in backend.why_not() if name != "full")
-        circuit = "closed" if breaker is None else breaker.state(backend)
-        if circuit == "half-open" and state in ("", "broken"):
-            state = "half-open"
-        state = state or "up"
-        if state != series.state:
-            if backend.flags & EJECTED and "ejected" not in series.state:
-                self.ejections += 1
-            series.state = state
-            if len(series.changes) < MOST_CHANGES:
-                series.changes.append((now, state))
+        breaker = self.pool_of[backend].breaker
+        if breaker is not None and state in ("", "broken"):
+            state = "half-open" if breaker.state(backend) == "half-open" else state
+        return state or "up"
 
     # Where it is kept.
 
-    def _newcomer(self, backend: Backend) -> Series:
+    def _add_newcomer(self, backend: Backend) -> Series:
         assert self.proxy is not None
         pools = self.proxy.pools.values()
-        return self._know(next(pool for pool in pools if backend in pool.backends), backend)
+        return self._add(next(pool for pool in pools if backend in pool.backends), backend)
 
-    def _know(self, pool: Pool, backend: Backend) -> Series:
+    def _add(self, pool: Pool, backend: Backend) -> Series:
         self.pool_of[backend] = pool
         series = self.series[backend] = Series()
         return series
 
-    def _make_room(self, now: float) -> int:
+    def _slot_at(self, now: float) -> int:
+        """Returns the slot for the instant, after making slots wider if it is beyond the last."""
         while int(now / self.width) >= SLOTS:
             self.width *= 2
             for series in self.series.values():
                 series.halve()
-        return int(now / self.width)
-
-
-def _pairs(values: list[int]) -> list[tuple[int, int]]:
-    return list(zip(values[::2], values[1::2], strict=True))
+        self._now = now
+        self._slot = int(now / self.width)
+        return self._slot

@@ -2,72 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from l7proxy.core.http import local_reply
 from l7proxy.tools.metrics import SLOTS, ReplayMetrics
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Protocol
-
+    from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.routing import Route
-    from l7proxy.tools.formats import Envelope, Traffic
+    from l7proxy.tools.formats import Traffic
 
-    Way = Route | str | None
+    RouteTaken = Route | str | None
+    """The route of a request, or why it took none: see `ReplayMetrics.outcomes`."""
 
-    class Player(Protocol):
-        """What plays envelopes: the node's replay node, which the command line provides."""
 
-        refused: int
+class Player(Protocol):
+    """What traffic is played to: a replay node, or what was answered to it in reality."""
 
-        def play(self, envelope: Mapping[str, Any], number: int) -> None: ...
+    refused: int
+    """How many messages were not valid, and so never decided upon."""
 
-        def end(self) -> None: ...
+    def play(self, envelope: Mapping[str, Any], number: int) -> None:
+        """Handles an envelope, whose `at` is its time; `number` is the line that it is in."""
+
+    def play_request(self, request: HttpRequest, at: float, number: int) -> None:
+        """Handles a request at `at` (seconds); `number` is the line that it is in."""
+
+    def end(self) -> None:
+        """Lets everything that is in flight come to its end."""
 
 
 PERCENTILES = (50, 90, 99)
 
 
 def replay(
-    traffic: Iterable[tuple[int, Envelope]],
-    player: Player,
+    traffic: Traffic,
+    players: Sequence[Player],
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Plays all of the traffic, and what is in flight then to its end; how many envelopes it was.
+    """Plays all of the traffic to each player, step by step, and what is in flight to its end.
 
-    `progress(number)` is told now and then how many envelopes have been played.
+    Returns how many lines were played. `progress(lines)` is called for each 1024 of them.
     """
-    play = player.play
     count = 0
-    for count, (number, envelope) in enumerate(traffic, 1):
-        play(envelope, number)
-        if progress is not None and not count & 0x3FF:
-            progress(count)
-    player.end()
+    if traffic.is_log:
+        for count, (number, at, request) in enumerate(traffic.requests(), 1):
+            for player in players:
+                player.play_request(request, at, number)
+            if not count & 0x3FF and progress is not None:
+                progress(count)
+    else:
+        for count, (number, envelope) in enumerate(traffic.envelopes(), 1):
+            for player in players:
+                player.play(envelope, number)
+            if not count & 0x3FF and progress is not None:
+                progress(count)
+    for player in players:
+        player.end()
     return count
 
 
 def report(metrics: ReplayMetrics, traffic: Traffic, refused: int = 0) -> dict[str, Any]:
-    """What the tally holds, as JSON values: durations in seconds, shares from 0 to 1."""
-    total = sum(metrics.outcomes.values())
+    """Returns the metrics as JSON values: durations in seconds, shares from 0 to 1."""
     assert metrics.proxy is not None
-    pools = dict.fromkeys(metrics.pool_of.values())
+    total = sum(metrics.outcomes.values())
+    pools = list(dict.fromkeys(metrics.pool_of.values()))
     by_status = _counted(metrics, lambda route, pool, status: status)
     by_pool = _counted(metrics, lambda route, pool, status: pool and pool.name)
-    by_route = _counted(metrics, lambda route, pool, status: route)
-    routes = [
-        {
-            **_shown_route(route),
-            "requests": count,
-            "share": _share(count, total),
-            "statuses": _in_order(_statuses_of(metrics, route)),
-        }
-        for route, count in sorted(by_route.items(), key=lambda item: -item[1])
-    ]
     limits = [] if metrics.proxy.limits is None else metrics.proxy.limits.snapshot()
     return {
         "requests": total,
@@ -76,10 +81,7 @@ def report(metrics: ReplayMetrics, traffic: Traffic, refused: int = 0) -> dict[s
         "format": traffic.format,
         "bad_lines": traffic.bad,
         "statuses": _in_order(by_status),
-        "latency": {
-            **{f"p{p}": round(metrics.latencies.percentile(p / 100), 6) for p in PERCENTILES},
-            "max": round(metrics.latencies.largest, 6),
-        },
+        "latency": _latency_report(metrics, total),
         "retries": metrics.retried,
         "ejections": metrics.ejections,
         "sessions_moved": sum(
@@ -89,10 +91,29 @@ def report(metrics: ReplayMetrics, traffic: Traffic, refused: int = 0) -> dict[s
         "limits": [
             {key: limit[key] for key in ("limit", "admitted", "refused")} for limit in limits
         ],
-        "routes": routes,
+        "routes": _route_reports(metrics, total),
         "pools": [_pool_report(metrics, pool, by_pool.get(pool.name, 0), total) for pool in pools],
         "notes": [{"at": round(at, 6), "text": text} for at, text in metrics.notes],
     }
+
+
+def _latency_report(metrics: ReplayMetrics, total: int) -> dict[str, float]:
+    latencies = metrics.latencies
+    shown = {f"p{p}": round(latencies.percentile(p / 100, total), 6) for p in PERCENTILES}
+    return {**shown, "max": round(latencies.largest, 6)}
+
+
+def _route_reports(metrics: ReplayMetrics, total: int) -> list[dict[str, Any]]:
+    by_route = _counted(metrics, lambda route, pool, status: route)
+    return [
+        {
+            **_shown_route(route),
+            "requests": count,
+            "share": _share(count, total),
+            "statuses": _in_order(_statuses_of(metrics, route)),
+        }
+        for route, count in sorted(by_route.items(), key=lambda item: -item[1])
+    ]
 
 
 _TEXTS = {
@@ -100,10 +121,10 @@ _TEXTS = {
     for known in vars(local_reply).values()
     if isinstance(known, local_reply.LocalReply)
 }
+"""What each local reply says, by its name."""
 
 
-def _shown_route(route: Way) -> dict[str, Any]:
-    """The route that requests took, or why they took none."""
+def _shown_route(route: RouteTaken) -> dict[str, Any]:
     if route is None or isinstance(route, str):
         text = "the proxy itself" if route is None else _TEXTS[route]
         return {"route": text, "pattern": None, "pool": None}
@@ -111,22 +132,22 @@ def _shown_route(route: Way) -> dict[str, Any]:
 
 
 def _counted(
-    metrics: ReplayMetrics, by: Callable[[Way, Pool | None, int], Any], *, missing: bool = True
+    metrics: ReplayMetrics, key: Callable[[RouteTaken, Pool | None, int], Any]
 ) -> dict[Any, int]:
-    """How many requests there were for each key; without `missing`, those with a key at all."""
+    """Returns how many requests there were for each key."""
     counts: dict[Any, int] = {}
     for (route, pool, _, status), count in metrics.outcomes.items():
-        key = by(route, pool, status)
-        if missing or key is not None:
-            counts[key] = counts.get(key, 0) + count
+        found = key(route, pool, status)
+        counts[found] = counts.get(found, 0) + count
     return counts
 
 
-def _statuses_of(metrics: ReplayMetrics, route: Way) -> dict[int, int]:
-    def by(one: Way, pool: Pool | None, status: int) -> int | None:
-        return status if one == route else None
-
-    return _counted(metrics, by, missing=False)
+def _statuses_of(metrics: ReplayMetrics, wanted: RouteTaken) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for (route, _, _, status), count in metrics.outcomes.items():
+        if route == wanted:
+            counts[status] = counts.get(status, 0) + count
+    return counts
 
 
 def _in_order(by_status: Mapping[int, int]) -> dict[str, int]:
@@ -161,9 +182,9 @@ def _backend_report(metrics: ReplayMetrics, backend: Backend, attempts: int) -> 
 
 
 def balance(loads: Sequence[float]) -> dict[str, float | None]:
-    """How even loads are: the largest over the mean, and the coefficient of variation.
+    """Returns how even loads are: the largest over the mean, and the coefficient of variation.
 
-    1 and 0 where all are equal; None where there is no load.
+    They are 1 and 0 where all loads are equal, and None where there is no load.
     """
     mean = sum(loads) / len(loads) if loads else 0
     if not mean:
@@ -180,7 +201,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def levels(metrics: ReplayMetrics, backend: Backend) -> list[int]:
-    """The most in flight on the backend in each slot, as far as the replay went."""
+    """Returns the most in flight on the backend in each slot, as far as the replay went."""
     series = metrics.series[backend]
     shown = []
     level = 0
@@ -192,58 +213,69 @@ def levels(metrics: ReplayMetrics, backend: Backend) -> list[int]:
 
 
 def slots(metrics: ReplayMetrics) -> int:
-    """How many slots the replay has used."""
+    """Returns how many slots the replay has used."""
     return min(int(metrics.until / metrics.width) + 1, SLOTS)
 
 
-def as_text(made: Mapping[str, Any]) -> str:
-    """The report for a terminal."""
+def as_text(report: Mapping[str, Any]) -> str:
+    """Returns the report for a terminal."""
     lines = [
-        f"{made['requests']} requests in {_duration(made['seconds'])} ({made['format']})",
-        "statuses   " + _listed(made["statuses"]),
-        "latency    " + "  ".join(f"{k} {_duration(v)}" for k, v in made["latency"].items()),
-        f"retries    {made['retries']}   ejections {made['ejections']}"
-        f"   sessions moved {made['sessions_moved']}   limited {made['limited']}",
+        f"{report['requests']} requests in {_duration(report['seconds'])} ({report['format']})",
+        "statuses   " + _listed(report["statuses"]),
+        "latency    " + "  ".join(f"{k} {_duration(v)}" for k, v in report["latency"].items()),
+        f"retries    {report['retries']}   ejections {report['ejections']}"
+        f"   sessions moved {report['sessions_moved']}   limited {report['limited']}",
     ]
-    if made["refused"]:
-        lines.append(f"refused    {made['refused']} messages that were not valid")
-    table = [("route", "pool", "requests", "share", "statuses")]
-    for route in made["routes"]:
-        statuses = _listed(route["statuses"])
-        row = (route["route"], route["pool"] or "-", str(route["requests"]))
-        table.append((*row, _percent(route["share"]), statuses))
-    lines += ["", *_table(table, "<<>><")]
-    for pool in made["pools"]:
-        even = pool["balance"]
-        lines += ["", f"pool {pool['pool']}: {pool['algorithm']}, {pool['requests']} requests"]
-        if even["max_over_mean"] is not None:
-            lines[-1] += (
-                f", max/mean {even['max_over_mean']:.3f}"
-                f", variation {even['coefficient_of_variation']:.3f}"
-            )
-        rows: list[tuple[str, ...]] = [
-            ("backend", "weight", "attempts", "share", "failures", "peak", "state")
-        ]
-        rows += [
-            (
-                each["backend"],
-                f"{each['weight']:g}",
-                str(each["attempts"]),
-                _percent(each["share"]),
-                str(each["failures"]),
-                str(each["peak_in_flight"]),
-                each["state"],
-            )
-            for each in pool["backends"]
-        ]
-        lines += _table(rows, "<>>>>><")
-    for limit in made["limits"]:
-        lines += ["", f"limit {limit['limit']}: {limit['admitted']} admitted"]
-        lines[-1] += f", {limit['refused']} refused"
+    if report["refused"]:
+        lines.append(f"refused    {report['refused']} messages that were not valid")
+    lines += ["", *_routes_as_text(report["routes"])]
+    for pool in report["pools"]:
+        lines += ["", *_pool_as_text(pool)]
+    for limit in report["limits"]:
+        admitted, refused = limit["admitted"], limit["refused"]
+        lines += ["", f"limit {limit['limit']}: {admitted} admitted, {refused} refused"]
     return "\n".join(lines) + "\n"
 
 
+def _routes_as_text(routes: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [("route", "pool", "requests", "share", "statuses")]
+    rows += [
+        (
+            route["route"],
+            route["pool"] or "-",
+            str(route["requests"]),
+            _percent(route["share"]),
+            _listed(route["statuses"]),
+        )
+        for route in routes
+    ]
+    return _table(rows, "<<>><")
+
+
+def _pool_as_text(pool: Mapping[str, Any]) -> list[str]:
+    title = f"pool {pool['pool']}: {pool['algorithm']}, {pool['requests']} requests"
+    even = pool["balance"]
+    if even["max_over_mean"] is not None:
+        title += f", max/mean {even['max_over_mean']:.3f}"
+        title += f", variation {even['coefficient_of_variation']:.3f}"
+    rows = [("backend", "weight", "attempts", "share", "failures", "peak", "state")]
+    rows += [
+        (
+            backend["backend"],
+            f"{backend['weight']:g}",
+            str(backend["attempts"]),
+            _percent(backend["share"]),
+            str(backend["failures"]),
+            str(backend["peak_in_flight"]),
+            backend["state"],
+        )
+        for backend in pool["backends"]
+    ]
+    return [title, *_table(rows, "<>>>>><")]
+
+
 def _table(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Returns the lines of a table whose columns are aligned left (`<`) or right (`>`)."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  "

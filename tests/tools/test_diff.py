@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from l7proxy.core.config import config_from
 from l7proxy.node import Node
 from l7proxy.node.replay_node import ReplayNode
-from l7proxy.tools.diff import Allowance, Answers, Comparison, as_json, as_text, compare
+from l7proxy.tools.diff import Allowance, Comparison, RecordedAnswers, as_json, as_text
 from l7proxy.tools.formats import Traffic
+from l7proxy.tools.replay import replay
 from tests.processes import MAIN, ROOT
 from tests.tools.here import run
 
@@ -47,7 +48,7 @@ def compared(
         ReplayNode(config_from(config), Random(0), comparison.side(side), settled=settled)
         for side, config in enumerate((before, after))
     ]
-    compare(Traffic(map(json.dumps, envelopes)), players)
+    replay(Traffic(map(json.dumps, envelopes)), players)
     comparison.finish()
     return comparison
 
@@ -157,7 +158,7 @@ def test_what_a_node_on_the_wall_clock_recorded_is_answered_alike_when_it_is_rep
     assert len(answers) == len(gaps)
     comparison = Comparison()
     player = ReplayNode(config_from(CHAOS), Random(5), comparison.side(0))
-    compare(Traffic(recorded), [player, Answers(answers, comparison)])
+    replay(Traffic(recorded), [player, RecordedAnswers(answers, comparison)])
     comparison.finish()
     assert comparison.compared == len(gaps)
     assert as_json(comparison)["changes"] == []
@@ -186,9 +187,36 @@ def test_answers_are_known_by_who_asked_and_by_their_order(
         {"src": "c", "at": 0, "body": {"type": "init"}},
         *(request("/x", msg_id=number) for number in asked),
     ]
-    compare(Traffic(map(json.dumps, traffic)), [player, Answers(said, comparison)])
+    replay(Traffic(map(json.dumps, traffic)), [player, RecordedAnswers(said, comparison)])
     comparison.finish()
     assert (comparison.compared, comparison.changes) == (len(asked), {})
+
+
+def test_answers_are_found_for_the_requests_of_a_log_too() -> None:
+    log = [
+        f'192.0.2.{n} - - [01/Mar/2026:12:00:00 +0000] "GET /x HTTP/1.1" 200 1 "-" "-"'
+        for n in (1, 2, 1)
+    ]
+    comparison = Comparison()
+    player = ReplayNode(config_from(A), Random(0), comparison.side(0))
+    said = [
+        json.dumps({"src": "n", "dest": f"192.0.2.{n}", "body": {
+            "type": "http_response", "status": 200, "backend": name}})
+        for n, name in ((2, "w2"), (1, "w1"), (1, "w2"))
+    ]  # fmt: skip
+    replay(Traffic(log), [player, RecordedAnswers(said, comparison)])
+    comparison.finish()
+    assert comparison.compared == 3
+    assert [change["before"] for change in as_json(comparison)["changes"]] == [{"backend": "w1"}]
+
+
+def test_ids_that_are_no_numbers_break_nothing() -> None:
+    comparison = Comparison()
+    answer = {"src": "n", "dest": "c", "body": {"type": "http_response", "in_reply_to": []}}
+    answers = RecordedAnswers([json.dumps(answer)], comparison)
+    answers.play({"src": "c", "body": {"type": "http_request", "msg_id": {}}}, 1)
+    answers.end()
+    assert answers.read == 1
 
 
 def test_recording_and_replaying_with_the_command_gives_an_empty_diff(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from l7proxy.core import HttpRequest, Selector
 from l7proxy.core.config import config_from
+from l7proxy.core.pool.backend import Backend
 from l7proxy.tools import explain
 from tests.tools.here import run
 
@@ -163,9 +166,17 @@ def test_what_can_not_be_asked_is_refused(
         explain.request_from(words, headers=headers)
 
 
-def test_a_bug_in_an_upstream_is_not_hidden() -> None:
+class Broken(Selector):
+    """A selector with a bug in it."""
+
+    def pick(self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()) -> Backend:
+        raise ZeroDivisionError
+
+
+def test_a_bug_is_not_hidden() -> None:
+    config = config_from({"backends": ["a:80"], "algorithm": f"{__name__}:Broken"})
     with pytest.raises(ZeroDivisionError):
-        explain._reraise(asked("/nowhere"), ZeroDivisionError(), 0.0)
+        explain.explain(config, explain.request_from(["/"]), 0)
 
 
 def test_the_command_takes_curl_s_options_and_prints_json(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
 from l7proxy.tools.metrics import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, ReplayMetrics
-from l7proxy.tools.page import _fewer, _periods, number, page, scale, seconds
+from l7proxy.tools.page import page
+from l7proxy.tools.plots import fewer, number, periods, scale, seconds
 from l7proxy.tools.replay import as_text, balance, replay, report, slots
 from tests.processes import ROOT
 from tests.tools.here import run
@@ -40,6 +41,12 @@ def request(at: float, path: str, src: str = "c", **body: Any) -> dict[str, Any]
 def played(
     envelopes: Iterable[dict[str, Any]], config: dict[str, Any] | None = None, seed: int = 0
 ) -> tuple[dict[str, Any], ReplayMetrics]:
+    return played_traffic(Traffic(json.dumps(envelope) for envelope in envelopes), config, seed)
+
+
+def played_traffic(
+    traffic: Traffic, config: dict[str, Any] | None = None, seed: int = 0
+) -> tuple[dict[str, Any], ReplayMetrics]:
     metrics = ReplayMetrics()
     player = ReplayNode(
         config_from(config or {"backend_pools": POOLS}),
@@ -48,8 +55,7 @@ def played(
         configured=metrics.watch,
         noted=metrics.note,
     )
-    traffic = Traffic(json.dumps(envelope) for envelope in envelopes)
-    replay(traffic, player)
+    replay(traffic, [player])
     return report(metrics, traffic, player.refused), metrics
 
 
@@ -77,6 +83,20 @@ def test_a_report_says_how_many_requests_took_which_way() -> None:
     assert made["limits"] == [{"limit": "pool web", "admitted": 2, "refused": 1}]
     assert made["seconds"] == 1.2
     assert made["latency"]["max"] == 0.5
+
+
+def test_the_requests_of_a_log_go_where_those_of_envelopes_go() -> None:
+    asked = [(n // 3, f"{'/api' if n % 2 else '/web'}/{n}", f"192.0.2.{n % 5}") for n in range(40)]
+    log = [
+        f'{src} - - [01/Mar/2026:12:00:{at:02} +0000] "GET {path} HTTP/1.1" 200 1 "-" "curl/8"'
+        for at, path, src in asked
+    ]
+    envelopes = [request(*said, headers={"User-Agent": "curl/8"}) for said in asked]
+    made, metrics = played_traffic(Traffic(log))
+    expected, its_metrics = played(envelopes)
+    assert made == {**expected, "format": "combined"}
+    assert page(made, metrics, "") == page({**expected, "format": "combined"}, its_metrics, "")
+    assert made["requests"] == 40 and made["limited"] > 0
 
 
 def test_requests_that_took_no_route_are_told_apart_by_why() -> None:
@@ -197,11 +217,13 @@ def test_balance_is_none_where_there_is_no_load() -> None:
 def test_percentiles_are_right_to_within_two_percent(values: list[float], share: float) -> None:
     latencies = Latencies()
     for value in values:
-        latencies.add(value)
+        if value:
+            latencies.add(value)
     place = max(0, -(-len(values) * share // 1) - 1)
     exact = sorted(values)[int(place)]
-    assert latencies.percentile(share) == pytest.approx(exact, rel=0.0201, abs=0)
-    assert Latencies().percentile(share) == 0
+    found = latencies.percentile(share, len(values))
+    assert found == pytest.approx(exact, rel=0.0201, abs=0)
+    assert Latencies().percentile(share, 0) == 0
 
 
 @given(st.lists(st.floats(0, 50), max_size=60), st.sampled_from([0.01, 3.0, 200.0]))
@@ -252,14 +274,14 @@ def test_a_page_of_nothing_is_a_page() -> None:
 def test_many_backends_share_a_line() -> None:
     lines = [(f"b{n}", [float(n), 1.0]) for n in range(20)]
     order = sorted(range(20), key=lambda n: -n)
-    shown = _fewer(lines, order, max)
+    shown = fewer(lines, order, max, "most of")
     assert [name for name, _ in shown] == [*(f"b{n}" for n in range(13, 20)), "most of 13 others"]
     assert shown[-1][1] == [12.0, 1.0]
 
 
 def test_a_state_that_has_no_colour_of_its_own_is_shown_as_the_worst_of_its_parts() -> None:
     changes = [(0.0, "down"), (0.0, "up"), (1.0, "ejected,broken"), (2.0, "up"), (9.0, "down")]
-    assert _periods(changes, 5.0) == [
+    assert periods(changes, 5.0) == [
         (0.0, 1.0, "up"),
         (1.0, 2.0, "broken"),
         (2.0, 5.0, "up"),
@@ -377,7 +399,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
         metrics = ReplayMetrics()
         player = ReplayNode(config_from({"backend_pools": POOLS}), Random(0), metrics.ended,
                            configured=metrics.watch)  # fmt: skip
-        replay(Traffic(lines), player, progress)
+        replay(Traffic(lines), [player], progress)
         progress.clear()
     assert shown[0].startswith("\r[#") and "% 1024 messages" in shown[0]
     assert shown[-1] == "\r\x1b[K"

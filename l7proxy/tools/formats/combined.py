@@ -9,57 +9,61 @@ from __future__ import annotations
 
 import re
 
-from l7proxy.tools.formats.line import BadLine, Logged, envelope, request_line
+from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest
+from l7proxy.tools.formats.line import BadLine, LoggedRequest, LogReader, as_served, request_line
 from l7proxy.tools.formats.times import common_log_time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from l7proxy.tools.formats.line import Envelope, Reader
-
+# A quoted text. Without escapes it ends at the first quote that has no backslash before it; to
+# look for that takes two thirds of the time that looking at each character does.
+_QUOTED = r'"([^"]*+(?<!\\)|[^"\\]*+(?:\\.[^"\\]*+)*+)"'
+# The first line of a request: method and target where there is nothing odd in it, else its text.
+_REQUEST = rf'(?:"([^ "\\]++) ([^ "\\]++) HTTP/[^ "\\]*+"|{_QUOTED})'
 _LINE = re.compile(
-    r'(?:([\w.-]+:\d+) )?(\S+) \S+ (?:\S+|"[^"]*") \[([^\]]+)\] '
-    r'"([^"\\]*(?:\\.[^"\\]*)*)" (\d{3}) (?:\d+|-)'
-    r'(?: "([^"\\]*(?:\\.[^"\\]*)*)" "([^"\\]*(?:\\.[^"\\]*)*)"(.*))?\s*'
+    r'(?:([\w.-]++:\d++) )?(\S++) \S++ (?:\S++|"[^"]*+") \[([^\]]++)\] '
+    rf"{_REQUEST} (\d{{3}}) (?:\d++|-)(?: {_QUOTED} {_QUOTED}(.*))?\s*"
 ).fullmatch
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
 _DURATION = re.compile(r'.*?[ "](\d+\.\d{3})"?\s*').fullmatch
-_PLAIN = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "v": "\v"}
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "v": "\v"}
 
 
-def reader(*, as_logged: bool = False) -> Reader:
-    """A reader of such lines. Remembers the last time it read: many lines share one."""
+def reader(*, as_logged: bool = False) -> LogReader:
+    """Returns a reader of such lines. It remembers the last time read, which many lines share."""
     last_text = ""
     last_time = 0.0
 
-    def read(line: str) -> Envelope:
+    def read(line: str) -> LoggedRequest:
         nonlocal last_text, last_time
         found = _LINE(line)
         if found is None:
             raise BadLine("not a line of a combined access log")
-        host, client, time, request, status, referer, agent, rest = found.groups()
+        host, client, time, method, target, odd, status, referer, agent, rest = found.groups()
         if time != last_text:
             last_time = common_log_time(time)
             last_text = time
-        method, target = request_line(_unescaped_request(request))
-        headers = {}
+        if odd is not None:
+            method, target = request_line(_unescaped_request(odd))
+        pairs = []
         if host is not None:
-            headers["Host"] = host
+            pairs.append(("Host", host))
         if referer is not None and referer != "-":
-            headers["Referer"] = unescaped(referer)
+            pairs.append(("Referer", unescaped(referer) if "\\" in referer else referer))
         if agent is not None and agent != "-":
-            headers["User-Agent"] = unescaped(agent)
-        logged = None
+            pairs.append(("User-Agent", unescaped(agent) if "\\" in agent else agent))
+        request = HttpRequest(
+            method, target, Headers(pairs) if pairs else NO_HEADERS, client_ip=client
+        )
         if as_logged:
             duration = _DURATION(rest or "")
-            logged = Logged(int(status), float(duration[1]) if duration else None)
-        return envelope(last_time, client, method, target, headers, logged)
+            request.simulate = as_served(int(status), float(duration[1]) if duration else None)
+        return last_time, request
 
     return read
 
 
 def unescaped(text: str) -> str:
-    r"""The text that was logged with escapes such as `\"` and `\x22`."""
-    return _ESCAPE.sub(_meant, text) if "\\" in text else text
+    r"""Returns the text that was logged with escapes such as `\"` and `\x22`."""
+    return _ESCAPE.sub(_meant, text)
 
 
 def _unescaped_request(text: str) -> str:
@@ -76,4 +80,4 @@ def _meant(escape: re.Match[str]) -> str:
     code = escape[1]
     if len(code) == 3:
         return chr(int(code[1:], 16))
-    return _PLAIN.get(code, code)
+    return _CONTROLS.get(code, code)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from l7proxy.core.config.strict_json import why_not
-from l7proxy.tools.formats.line import BadLine, Logged, envelope
+from l7proxy.core.http.messages import HttpRequest
+from l7proxy.tools.formats.line import (
+    BadLine,
+    LoggedRequest,
+    LogReader,
+    as_served,
+    headers_from,
+    status_from,
+)
 from l7proxy.tools.formats.times import any_time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
-
-    from l7proxy.tools.formats.line import Envelope, Reader
-
 CLIENT = "browser"
+"""The name of the client, which is the same for all entries."""
 
 
 def entries(lines: Iterable[str]) -> Iterator[str]:
-    """The document's entries, each as a line of JSON; raises `BadLine` where it is no HAR."""
+    """Yields the document's entries, each as a line of JSON; raises `BadLine` if it is no HAR."""
     try:
         found = json.loads("".join(lines))["log"]["entries"]
     except KeyError as error:
@@ -34,41 +38,50 @@ def entries(lines: Iterable[str]) -> Iterator[str]:
         yield json.dumps(entry)
 
 
-def reader(*, as_logged: bool = False) -> Reader:
-    """A reader of single entries."""
+def reader(*, as_logged: bool = False) -> LogReader:
+    """Returns a reader of single entries."""
 
-    def read(line: str) -> Envelope:
+    def read(line: str) -> LoggedRequest:
         try:
-            entry: Any = json.loads(line)
+            entry = json.loads(line)
             request = entry["request"]
             url, method = request["url"], request["method"]
-            time = any_time(entry["startedDateTime"])
-            headers = [(field["name"], field["value"]) for field in request.get("headers", ())]
+            at = any_time(entry["startedDateTime"])
+            headers = _headers(request.get("headers", ()))
             text = (request.get("postData") or {}).get("text")
-            logged = (
-                Logged(entry["response"]["status"], entry["time"] / 1000) if as_logged else None
-            )
+            served = None
+            if as_logged:
+                served = as_served(status_from(entry["response"]["status"]), entry["time"] / 1000)
         except KeyError as error:
             why = f'it has no "{error.args[0]}"'
             raise BadLine(f"not an entry of a HAR document: {why}") from None
         except (TypeError, AttributeError, ValueError) as error:
             raise BadLine(f"not an entry of a HAR document: {error}") from None
         path, host = split_url(str(url))
-        made: dict[str, Any] = {"Host": host}
-        for name, value in headers:
-            # HTTP/2's pseudo-headers say what method, path and host have said already.
-            if not name.startswith(":") and name.lower() != "host":
-                made[name] = f"{made[name]}, {value}" if name in made else value
-        found = envelope(time, CLIENT, str(method), path, made, logged)
-        if text:
-            found["body"]["body"] = str(text)
-        return found
+        return at, HttpRequest(
+            str(method),
+            path,
+            headers_from({"Host": host, **headers}),
+            client_ip=CLIENT,
+            body=str(text).encode("utf-8", "surrogatepass") if text else b"",
+            simulate=served,
+        )
 
     return read
 
 
+def _headers(fields: Iterable[Any]) -> dict[str, str]:
+    """Returns the headers but Host and HTTP/2's pseudo-headers, which say what the URL says."""
+    made: dict[str, str] = {}
+    for field in fields:
+        name, value = field["name"], str(field["value"])
+        if not name.startswith(":") and name.lower() != "host":
+            made[name] = f"{made[name]}, {value}" if name in made else value
+    return made
+
+
 def split_url(url: str) -> tuple[str, str]:
-    """The path, with its query, and the host of an http(s) URL; raises `BadLine`."""
+    """Returns the path, with its query, and the host of an http(s) URL; raises `BadLine`."""
     scheme, mark, rest = url.partition("://")
     if not mark or scheme.lower() not in ("http", "https"):
         raise BadLine(f'"{url[:60]}" is not an http URL')

@@ -1,26 +1,32 @@
 """JSON access logs: which field means what, for nginx, Envoy, Caddy, Traefik, or as you say.
 
-A mapping names, for each thing we want to know, the fields in which it may be, the first that is
-there counting; `request.uri` is the member `uri` of the member `request`. A duration's field may
+A mapping names, for each thing we want to know, the fields in which it may be; the first that is
+there counts. `request.uri` is the member `uri` of the member `request`. A duration's field may
 have a unit behind it: `duration:ms` (`s`, `ms`, `us`, `ns`).
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from l7proxy.core.config.strict_json import why_not
-from l7proxy.tools.formats.line import BadLine, Logged, envelope, request_line
+from l7proxy.core.http.messages import HttpRequest
+from l7proxy.tools.formats.line import (
+    BadLine,
+    LoggedRequest,
+    LogReader,
+    as_served,
+    decode_json,
+    headers_from,
+    request_line,
+    status_from,
+)
 from l7proxy.tools.formats.times import any_time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from l7proxy.tools.formats.line import Envelope, Reader
-
-    Mapping_ = Mapping[str, Sequence[str]]
+FieldNames = Mapping[str, Sequence[str]]
+"""For each of `WANTED` that a log knows, the names of the fields in which it may be."""
+Lookup = Callable[[Mapping[str, Any]], Any]
+"""Returns what the first of some fields says that is in a line, or None."""
 
 WANTED = (
     "time",
@@ -36,9 +42,9 @@ WANTED = (
     "status",
     "duration",
 )
-"""What a mapping may name. `request` is a whole request line, `headers` an object."""
+"""What a mapping may name. `request` is all of a request line, `headers` an object."""
 
-PRESETS: dict[str, Mapping_] = {
+PRESETS: dict[str, FieldNames] = {
     "nginx-json": {
         "time": ("msec", "time_iso8601", "time_local", "time", "timestamp", "@timestamp"),
         "client": ("remote_addr", "client", "client_ip"),
@@ -87,40 +93,41 @@ PRESETS: dict[str, Mapping_] = {
 
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
-_decode = json.JSONDecoder().decode
+_SAYS_NOTHING = (None, "", "-")
+_HEADERS = (("Host", "host"), ("User-Agent", "user_agent"), ("Referer", "referer"))
+"""The headers that logs have as fields of their own, and what a mapping calls those."""
 
 
-def reader(mapping: Mapping_, *, as_logged: bool = False) -> Reader:
-    """A reader of lines whose fields are named by the mapping, which `parse_mapping` checks."""
-    fields = {
-        wanted: tuple(tuple(name.split(".")) for name in mapping.get(wanted, ()))
-        for wanted in WANTED
-        if wanted != "duration"
-    }
-    durations = [_with_unit(name) for name in mapping.get("duration", ())]
+def reader(mapping: FieldNames, *, as_logged: bool = False) -> LogReader:
+    """Returns a reader of lines whose fields `mapping` names; see `parse_mapping`."""
+    find = {wanted: _lookup(mapping.get(wanted, ())) for wanted in WANTED if wanted != "duration"}
+    time, client, status = find["time"], find["client"], find["status"]
+    method_and_target = _target_lookup(find)
+    headers = _headers_lookup(mapping)
+    durations = [
+        (_lookup([name]), unit) for name, unit in map(_with_unit, mapping.get("duration", ()))
+    ]
 
-    def read(line: str) -> Envelope:
-        try:
-            value = _decode(line)
-        except (ValueError, RecursionError) as error:
-            raise BadLine(f"not JSON: {why_not(error)}") from None
+    def read(line: str) -> LoggedRequest:
+        value = decode_json(line)
         if not isinstance(value, dict):
             raise BadLine("not a JSON object")
-        time = any_time(_first(value, fields["time"]))
-        method, path = _method_and_path(value, fields)
-        client = _first(value, fields["client"])
-        logged = None
+        at = any_time(time(value))
+        method, target = method_and_target(value)
+        request = HttpRequest(
+            method, target, headers_from(headers(value)), client_ip=_address(client(value))
+        )
         if as_logged:
-            logged = Logged(_status(_first(value, fields["status"])), _seconds(value, durations))
-        return envelope(time, _host_of(client), method, path, _headers(value, fields), logged)
+            request.simulate = as_served(status_from(status(value)), _seconds(value, durations))
+        return at, request
 
     return read
 
 
-def parse_mapping(said: Sequence[str], preset: Mapping_) -> Mapping_:
-    """The preset with what `path=my.field` says put in place of its own; raises ValueError."""
+def parse_mapping(given: Sequence[str], preset: FieldNames) -> FieldNames:
+    """Returns the preset with `path=my.field` in place of its own path; raises ValueError."""
     made = dict(preset)
-    for text in said:
+    for text in given:
         wanted, equals, names = text.partition("=")
         if wanted not in WANTED or not equals or not names:
             raise ValueError(f'"{text}" must be NAME=FIELD, NAME one of {", ".join(WANTED)}')
@@ -130,80 +137,106 @@ def parse_mapping(said: Sequence[str], preset: Mapping_) -> Mapping_:
     return made
 
 
-def _with_unit(name: str) -> tuple[tuple[str, ...], float]:
+def _with_unit(name: str) -> tuple[str, float]:
+    """Returns the field in `field:ms`, and that unit in seconds."""
     field, colon, unit = name.rpartition(":")
     if colon and unit in UNITS:
-        return tuple(field.split(".")), UNITS[unit]
+        return field, UNITS[unit]
     if colon and field:
         raise ValueError(f'"{name}": the unit must be one of {", ".join(UNITS)}')
-    return tuple(name.split(".")), 1.0
+    return name, 1.0
 
 
-def _first(value: Mapping[str, Any], names: Sequence[Sequence[str]]) -> Any:
-    """The value of the first field that is there and says something."""
-    for name in names:
+def _lookup(names: Sequence[str]) -> Lookup:
+    """Returns a function that finds what the first of these fields says that says something."""
+    if any("." in name for name in names):
+        paths = [name.split(".") for name in names]
+        return lambda value: _first_inside(value, paths)
+
+    def first(value: Mapping[str, Any]) -> Any:
+        for name in names:
+            found = value.get(name)
+            if found not in _SAYS_NOTHING:
+                return found
+        return None
+
+    return first
+
+
+def _first_inside(value: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> Any:
+    for path in paths:
         found: Any = value
-        for part in name:
-            found = found.get(part) if isinstance(found, dict) else None
-        if found not in (None, "", "-"):
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        if found not in _SAYS_NOTHING:
             return found
     return None
 
 
-def _method_and_path(
-    value: Mapping[str, Any], fields: Mapping[str, Sequence[Sequence[str]]]
-) -> tuple[str, str]:
-    path = _first(value, fields["path"])
-    if path is None:
-        request = _first(value, fields["request"])
-        if not isinstance(request, str):
-            raise BadLine("there is no path in it")
-        return request_line(request)
-    query = _first(value, fields["query"])
-    if query is not None and "?" not in str(path):
-        path = f"{path}?{str(query).removeprefix('?')}"
-    return str(_first(value, fields["method"]) or "GET"), str(path)
+def _target_lookup(
+    find: Mapping[str, Lookup],
+) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
+    """Returns a function that finds method and target, which raises `BadLine` without a path."""
+    find_path, find_query = find["path"], find["query"]
+    find_request, find_method = find["request"], find["method"]
+
+    def method_and_target(value: Mapping[str, Any]) -> tuple[str, str]:
+        path = find_path(value)
+        if path is None:
+            request = find_request(value)
+            if not isinstance(request, str):
+                raise BadLine("there is no path in it")
+            return request_line(request)
+        query = find_query(value)
+        if query is not None and "?" not in str(path):
+            path = f"{path}?{str(query).removeprefix('?')}"
+        return str(find_method(value) or "GET"), str(path)
+
+    return method_and_target
 
 
-def _headers(
-    value: Mapping[str, Any], fields: Mapping[str, Sequence[Sequence[str]]]
-) -> dict[str, Any]:
-    given = _first(value, fields["headers"])
-    made: dict[str, Any] = {}
-    if isinstance(given, dict):
-        for name, item in given.items():
-            lines = item if isinstance(item, list) else [item]
-            texts = [str(line) for line in lines]
-            made[str(name)] = texts[0] if len(texts) == 1 else texts
-    for header, wanted in (("Host", "host"), ("User-Agent", "user_agent"), ("Referer", "referer")):
-        found = _first(value, fields[wanted])
-        if found is not None:
-            made[header] = str(found)
-    return made
+def _headers_lookup(
+    mapping: FieldNames,
+) -> Callable[[Mapping[str, Any]], dict[str, str | list[str]]]:
+    """Returns a function that finds the headers: each name with its line or lines."""
+    find_headers = _lookup(mapping.get("headers", ()))
+    find_single = [
+        (header, _lookup(mapping[wanted])) for header, wanted in _HEADERS if wanted in mapping
+    ]
+
+    def headers(value: Mapping[str, Any]) -> dict[str, str | list[str]]:
+        made: dict[str, str | list[str]] = {}
+        given = find_headers(value)
+        if isinstance(given, dict):
+            for name, item in given.items():
+                lines = item if isinstance(item, list) else [item]
+                made[name] = str(lines[0]) if len(lines) == 1 else list(map(str, lines))
+        for header, find in find_single:
+            found = find(value)
+            if found is not None:
+                made[header] = str(found)
+        return made
+
+    return headers
 
 
-def _status(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _seconds(
-    value: Mapping[str, Any], durations: Sequence[tuple[Sequence[str], float]]
-) -> float | None:
-    for name, unit in durations:
-        found = _first(value, [name])
+def _seconds(value: Mapping[str, Any], durations: Sequence[tuple[Lookup, float]]) -> float | None:
+    for find, unit in durations:
+        found = find(value)
+        if found is None:
+            continue
+        if type(found) is float:
+            return found * unit
         try:
-            # nginx lists the times of several attempts, the last one being the one that counted.
+            # nginx lists the times of several attempts, of which the last one counted.
             return float(str(found).replace(":", ",").split(",")[-1]) * unit
         except ValueError:
             continue
     return None
 
 
-def _host_of(client: Any) -> str:
-    """The client's address without its port."""
+def _address(client: Any) -> str:
+    """Returns the client's address without its port."""
     text = "-" if client is None else str(client)
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and (":" not in host or host.startswith("[")):

@@ -1,59 +1,67 @@
-"""The formats by name, and how one is told from its first line."""
+"""The formats by name, and how one is told from its first lines.
+
+A format is a module with a `reader`, and an entry in `LOGS`.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from l7proxy.tools.formats import access, combined, envelopes, haproxy, har, json_log
-from l7proxy.tools.formats.line import BadLine
+from l7proxy.tools.formats import access, combined, haproxy, har, json_log
+from l7proxy.tools.formats.line import BadLine, LogReader
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from l7proxy.tools.formats.line import Reader
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is said about a log beside its format."""
 
-FORMATS = ("envelopes", "access", "combined", "haproxy", *json_log.PRESETS, "json", "har")
+    mapping: Sequence[str] = ()
+    """Where the fields of a JSON log are, as in `path=my.field`."""
+    captures: Sequence[str] = ()
+    """Which request headers HAProxy captured."""
+    as_logged: bool = False
+    """Whether simulated backends take as long, and answer with the status, that the log says."""
 
 
 class UnknownFormat(ValueError):
-    """The lines are of no format we know; the text says so."""
+    """The lines are of no format that is known; the text says so."""
 
 
-def find_reader(
-    name: str,
-    *,
-    mapping: Sequence[str] = (),
-    captures: Sequence[str] = (),
-    as_logged: bool = False,
-) -> Reader:
-    """The reader of a format.
+def _json_reader(preset: json_log.FieldNames, details: Details) -> LogReader:
+    mapping = json_log.parse_mapping(details.mapping, preset)
+    return json_log.reader(mapping, as_logged=details.as_logged)
 
-    `mapping` says where fields of a JSON log are (`path=my.field`), `captures` which headers
-    HAProxy captured; with `as_logged` simulated backends answer as slowly, and with the status,
-    that the log tells of. Raises ValueError where the mapping makes no sense, and where the format
-    has no use for it or for captures.
-    """
-    if mapping and name not in ("json", *json_log.PRESETS):
+
+LOGS: dict[str, Callable[[Details], LogReader]] = {
+    "combined": lambda details: combined.reader(as_logged=details.as_logged),
+    "haproxy": lambda details: haproxy.reader(
+        captures=details.captures, as_logged=details.as_logged
+    ),
+    **{name: partial(_json_reader, preset) for name, preset in json_log.PRESETS.items()},
+    "json": partial(_json_reader, {}),
+    "har": lambda details: har.reader(as_logged=details.as_logged),
+}
+"""The readers of the logs that become requests, by the name of the format."""
+
+FORMATS = ("envelopes", "access", *LOGS)
+
+PLAIN_TEXT = ("combined", "haproxy")
+"""The formats that are neither JSON nor envelopes: one is told by reading a line with it."""
+
+
+def check_details(name: str, details: Details) -> None:
+    """Raises ValueError where the format has no use for a mapping or for captures."""
+    if details.mapping and name not in ("json", *json_log.PRESETS):
         raise ValueError(f'--map names the fields of a JSON log, and the format is "{name}"')
-    if captures and name != "haproxy":
+    if details.captures and name != "haproxy":
         raise ValueError(f'--captures names what HAProxy captured, and the format is "{name}"')
-    if name == "envelopes":
-        return envelopes.read
-    if name == "access":
-        return access.reader(as_logged=as_logged)
-    if name == "combined":
-        return combined.reader(as_logged=as_logged)
-    if name == "haproxy":
-        return haproxy.reader(captures=captures, as_logged=as_logged)
-    if name == "har":
-        return har.reader(as_logged=as_logged)
-    preset = json_log.PRESETS.get(name, {})
-    return json_log.reader(json_log.parse_mapping(mapping, preset), as_logged=as_logged)
 
 
 def recognise(lines: Sequence[str]) -> str:
-    """The name of the format in which the first of these lines are; raises `UnknownFormat`."""
+    """Returns the name of the format that the first of these lines has; raises `UnknownFormat`."""
     said = [line for line in lines if line.strip()]
     if not said:
         return "envelopes"
@@ -61,9 +69,9 @@ def recognise(lines: Sequence[str]) -> str:
     if first.startswith("{"):
         return _recognise_json(first)
     for line in said:
-        for name, read in (("combined", combined.reader()), ("haproxy", haproxy.reader())):
+        for name in PLAIN_TEXT:
             try:
-                read(line)
+                LOGS[name](Details())(line)
             except BadLine:
                 continue
             return name
@@ -82,20 +90,22 @@ def _recognise_json(line: str) -> str:
         return "envelopes"
     if "log" in value:
         return "har"
-    best, points = "", 0
-    for name, preset in json_log.PRESETS.items():
-        found = sum(
-            any(_has(value, field.partition(":")[0] or field) for field in fields)
-            for fields in preset.values()
-        )
-        if found > points:
-            best, points = name, found
-    if points < 2:
+    known = {name: _known_fields(value, preset) for name, preset in json_log.PRESETS.items()}
+    best = max(known, key=lambda name: known[name])
+    if known[best] < 2:
         raise UnknownFormat(
             "a JSON log whose fields are not known; say where they are: "
             "--format json --map time=FIELD --map path=FIELD ..."
         )
     return best
+
+
+def _known_fields(value: object, preset: json_log.FieldNames) -> int:
+    """Returns how much of what the preset looks for is in the line."""
+    return sum(
+        any(_has(value, field.partition(":")[0] or field) for field in fields)
+        for fields in preset.values()
+    )
 
 
 def _has(value: object, field: str) -> bool:

@@ -1,19 +1,19 @@
-"""Traffic from the lines of a file: what is broken counted, the rest in order of time."""
+"""Traffic from the lines of a file: what is broken is counted, the rest is in order of time."""
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import TypeVar
 
-from l7proxy.tools.formats import har
-from l7proxy.tools.formats.line import BadLine
-from l7proxy.tools.formats.registry import find_reader, recognise
+from l7proxy.core.http.messages import HttpRequest
+from l7proxy.tools.formats import access, envelopes, har
+from l7proxy.tools.formats.line import BadLine, Envelope
+from l7proxy.tools.formats.registry import LOGS, Details, check_details, recognise
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from l7proxy.tools.formats.line import Envelope
+T = TypeVar("T")
 
 SHOWN = 5
 """How many broken lines are kept to be shown."""
@@ -27,7 +27,7 @@ class Unreadable(ValueError):
 
 
 class Traffic:
-    """Iterates over `(line number, envelope)`. An envelope of a log has `at`, starting at 0.
+    """Iterates over what the lines say: `requests` of a log, or else `envelopes`.
 
     - `format` is the name of the format, told from the first lines where none was given
     - `bad` counts the lines that were skipped, `shown` has the first of them: number, why, text
@@ -50,28 +50,60 @@ class Traffic:
             format_name = recognise(first)
             lines = chain(first, lines)
         self.format = format_name
+        self.is_log = format_name in LOGS
         self.bad = 0
         self.shown: list[tuple[int, str, str]] = []
         self._strict = strict
         self._lines = lines
-        self._read = find_reader(
-            format_name, mapping=mapping, captures=captures, as_logged=as_logged
-        )
+        self._details = Details(mapping, captures, as_logged)
+        check_details(format_name, self._details)
+        if self.is_log:
+            self._read = LOGS[format_name](self._details)
 
-    def __iter__(self) -> Iterator[tuple[int, Envelope]]:
-        """Raises `Unreadable` where a line is broken and `strict` was asked for."""
-        if self.format == "envelopes":
-            return self._readable()
-        return self._in_order()
+    def requests(self) -> Iterator[tuple[int, float, HttpRequest]]:
+        """Yields the requests of a log: the line of each, when it was made, and the request.
 
-    def _readable(self) -> Iterator[tuple[int, Envelope]]:
-        read = self._read
+        The time is in seconds since the first one. Raises `Unreadable` where a line is broken and
+        `strict` was asked for.
+        """
+        return _from_start(self._in_order(self._read))
+
+    def envelopes(self) -> Iterator[tuple[int, Envelope]]:
+        """Yields each envelope with its line; in an access log, `at` counts from the first one.
+
+        Raises `Unreadable` where a line is broken and `strict` was asked for.
+        """
+        if self.format == "access":
+            read = access.reader(as_logged=self._details.as_logged)
+            for number, at, envelope in _from_start(self._in_order(read)):
+                envelope["at"] = at
+                yield number, envelope
+            return
+        for number, line in enumerate(self._lines, 1):
+            try:
+                yield number, envelopes.read(line)
+            except BadLine as error:
+                self._skip(number, line, error)
+
+    def _in_order(self, read: Callable[[str], tuple[float, T]]) -> Iterator[tuple[float, int, T]]:
+        """Yields the time, line and content that `read` finds in each line, in order of time."""
+        # Most lines are later than those before them, and so belong at the end.
+        held: deque[tuple[float, int, T]] = deque()
+        latest = 0.0
         for number, line in enumerate(self._texts(), 1):
             try:
-                yield number, read(line)
+                moment, content = read(line)
             except BadLine as error:
-                if line.strip():
-                    self._broken(number, str(error), line)
+                self._skip(number, line, error)
+                continue
+            if moment >= latest:
+                held.append((moment, number, content))
+                latest = moment
+            else:
+                insort(held, (moment, number, content))
+            if len(held) > WINDOW:
+                yield held.popleft()
+        yield from held
 
     def _texts(self) -> Iterable[str]:
         if self.format != "har":
@@ -81,32 +113,26 @@ class Traffic:
         except BadLine as error:
             raise Unreadable(str(error)) from None
 
-    def _in_order(self) -> Iterator[tuple[int, Envelope]]:
-        held: list[tuple[float, int, Envelope]] = []
-        start: float | None = None
-        last = 0.0
-
-        def next_one() -> tuple[int, Envelope]:
-            nonlocal start, last
-            moment, number, envelope = heappop(held)
-            if start is None:
-                start = moment
-            # What comes later than the window is wide still must not make time run backwards.
-            last = max(last, round(moment - start, 6))
-            envelope["at"] = last
-            return number, envelope
-
-        for number, envelope in self._readable():
-            heappush(held, (envelope["at"], number, envelope))
-            if len(held) > WINDOW:
-                yield next_one()
-        while held:
-            yield next_one()
-
-    def _broken(self, number: int, why: str, line: str) -> None:
+    def _skip(self, number: int, line: str, error: BadLine) -> None:
         text = line.strip()
+        if not text:
+            return
         if self._strict:
-            raise Unreadable(f"line {number}: {why}: {text[:120]}")
+            raise Unreadable(f"line {number}: {error}: {text[:120]}")
         self.bad += 1
         if len(self.shown) < SHOWN:
-            self.shown.append((number, why, text[:120]))
+            self.shown.append((number, str(error), text[:120]))
+
+
+def _from_start(entries: Iterable[tuple[float, int, T]]) -> Iterator[tuple[int, float, T]]:
+    """Yields line, time and content of each, the time in seconds since the first one's."""
+    start: float | None = None
+    last = at = 0.0
+    for moment, number, content in entries:
+        if moment != last:
+            last = moment
+            if start is None:
+                start = moment
+            # A line later than the window is wide must not make time run backwards.
+            at = max(at, round(moment - start, 6))
+        yield number, at, content
