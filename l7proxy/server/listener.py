@@ -22,6 +22,7 @@ class Listener:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, service: Service) -> None:
         self.loop = loop
+        self.time = loop.time
         self.service = service
         self.connections: set[ClientConnection] = set()
         self.draining = False
@@ -56,7 +57,7 @@ class Listener:
 
     def sweep(self, now: float) -> None:
         """Deals with clients that are overdue at `now`; call it about once a second."""
-        for connection in [c for c in self.connections if c.deadline < now]:
+        for connection in [c for c in self.connections if c.timer.deadline < now]:
             connection.overdue()
 
     async def drain(self, timeout: float) -> None:

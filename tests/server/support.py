@@ -186,11 +186,23 @@ class Client:
         self.writer.transport.abort()
 
 
-class Running:
-    """A proxy that serves."""
+class Clock:
+    """The loop's time (seconds), `ahead` of which the proxy's listener may be put."""
 
-    def __init__(self, server: Server, port: int, log: list[str]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return self._loop.time() + self.ahead
+
+
+class Running:
+    """A proxy that serves; `clock` is what its clients are timed by."""
+
+    def __init__(self, server: Server, port: int, log: list[str], clock: Clock) -> None:
         self.server = server
+        self.clock = clock
         self.port = port
         self.log = log
         self.clients: list[Client] = []
@@ -233,9 +245,10 @@ async def serving(
     log: list[str] = []
     loop = asyncio.get_running_loop()
     running = Server(config_from(config), Random(0), loop, log.append, secrets)
+    running.listener.time = clock = Clock(loop)
     sock = bind("127.0.0.1:0")
     await running.start([sock])
-    proxy = Running(running, sock.getsockname()[1], log)
+    proxy = Running(running, sock.getsockname()[1], log, clock)
     try:
         yield proxy
     finally:

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from l7proxy.server.client_timer import READ
+
 from .support import OK, BackendTalk, FakeBackend, conversation, free_port, serving, until
 
 MIB = 1 << 20
@@ -169,7 +171,7 @@ async def test_a_client_that_does_not_read_stops_the_backend() -> None:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         (connection,) = await _connections(proxy)
-        await until(lambda: connection._paused)
+        await until(lambda: connection.turn is READ)
         before = -1
         while before != sent:
             before = sent
@@ -205,8 +207,8 @@ async def test_a_backend_that_does_not_read_stops_the_client() -> None:
         client = await proxy.connect()
         client.writer.write(post(bytes(64 * MIB)))
         (connection,) = await _connections(proxy)
-        await until(lambda: connection.body is not None and connection.body._waiting)
-        assert connection.body.size < 48 * MIB
+        await until(lambda: connection.request.body is not None and connection.request.body.paused)
+        assert connection.request.body.size < 48 * MIB
         release.set()
         assert (await client.response()).endswith(b"ok")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from l7proxy.server.client_timer import READ
 from l7proxy.server.connection import MAX_PENDING
 
 from .support import OK, BackendTalk, FakeBackend, Running, conversation, free_port, serving, until
@@ -21,7 +22,7 @@ async def mute(talk: BackendTalk) -> None:
 
 async def overdue(proxy: Running, seconds: float) -> None:
     """Lets the proxy look at its deadlines as if so much time had passed."""
-    now = proxy.server._loop.time()
+    now = proxy.clock()
     proxy.server.listener.sweep(now + seconds)
     proxy.server.pools.sweep(now + seconds)
 
@@ -287,7 +288,7 @@ async def test_a_client_that_pipelines_and_does_not_read_is_not_read_for_ever() 
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         count = 400
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * count)
-        await until(lambda: any(c._paused for c in proxy.server.listener.connections))
+        await until(lambda: any(c.turn is READ for c in proxy.server.listener.connections))
         for _ in range(2000):
             await until(lambda: True)
         assert len(backend.heads) < count // 2
@@ -313,8 +314,8 @@ async def test_more_than_is_read_ahead_waits_for_the_request_before_it() -> None
         client.writer.write(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         client.writer.write(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n" * count)
         (connection,) = await connections(proxy)
-        await until(lambda: len(connection._pending) > MAX_PENDING)
-        assert len(connection._pending) < 30 * count
+        await until(lambda: connection.read_ahead > MAX_PENDING)
+        assert connection.read_ahead < 30 * count
         release.set()
         assert (await client.response()).endswith(b"ok")
         for _ in range(count):
@@ -329,12 +330,12 @@ async def test_a_client_that_reads_no_answers_has_its_next_request_wait() -> Non
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         (connection,) = await connections(proxy)
         count = 0
-        while not connection._paused:
+        while connection.turn is not READ:
             await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
             count += 1
             await until(lambda count=count: seen(proxy) == count)  # type: ignore[misc]
         await client.say(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
-        await until(lambda: connection._pending)
+        await until(lambda: connection.read_ahead)
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         for _ in range(count):
             assert len(await client.response()) > 1_000_000
@@ -364,7 +365,7 @@ def test_what_is_behind_the_last_request_of_a_client_that_has_ended_is_no_reason
             await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
             client.writer.write_eof()
             (connection,) = await connections(proxy)
-            await until(lambda: connection._eof)
+            await until(lambda: connection.finished)
             release.set()
             heard = await client.until_close()
             assert re.findall(rb"HTTP/1.1 (\d+) ", heard) == [b"200", *answers]

@@ -284,7 +284,7 @@ async def test_the_access_log_has_what_was_refused() -> None:
                 wanted.append((said.partition(b"\r\n")[0].decode(), status, len(page)))
             slow = await proxy.connect()
             await slow.say(b"GET /slow HTTP/1.1\r\nHo")
-            await until(lambda: any(c._pending for c in proxy.server.listener.connections))
+            await until(lambda: any(c.read_ahead for c in proxy.server.listener.connections))
             proxy.server.listener.sweep(asyncio.get_running_loop().time() + 11)
             page = (await slow.until_close()).partition(b"\r\n\r\n")[2]
             wanted.append(("GET /slow HTTP/1.1", 408, len(page)))

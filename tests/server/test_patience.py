@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from l7proxy.server.connection import LINGERING, NEVER, READY
+from l7proxy.server.client_timer import NEVER, NOTHING, READ
+from l7proxy.server.connection import BLOCKED, LINGERING
 
 from .support import (
     OK,
@@ -81,17 +82,25 @@ def once(response: bytes) -> Any:
     return script
 
 
-def pass_time(connection: Any, seconds: float) -> None:
-    """Has the connection believe that it is so much later."""
-    time = connection._time
-    connection._time = lambda: time() + seconds
+def is_held_back(connection: Any) -> bool:
+    """Whether a client that has more of a body to send is kept from it."""
+    return connection.request.expects_body and connection.turn is NOTHING
 
 
-async def grow_weary(proxy: Running, connection: Any) -> None:
-    """Has the client taken nothing more for too long, wherever what is on its way is by now."""
+async def read_nothing_for_long(proxy: Running) -> None:
+    """Lets so much time pass that no client may go without reading."""
     for _ in range(3):
-        pass_time(connection, 61)
+        proxy.clock.ahead += 61
         await overdue(proxy, 1000)
+
+
+async def until_it_stands_still(client: Client) -> None:
+    """Waits until nothing more is taken of what the client sends."""
+    left = -1
+    while left != client.writer.transport.get_write_buffer_size():
+        left = client.writer.transport.get_write_buffer_size()
+        for _ in range(200):
+            await asyncio.sleep(0)
 
 
 # What the client has to take.
@@ -109,7 +118,7 @@ def test_a_last_response_is_not_cut_off_while_its_client_takes_some_of_it(
     async def talk() -> None:
         async with serving(FakeBackend(once(answer(size)))) as proxy:
             client = await slow_client(proxy, request_)
-            await until(lambda: client.connection._state is LINGERING)
+            await until(lambda: client.connection.state is LINGERING)
             assert client.waiting
             for _ in range(3):
                 await overdue(proxy, 70)
@@ -128,26 +137,12 @@ def test_a_client_that_takes_nothing_is_given_up(last: bool) -> None:
             close = b"Connection: close\r\n" * last
             client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n%b\r\n" % close)
             connection = client.connection
-            await until(lambda: connection._paused)
-            assert connection._state is (LINGERING if last else READY)
-            await grow_weary(proxy, connection)
+            await until(lambda: connection.turn is READ)
+            assert connection.state is (LINGERING if last else BLOCKED)
+            await read_nothing_for_long(proxy)
             await until(lambda: not proxy.server.listener.connections)
 
     talk()
-
-
-@conversation
-async def test_a_client_that_takes_a_little_now_and_then_is_not_given_up() -> None:
-    async with serving(FakeBackend(once(answer(100_000)))) as proxy:
-        client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
-        connection = client.connection
-        await until(lambda: connection._state is READY and connection._paused)
-        connection._untaken += 1
-        for _ in range(2):
-            pass_time(connection, 61)
-            await overdue(proxy, 1000)
-            assert await connections(proxy) == [connection]
-            connection._untaken += 1
 
 
 @conversation
@@ -155,10 +150,9 @@ async def test_who_has_taken_a_last_response_must_close_soon() -> None:
     async with serving(FakeBackend(once(answer(100_000)))) as proxy:
         client = await slow_client(proxy, b"GET /api HTTP/1.0\r\n\r\n")
         connection = client.connection
-        await until(lambda: connection._state is LINGERING and connection._paused)
+        await until(lambda: connection.state is LINGERING and client.waiting)
         client.hear()
-        await until(lambda: not connection._paused)
-        await until(lambda: not connection._count_untaken())
+        await until(lambda: not connection.timer.count_unread())
         for _ in range(2):
             await overdue(proxy, 10)
         await until(lambda: not proxy.server.listener.connections)
@@ -172,9 +166,8 @@ async def test_what_a_broken_off_response_leaves_unsent_is_not_kept_for_ever() -
 
     async with serving(FakeBackend(script)) as proxy:
         client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
-        connection = client.connection
         await until(lambda: proxy.in_flight == 0 and client.waiting)
-        await grow_weary(proxy, connection)
+        await read_nothing_for_long(proxy)
         await until(lambda: not proxy.server.listener.connections)
 
 
@@ -186,10 +179,10 @@ async def test_the_end_of_its_body_does_not_free_a_client_from_taking_the_answer
     async with serving(FakeBackend(once(answer(200_000, more=1)))) as proxy:
         client = await slow_client(proxy, HALF)
         connection = client.connection
-        await until(lambda: connection._paused)
+        await until(lambda: connection.turn is READ)
         await client.say(b"cd")
-        await until(lambda: connection.body.complete)
-        await grow_weary(proxy, connection)
+        await until(lambda: connection.request.body.complete)
+        await read_nothing_for_long(proxy)
         await until(lambda: proxy.in_flight == 0)
 
 
@@ -198,11 +191,11 @@ async def test_having_taken_the_answer_does_not_free_a_client_from_sending_its_b
     async with serving(FakeBackend(once(answer(200_000, more=1)))) as proxy:
         client = await slow_client(proxy, HALF)
         connection = client.connection
-        await until(lambda: connection._paused)
+        await until(lambda: connection.turn is READ)
         client.hear()
         await client.head()
         await client.read(200_000)
-        await until(lambda: not connection._paused)
+        await until(lambda: connection.turn is not READ)
         await overdue(proxy, 61)
         await until(lambda: proxy.in_flight == 0)
 
@@ -225,8 +218,11 @@ def test_a_client_whose_body_is_there_has_nothing_more_to_do(size: int) -> None:
             await client.say(
                 b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
             )
-            await until(lambda: connection.body is not None and connection.body.complete)
-            assert connection.deadline == NEVER
+            await until(
+                lambda: connection.request.body is not None and connection.request.body.complete
+            )
+            assert connection.turn is NOTHING
+            await overdue(proxy, 10_000)
             release.set()
             assert (await client.response()).endswith(b"ok")
 
@@ -253,9 +249,8 @@ async def test_a_client_that_is_kept_from_sending_is_not_too_slow() -> None:
         await until(lambda: proxy.in_flight == 1)
         second.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n")
         second.writer.write(bytes(3_000_000))
-        await until(lambda: any(c._held for c in proxy.server.listener.connections))
-        (kept,) = (c for c in proxy.server.listener.connections if c._held)
-        assert kept.deadline == NEVER
+        await until(lambda: any(is_held_back(c) for c in proxy.server.listener.connections))
+        await overdue(proxy, 10_000)
         occupied.set()
         assert (await first.response()).endswith(b"ok")
         assert (await second.response()).endswith(b"ok")
@@ -286,13 +281,12 @@ async def test_a_tunnel_whose_end_takes_nothing_grows_old_all_the_same() -> None
 
     async with serving(FakeBackend(script)) as proxy:
         client = await proxy.connect()
-        (connection,) = await connections(proxy)
         await client.say(
             b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n"
         )
         await client.head()
         client.writer.write(bytes(12_000_000))
-        await until(lambda: connection._held)
+        await until_it_stands_still(client)
         await overdue(proxy, 3601)
         await until(lambda: proxy.in_flight == 0)
 
@@ -322,7 +316,7 @@ async def test_a_body_that_ends_while_a_connection_is_made_leaves_the_attempt_it
         await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
         await until(lambda: proxy.in_flight == 1)
         await client.say(b"abcd")
-        await until(lambda: connection.body.complete)
+        await until(lambda: connection.request.body.complete)
         release.set()
         assert (await client.response()).startswith(b"HTTP/1.1 504 ")
         assert proxy.in_flight == 0
@@ -348,7 +342,7 @@ def test_a_response_that_stands_still_breaks_off_whenever_the_request_ended(earl
             await client.say(b"cd")
             if not early:
                 await client.head()
-            await until(lambda: connection.body.complete)
+            await until(lambda: connection.request.body.complete)
             await client.read(3)
             await overdue(proxy, 61)
             assert await client.until_close() == b""
@@ -394,7 +388,7 @@ async def test_a_backend_that_answers_early_and_reads_no_more_is_not_waited_for(
         (connection,) = await connections(proxy)
         client.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
         client.writer.write(bytes(12_000_000))
-        await until(lambda: connection._held)
+        await until(lambda: is_held_back(connection))
         pushed.set()
         assert (await client.response()).startswith(b"HTTP/1.1 413 ")
         (pool,) = proxy.server.service.connections
@@ -419,7 +413,7 @@ async def test_a_first_write_that_is_too_much_for_the_backend_stops_the_client()
         client.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
         client.writer.write(bytes(1_000_000))
         await until(lambda: any(c.stalled_since < NEVER for c in pool.connections))
-        assert connection._held
+        assert is_held_back(connection)
 
 
 # Reloads and drains.
@@ -464,9 +458,9 @@ async def test_a_half_closed_client_that_reads_late_gets_the_answers_to_all_it_a
     async with serving(backend) as proxy:
         client = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
         connection = client.connection
-        await until(lambda: connection._state is READY and connection._pending)
+        await until(lambda: connection.state is BLOCKED and connection.read_ahead)
         client.writer.write_eof()
-        await until(lambda: connection._eof)
+        await until(lambda: connection.finished)
         client.hear()
         assert len(await client.response()) > 100_000
         assert (await client.response()).endswith(b"ok")

@@ -121,8 +121,8 @@ def test_what_a_client_says_before_the_tunnel_is_there_goes_through_it_first(siz
             await tunnel.asked.wait()
             (connection,) = proxy.server.listener.connections
             # What is more than it reads ahead has to wait, and the end behind it.
-            await until(lambda: connection._eof or len(connection._pending) > MAX_PENDING)
-            assert connection._eof is (size < MAX_PENDING)
+            await until(lambda: connection.finished or connection.read_ahead > MAX_PENDING)
+            assert connection.finished is (size < MAX_PENDING)
             tunnel.let.set()
             backend = await tunnel.open
             assert await backend.rest() == said
