@@ -34,8 +34,7 @@ def test_a_response_that_is_tried_again_elsewhere_is_never_heard_of(
 ) -> None:
     @conversation
     async def talk() -> None:
-        busy, free = FakeBackend(), FakeBackend()
-        busy._script = busy.answers(refusal)
+        busy, free = FakeBackend(answers=[refusal]), FakeBackend()
         retries = {"retry_on": [503], "budget_min": 100}
         async with serving(busy, free, retries=retries) as proxy:
             client = await proxy.connect()
