@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from l7proxy.http1 import CHUNKED, UNTIL_CLOSE, encode_chunk, last_chunk
 from l7proxy.http1.fields import split_fields
 from l7proxy.http1.serialise import CONTINUE, field_block
-from l7proxy.server.local_response import DATES, answer
+from l7proxy.server.local_response import DATES, local_response
 
 if TYPE_CHECKING:
     import asyncio
@@ -150,7 +150,7 @@ class ResponseWriter:
         """Writes a response that is no backend's; `request` is None where its head was bad."""
         self.status = response.status
         self.last = last
-        head, body = answer(response, local_reply, request, close=last)
+        head, body = local_response(response, local_reply, request, close=last)
         self.sent = len(body)
         self.unsent += (head, body)
         self.flush()
