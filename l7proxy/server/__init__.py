@@ -1,8 +1,13 @@
 """The HTTP listener: real clients in front of the same core that the node has.
 
-- `connection`: one client's connection, a state machine over requests and responses
-- `request`, `forwarding`: what the core and the backends learn of a request
-- `answers`: error pages and other responses of our own
+- `connection`: one client's connection, a state machine that goes from request to request
+- `client_request`: the request that a connection is busy with, from its head to its response
+- `response_writer`: how responses become the bytes that a client gets
+- `client_timer`: whose turn it is, and how long the client may take
+- `tunnel`: a connection that has stopped being HTTP
+- `prepared`, `forwarding`: what the core and the backends learn of a request
+- `local_response`: error pages and other responses of the proxy's own
+- `access_log`: the file that requests are written down in
 - `service`: one configuration at work
 - `clock`: time passes in the core
 - `listener`: the sockets, and the connections that came in

@@ -1,4 +1,4 @@
-"""Lets time pass in the core: one timer of the event loop, however many requests there are."""
+"""Drives the core's timers by one timer of the event loop, however many requests there are."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 NEVER = float("inf")
 GRACE = 0.1
-"""Seconds by which a timer may be late; beyond that the process has stood still (stopped, starved,
-suspended), and listens for so long before it calls anybody else late."""
+"""Seconds by which a timer may be late. Beyond that the process has stood still (was stopped,
+starved, suspended): it reads what has come for so long before it takes anything for late."""
 
 
 class Clock:
     """Calls `dispatcher.catch_up` when something is due, to the loop's precision.
 
-    Where the process has stood still, what backends sent meanwhile has not been read yet: they
-    are heard first, and checks and attempts begin anew with all of their time.
+    Where the process has stood still, what backends sent in that time has not been read yet. It is
+    read first, and checks and attempts then begin anew with all of their time.
 
-    The loop's timer is set anew only where something is due before it would go off. Under load
-    that hardly ever is so: deadlines come one after the other, and most are cancelled long
-    before; a timer that goes off for a cancelled one finds out when the next is due.
+    The loop's timer is only replaced by an earlier one. Under load that is rare: deadlines follow
+    one another, and most are cancelled long before they are due. A timer that goes off for a
+    cancelled deadline finds out when the next one is due.
     """
 
     def __init__(self, loop: AbstractEventLoop, dispatcher: Dispatcher) -> None:
@@ -34,11 +34,11 @@ class Clock:
         self._due = NEVER
 
     def start(self) -> None:
-        """Begins to watch the dispatcher's timers."""
+        """Starts the proxy, and from now on its timers."""
         self._timers.on_sooner = self._set
         self._dispatcher.proxy.start(self._loop.time())
         self._dispatcher.advance_ready(self._loop.time())
-        # What was taken over from another configuration was due before anybody listened.
+        # Deadlines handed over by another configuration were set before `on_sooner` was.
         due = self._timers.next_deadline()
         if due is not None:
             self._set(due)
@@ -64,5 +64,5 @@ class Clock:
         self._dispatcher.catch_up(now)
         due = self._timers.next_deadline()
         if due is not None:
-            # A loop's clock may be coarser than its timers: never spin on what is almost due.
+            # A loop's clock may be coarser than its timers, which would spin until it is due.
             self._set(max(due, now + 0.001))

@@ -1,4 +1,4 @@
-"""Where clients connect, and the connections they have."""
+"""Accepts clients' connections, and ends those whose clients are too slow."""
 
 from __future__ import annotations
 
@@ -9,28 +9,37 @@ from typing import TYPE_CHECKING
 from l7proxy.server.connection import ClientConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ssl import SSLContext
 
     from l7proxy.server.service import Service
 
 BACKLOG = 4096
-_FOR_EVER = 86400.0
+"""Connections that wait to be accepted."""
+_NEVER = 86400.0
 
 
 class Listener:
-    """Accepts connections on any number of sockets; `service` is what their requests get."""
+    """Accepts connections on any number of sockets.
+
+    - `service` is the configuration that new requests are served by; it may be replaced.
+    - `connections` are those that are open.
+    - `draining` is whether each response is its connection's last.
+    - `time` is the clock that clients are timed by (seconds); what replaces it applies to
+      connections made from then on.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, service: Service) -> None:
         self.loop = loop
+        self.time: Callable[[], float] = loop.time
         self.service = service
         self.connections: set[ClientConnection] = set()
         self.draining = False
-        """Whether each response is its connection's last."""
         self._servers: list[asyncio.Server] = []
         self._idle: asyncio.Event | None = None
 
     async def listen(self, sock: socket.socket, tls: SSLContext | None = None) -> None:
-        """Accepts what comes to a bound socket, under TLS where there is a context for it."""
+        """Accepts connections to a bound socket, with TLS where there is a context for it."""
         if sock.family == socket.AF_UNIX:
             server = await self.loop.create_unix_server(self._protocol, sock=sock, backlog=BACKLOG)
         else:
@@ -40,8 +49,8 @@ class Listener:
                 backlog=BACKLOG,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else self.service.timeouts.head,
-                # Until then at most; the connection sees to clients that take nothing.
-                ssl_shutdown_timeout=None if tls is None else _FOR_EVER,
+                # The connection's own timer ends those whose clients read nothing.
+                ssl_shutdown_timeout=None if tls is None else _NEVER,
             )
         self._servers.append(server)
 
@@ -49,18 +58,24 @@ class Listener:
         return ClientConnection(self)
 
     def lost(self, connection: ClientConnection) -> None:
-        """Forgets a connection that is gone."""
+        """Forgets a connection that has ended."""
         self.connections.discard(connection)
         if self._idle is not None and not self.connections:
             self._idle.set()
 
     def sweep(self, now: float) -> None:
-        """Deals with clients that are overdue at `now`; call it about once a second."""
-        for connection in [c for c in self.connections if c.deadline < now]:
+        """Calls `overdue` of the connections whose deadline is before `now` (seconds).
+
+        To be called about once a second.
+        """
+        for connection in [c for c in self.connections if c.timer.deadline < now]:
             connection.overdue()
 
     async def drain(self, timeout: float) -> None:
-        """Accepts nothing more, and waits for what is in flight for at most `timeout` seconds."""
+        """Stops accepting, and waits for the requests in flight; aborts what is left then.
+
+        `timeout` is in seconds.
+        """
         self.draining = True
         for server in self._servers:
             server.close()

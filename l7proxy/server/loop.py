@@ -1,4 +1,4 @@
-"""Which event loop: uvloop where it is installed, asyncio's own otherwise. They behave alike."""
+"""Makes the event loop: uvloop's where it is installed, asyncio's own otherwise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 def new_event_loop(*, fast: bool = True) -> asyncio.AbstractEventLoop:
-    """A new event loop; `fast` False asks for asyncio's own."""
+    """Returns a new event loop: uvloop's if it is installed and `fast` is true."""
     if fast:
         try:
             import uvloop

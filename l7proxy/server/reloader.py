@@ -1,4 +1,4 @@
-"""Takes the configuration up anew: when somebody asks, or when a file that it is in has changed."""
+"""Reloads the configuration: when it is asked to, or when a file has changed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 
 
 class FileWatch:
-    """Finds out which of some files have changed since they were read.
+    """Finds out which of a set of files have changed since they were read.
 
-    Whoever is to read them takes note of them first: what changes meanwhile is then found later.
+    `note` is to be called before the files are read: what changes while they are read is then
+    found by the next `changed`.
     """
 
     def __init__(self, name: str) -> None:
-        """`name` is the file that names all others; it is about to be read."""
+        """Watches the configuration file `name`, which is about to be read."""
         self._name = name
         self._noted = {name: stamp_of(name)}
         self._seen = self._noted
 
     def changed(self) -> list[str]:
-        """The files that have changed, once they have stayed as they are from one look to the next.
+        """Returns the files that have changed, once two calls in a row find them the same.
 
-        So what is being written, or replaced one file after the other, is not read half-way; and
-        what is written twice within the tick of a file system's clock is not missed.
+        So a file that is still being written, or files that are replaced one after the other, are
+        not read half-way; and of two changes within one tick of the file system's clock the second
+        is not missed.
         """
         seen = self._stamps(self._noted)
         if seen == self._noted or seen != self._seen:
@@ -39,11 +41,11 @@ class FileWatch:
         return [name for name, stamp in seen.items() if stamp != self._noted[name]]
 
     def note(self) -> None:
-        """The files are about to be read."""
+        """Takes the files as they are for read."""
         self._noted = self._seen = self._stamps(self._noted)
 
     def follow(self, names: Iterable[str]) -> None:
-        """These files are about to be read as well, and others that were are of no interest."""
+        """Watches these files beside the configuration file, in place of those before."""
         noted = self._noted
         self._noted = self._seen = {
             name: noted[name] if name in noted else stamp_of(name) for name in (self._name, *names)
@@ -55,30 +57,30 @@ class FileWatch:
 
 
 class Reloader:
-    """Reads the configuration and puts it to work, or says why it can't be and changes nothing."""
+    """Reads the configuration and applies it; logs why where that fails, and changes nothing."""
 
     def __init__(
         self,
         reread: Callable[[], Config | None],
-        take_up: Callable[[Config], None],
+        apply: Callable[[Config], None],
         log: Callable[[str], None],
         watch: FileWatch | None = None,
     ) -> None:
-        """`reread` gives None after saying what is wrong; `take_up` may raise `ConfigError`."""
+        """`reread` returns None after it has logged what is wrong; `apply` may raise any error."""
         self._reread = reread
-        self._take_up = take_up
+        self._apply = apply
         self._log = log
         self._watch = watch
 
     def look(self) -> None:
-        """Reloads if a file has changed; call it about once a second."""
+        """Reloads if a file has changed. To be called about once a second."""
         changed = [] if self._watch is None else self._watch.changed()
         if changed:
             self._log(f"{', '.join(changed)}: changed")
             self.reload()
 
     def reload(self) -> None:
-        """Does it now."""
+        """Reloads now."""
         if self._watch is not None:
             self._watch.note()
         config = self._reread()
@@ -86,12 +88,12 @@ class Reloader:
             if self._watch is not None:
                 self._watch.follow(files_of(config))
             try:
-                self._take_up(config)
+                self._apply(config)
             except ConfigError as error:
                 for problem in error.problems:
                     self._log(str(problem))
             except Exception as error:
-                # A selector of somebody else's may fail in ways of its own.
+                # Selectors of third parties may raise anything.
                 self._log(f"it can't be put to work: {error!r}")
             else:
                 return
@@ -99,7 +101,7 @@ class Reloader:
 
 
 def files_of(config: Config) -> Iterator[str]:
-    """The files that a configuration names, and that are read when it is put to work."""
+    """Yields the files that a configuration names and that are read when it is applied."""
     if config.server.tls is not None:
         for certificate in config.server.tls.certificates:
             yield certificate.certificate

@@ -1,4 +1,4 @@
-"""One process that serves: its loop, sockets, signals, and the configuration at work."""
+"""One process that serves: its event loop, sockets, signals and configuration."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
     from l7proxy.server.tls import Certificates, ServerTls
 
 COLLECT_AFTER = 20_000
-"""Objects made and not yet freed before cycles are looked for: a request makes none that last."""
+"""Objects made and not yet freed before the collector looks for cycles. A request leaves none, and
+a connection leaves one."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-"""What a server reacts to."""
+"""The signals that a server handles."""
 SWEEP = 1.0
-"""Seconds between two looks at who is overdue."""
+"""Seconds between two searches for what is overdue."""
 
 
 class Server:
-    """Listens, serves, reloads and drains, all on one event loop."""
+    """A proxy on one event loop: listens, serves, reloads, drains."""
 
     def __init__(
         self,
@@ -56,13 +57,13 @@ class Server:
         self._secrets = secrets
         self.pools = ConnectionPools(loop)
         self._logs: list[tuple[AccessLogConfig, AccessLog]] = []
-        """Every log that was ever asked for: one in use stays when the configuration changes."""
+        """Every log that a configuration asked for: those in use stay open over a reload."""
         self.service = self._service(config)
         self.listener = Listener(loop, self.service)
         self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.on_sweep: Callable[[], None] | None = None
-        """Called about once a second, while it serves."""
+        """Called about once a second while it serves."""
         self._swept_at = 0.0
 
     def _service(self, config: Config) -> Service:
@@ -88,7 +89,7 @@ class Server:
         return log
 
     def reopen_logs(self) -> None:
-        """Opens the access logs anew: their files were moved away."""
+        """Opens the access logs anew, after their files were moved away."""
         for config, log in self._logs:
             try:
                 log.reopen(self._loop.time())
@@ -98,7 +99,7 @@ class Server:
     async def start(
         self, sockets: Sequence[socket.socket], secure: Sequence[socket.socket] = ()
     ) -> None:
-        """Begins to serve on bound sockets, and with TLS on the `secure` ones.
+        """Starts to serve on bound sockets, and with TLS on the `secure` ones.
 
         Raises `ConfigError` where there is no certificate for those.
         """
@@ -115,9 +116,9 @@ class Server:
         self._sweep()
 
     def reload(self, config: Config) -> None:
-        """Puts another configuration to work; what is in flight ends under the one it began with.
+        """Applies another configuration; requests in flight end under the one they began with.
 
-        Raises `ConfigError`, and goes on as before, where it can't be put to work.
+        Raises `ConfigError`, and goes on as before, where it can't be applied.
         """
         certificates = certificates_of(config) if self._tls is not None else None
         service = self._service(config)
@@ -131,7 +132,7 @@ class Server:
             self._tls.use(certificates)
 
     async def stop(self) -> None:
-        """Drains: finishes what is in flight, within the configured time, and closes."""
+        """Drains, which takes at most the configured time, and closes everything."""
         await self.listener.drain(self.service.timeouts.drain)
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -148,8 +149,8 @@ class Server:
         if now - self._swept_at < 2 * SWEEP:
             self.listener.sweep(now)
             self.pools.sweep(now)
-        # Otherwise the process has stood still, and what came meanwhile has not been read yet:
-        # nobody is overdue before it has been.
+        # Otherwise the process has stood still, and what has come has not been read yet: nothing is
+        # overdue before it has been.
         self._swept_at = now
         for _, log in self._logs:
             log.flush()
@@ -158,7 +159,10 @@ class Server:
 
 
 def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
-    """A log that begins at `now`; raises `ConfigError` where its file can't be written to."""
+    """Returns a log that begins at `now` (seconds, on the loop's clock).
+
+    Raises `ConfigError` where its file can't be written to.
+    """
     from l7proxy.server.access_log import AccessLog
 
     try:
@@ -169,7 +173,7 @@ def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
 
 
 def certificates_of(config: Config) -> Certificates:
-    """The certificates to show; raises `ConfigError` where there is none that can be used."""
+    """Returns the configured certificates; raises `ConfigError` where none can be used."""
     from l7proxy.server.tls import Certificates
 
     if config.server.tls is None:
@@ -179,11 +183,11 @@ def certificates_of(config: Config) -> Certificates:
 
 
 def bind(listen: str, *, shared: bool = False) -> socket.socket:
-    """A socket bound to `host:port`, `[v6]:port` or `unix:/path`.
+    """Returns a socket bound to `host:port`, `[v6]:port` or `unix:/path`, which listens.
 
-    `shared`: other processes bind the same port, and the kernel spreads connections over them.
-    A unix socket that nobody listens on any more makes way; nothing else at its path does. Raises
-    OSError, with a text for people, where it can't be bound.
+    With `shared` other processes can bind the same port, and the kernel spreads connections over
+    them. A unix socket that no process listens on any more is replaced; any other file at the path
+    is an error. Raises OSError, with a text for people, where the address can't be bound.
     """
     host, port = split_listen(listen)
     is_path = port < 0
@@ -191,7 +195,7 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX if is_path else family)
     try:
         if is_path:
-            _make_way(host)
+            _remove_stale_socket(host)
             sock.bind(host)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -210,25 +214,25 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
 
 @contextmanager
 def unix_sockets(listens: Sequence[str]) -> Iterator[list[socket.socket]]:
-    """Sockets bound to these; in the end they are closed, and their files go.
+    """Binds these addresses; closes the sockets in the end and removes their files.
 
-    Files that are somebody else's by then stay.
+    A file that another process has put in the place of one of them stays.
     """
     with ExitStack() as stack:
         sockets = []
         for listen in listens:
-            stack.callback(_leave, split_listen(listen)[0])
+            stack.callback(_clean_up, split_listen(listen)[0])
             sockets.append(stack.enter_context(bind(listen)))
         yield sockets
 
 
-def _leave(path: str) -> None:
+def _clean_up(path: str) -> None:
     with suppress(OSError):
-        _make_way(path)
+        _remove_stale_socket(path)
 
 
-def _make_way(path: str) -> None:
-    """Removes what a server that is gone has left at the path; raises OSError for anything else."""
+def _remove_stale_socket(path: str) -> None:
+    """Removes a socket that no process listens on; raises OSError for anything else."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -243,7 +247,7 @@ def _make_way(path: str) -> None:
             os.unlink(path)
             return
         except OSError:
-            # It can't be connected to just now, so that somebody has it.
+            # It can't be connected to now, which means that it is in use.
             pass
     raise OSError(EADDRINUSE, os.strerror(EADDRINUSE))
 
@@ -262,20 +266,20 @@ def serve_sockets(
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
-    SIGHUP, or a change that `watch` finds, has the configuration of `reread` put to work. SIGHUP
-    and SIGUSR1 have the access logs opened anew. The caller blocks SIGNALS, so that those which
-    come before it serves wait until it does.
+    SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. SIGHUP
+    and SIGUSR1 reopen the access logs. The caller blocks SIGNALS, so that those which come early
+    wait until it serves.
     """
     server = Server(config, random, loop, log, secrets)
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()
 
-    def take_up(config: Config) -> None:
+    def apply(config: Config) -> None:
         if not stop.is_set():
             server.reload(config)
             log("reloaded")
 
-    reloader = Reloader(reread, take_up, log, watch)
+    reloader = Reloader(reread, apply, log, watch)
     server.on_sweep = reloader.look
 
     def reload() -> None:
@@ -289,7 +293,7 @@ def serve_sockets(
 
     async def main() -> None:
         await server.start(sockets, secure)
-        # What is there now stays: the collector need not look at it again and again.
+        # What exists by now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
@@ -306,6 +310,6 @@ def serve_sockets(
 
 
 def ignore_signals() -> None:
-    """Whoever has served ends in any case: who hurries it must not make it look like a failure."""
+    """Ignores further signals: one that comes during the exit must not change its status."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

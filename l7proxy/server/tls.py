@@ -1,4 +1,4 @@
-"""TLS for clients: certificates, which of them a client is shown, and how they are replaced."""
+"""TLS for clients: chooses the certificate that a client is shown, and replaces certificates."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class Certificates:
-    """The contexts of one configuration, by the names they are for.
+    """The TLS contexts of one configuration, by the names that their certificates are for.
 
-    The first certificate is shown to whoever asks for a name that no certificate has.
+    Clients that ask for a name of no certificate, or for none, are shown the first one.
     """
 
     def __init__(self, config: ServerTlsConfig) -> None:
@@ -42,7 +42,7 @@ class Certificates:
         self.default = contexts[0]
 
     def context_for(self, name: str | None) -> ssl.SSLContext:
-        """What a client is shown that asks for `name`."""
+        """Returns the context for a client that asks for `name`."""
         if name is None:
             return self.default
         name = name.lower()
@@ -53,7 +53,7 @@ class Certificates:
 
 
 class ServerTls:
-    """The context that a listener keeps, whatever certificates come and go."""
+    """The one context of a listener, whose certificates can be replaced while it listens."""
 
     def __init__(self, certificates: Certificates) -> None:
         self.context = _context(certificates.version)
@@ -61,13 +61,13 @@ class ServerTls:
         self.use(certificates)
 
     def use(self, certificates: Certificates) -> None:
-        """Has clients that connect from now on shown these."""
+        """Shows these to clients that connect from now on."""
         self._certificates = certificates
         self.context.minimum_version = certificates.version
 
-    def _choose(self, wire: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        # Called whether or not the client names anything.
-        wire.context = self._certificates.context_for(name)
+    def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        # OpenSSL calls this for each client, also for those that ask for no name.
+        connection.context = self._certificates.context_for(name)
 
 
 def _context(version: ssl.TLSVersion) -> ssl.SSLContext:

@@ -1,7 +1,7 @@
 """`l7proxy serve`: one process, or several that share their ports.
 
-Each worker is a whole proxy: its connections, in-flight counts, health, breakers, rate limits and
-turns in the rotation are its own. The kernel spreads incoming connections over them.
+Each worker is a whole proxy: it has its own connections, in-flight counts, health, breakers, rate
+limits and rotation. The kernel spreads incoming connections over the workers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 WAITED_FOR = (*SIGNALS, signal.SIGCHLD, signal.SIGALRM)
-"""What a supervisor reacts to."""
+"""The signals that a supervisor handles."""
 
 
 def serve(
@@ -48,19 +48,18 @@ def serve(
     watch: FileWatch | None = None,
     secrets: Secrets | None = None,
 ) -> int:
-    """Serves until SIGTERM or SIGINT, then drains; gives the exit status.
+    """Serves until SIGTERM or SIGINT, then drains; returns the exit status.
 
-    SIGHUP, or a change that `watch` finds, has the configuration of `reread` put to work. Raises
-    `ConfigError` where the configuration can't be put to work, OSError where an address can't be
-    bound.
+    SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. Raises
+    `ConfigError` where the configuration can't be applied, OSError where an address can't be bound.
     """
     shared = workers > 1
     paths = [listen for listen in listens if listen.startswith("unix:")]
     ports = [listen for listen in listens if not listen.startswith(("unix:", "tls:"))]
     secure_ports = [listen for listen in listens if listen.startswith("tls:")]
 
-    def prove(config: Config) -> None:
-        """Whatever is wrong with it is said once, not by every worker."""
+    def check(config: Config) -> None:
+        """Raises `ConfigError` here, once, and not in every worker."""
         Proxy(config, Random(0), secrets=secrets)
         if secure_ports:
             certificates_of(config)
@@ -84,25 +83,25 @@ def serve(
 
     if watch is not None:
         watch.follow(files_of(config))
-    prove(config)
+    check(config)
     pools = config.backend_pools.items()
     simulated = [name for name, pool in pools if pool.upstream == "simulated"]
     if simulated:
         log(f"simulated pools, whose backends are not asked: {', '.join(simulated)}")
-    # A unix socket can't be bound twice: the workers accept from one.
+    # A unix socket can't be bound twice: all workers accept from the same one.
     with unix_sockets(paths) as inherited:
         if shared:
-            return _Supervisor(config, workers, work, prove, reread, log, watch).run()
+            return _Supervisor(config, workers, work, check, reread, log, watch).run()
         work(config, watch)
     return 0
 
 
 class _Supervisor:
-    """Keeps so many workers alive, and passes on to them what they have to know.
+    """Keeps a number of workers alive, and passes signals on to them.
 
-    Signals wait until they are asked for, so none comes in the middle of anything. A new
-    configuration is proved before the workers hear of it: what is wrong with it is said once, and
-    whoever takes the place of a worker that died begins with the last one that was good.
+    Signals are blocked and waited for, so that none interrupts anything. A new configuration is
+    checked before the workers are told to read it: what is wrong with it is logged once, and a
+    worker that replaces a dead one starts with the last good configuration.
     """
 
     def __init__(
@@ -110,32 +109,33 @@ class _Supervisor:
         config: Config,
         workers: int,
         work: Callable[[Config], None],
-        prove: Callable[[Config], None],
+        check: Callable[[Config], None],
         reread: Callable[[], Config | None],
         log: Callable[[str], None],
         watch: FileWatch | None,
     ) -> None:
         self._config = config
-        self._wanted = workers
+        self._workers = workers
         self._work = work
-        self._prove = prove
+        self._check = check
         self._log = log
-        self._reloader = Reloader(reread, self._take_up, log, watch)
+        self._reloader = Reloader(reread, self._apply, log, watch)
         self._watches = watch is not None
         self._children: set[int] = set()
         self._stopping = False
         self._status = 0
 
     def run(self) -> int:
+        """Starts the workers, and returns the exit status once all have ended."""
         signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
         if self._watches:
             signal.setitimer(signal.ITIMER_REAL, SWEEP, SWEEP)
-        for _ in range(self._wanted):
+        for _ in range(self._workers):
             self._spawn()
         while self._children:
             number = signal.sigwait(WAITED_FOR)
             if number == signal.SIGCHLD:
-                self._replace_the_dead()
+                self._replace_dead()
             elif number == signal.SIGALRM:
                 self._reloader.look()
             elif number in (signal.SIGHUP, signal.SIGUSR1):
@@ -163,8 +163,8 @@ class _Supervisor:
         finally:
             os._exit(code)
 
-    def _replace_the_dead(self) -> None:
-        """One signal may stand for several of them."""
+    def _replace_dead(self) -> None:
+        """Starts a worker for each that has died; one signal may stand for several of them."""
         while self._children:
             child, code = os.waitpid(-1, os.WNOHANG)
             if not child:
@@ -174,15 +174,15 @@ class _Supervisor:
                 continue
             self._log(f"worker {child} {_end_of(code)}")
             if os.waitstatus_to_exitcode(code) > 0:
-                # It did not die of a crash: it could not begin, and nor could the next one.
+                # It ended by itself, because it could not start; the next one could not either.
                 self._stop()
                 self._status = 1
             else:
                 self._spawn()
 
-    def _take_up(self, config: Config) -> None:
+    def _apply(self, config: Config) -> None:
         if not self._stopping:
-            self._prove(config)
+            self._check(config)
             self._config = config
             self._pass_on(signal.SIGHUP)
 
@@ -196,6 +196,6 @@ class _Supervisor:
 
 
 def _end_of(wait_status: int) -> str:
-    """How a process ended, for people."""
+    """Says for people how a process ended."""
     code = os.waitstatus_to_exitcode(wait_status)
     return f"ended with status {code}" if code >= 0 else f"was ended by signal {-code}"

@@ -284,7 +284,7 @@ def response_faults(data: bytes) -> list[str]:
             heard = proxy.converse([asked])
             got = _heard(heard, method, tunnel=isinstance(meant, bytes))
             if got != meant:
-                faults.append(f"in answer to {method} the client hears {heard!r}, not {meant}")
+                faults.append(f"in answer to {method} the client hears {heard!r}, not {meant!r}")
             if proxy.in_flight:
                 faults.append(f"{proxy.in_flight} requests are in flight when all is over")
     return faults
@@ -319,8 +319,9 @@ def _seen_as(message: Message) -> tuple[Message, list[str]]:
     wrong = [name for name in names if name in _NEVER or (name in _ONCE and names.count(name) > 1)]
     faults = [f"the backend is sent {name!r}" for name in wrong]
     said = dict(message.fields)
-    if said[b"x-forwarded-for"] != CLIENT.encode():
-        faults.append(f"the client is {said[b'x-forwarded-for']!r} to the backend")
+    client = said[b"x-forwarded-for"]
+    if client != CLIENT.encode():
+        faults.append(f"the client is {client!r} to the backend")
     return message._replace(fields=((b"host", said[b"host"]),)), faults
 
 

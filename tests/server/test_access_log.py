@@ -178,24 +178,20 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
     assert len(bodies(file)) == 4
 
 
-def test_a_reload_that_wants_the_same_log_goes_on_with_it(tmp_path: Path) -> None:
+@conversation
+async def test_a_reload_that_wants_the_same_log_goes_on_with_it(tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     wanted = {"path": str(file), "format": "envelope"}
-
-    @conversation
-    async def talk() -> None:
-        file.unlink(missing_ok=True)
-        backend = FakeBackend()
-        async with serving(backend, server={"access_log": wanted}) as proxy:
-            client = await proxy.connect()
-            await client.get("/api/one")
-            pools = {"api": pool_config(backend)}
-            for log in (wanted, None, wanted):
-                server = {} if log is None else {"access_log": log}
-                proxy.server.reload(config_from({"backend_pools": pools, "server": server}))
-                await client.get(f"/api/{'logged' if log else 'secret'}")
-
-    talk()
+    file.unlink(missing_ok=True)
+    backend = FakeBackend()
+    async with serving(backend, server={"access_log": wanted}) as proxy:
+        client = await proxy.connect()
+        await client.get("/api/one")
+        pools = {"api": pool_config(backend)}
+        for log in (wanted, None, wanted):
+            server = {} if log is None else {"access_log": log}
+            proxy.server.reload(config_from({"backend_pools": pools, "server": server}))
+            await client.get(f"/api/{'logged' if log else 'secret'}")
     assert [(body["msg_id"], body["path"]) for body in bodies(file)] == [
         (1, "/api/one"), (2, "/api/logged"), (3, "/api/logged"),
     ]  # fmt: skip

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from l7proxy.server.client_timer import NOTHING, READ
+
 from .support import OK, BackendTalk, FakeBackend, conversation, free_port, serving, until
 
 MIB = 1 << 20
@@ -76,8 +78,7 @@ async def test_a_chunked_response_reaches_the_client_in_chunks() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"5\r\nhello\r\n6\r\n world\r\n0\r\nX-T: 1\r\n\r\n"
     )
-    backend = FakeBackend()
-    backend._script = backend.answers(response)
+    backend = FakeBackend(answers=[response])
     async with serving(backend) as proxy:
         client = await proxy.connect()
         for _ in range(2):
@@ -91,8 +92,7 @@ async def test_a_chunked_response_reaches_the_client_in_chunks() -> None:
 @conversation
 async def test_an_http_1_0_client_gets_the_chunks_content_until_the_connection_closes() -> None:
     response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-    backend = FakeBackend()
-    backend._script = backend.answers(response)
+    backend = FakeBackend(answers=[response])
     async with serving(backend) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.0\r\n\r\n")
@@ -121,12 +121,13 @@ async def test_a_body_until_close_is_chunked_for_the_client_which_stays_connecte
 
 @conversation
 async def test_responses_without_a_body_end_with_their_head() -> None:
-    backend = FakeBackend()
-    backend._script = backend.answers(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
-        b"HTTP/1.1 204 No Content\r\n\r\n",
-        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
-        OK,
+    backend = FakeBackend(
+        answers=[
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
+            OK,
+        ]
     )
     async with serving(backend) as proxy:
         client = await proxy.connect()
@@ -166,47 +167,40 @@ async def test_a_client_that_does_not_read_stops_the_backend() -> None:
 
     async with serving(FakeBackend(script)) as proxy:
         client = await proxy.connect()
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.stop_reading()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
-        (connection,) = await _connections(proxy)
-        await until(lambda: connection._paused)
+        connection = await proxy.connection()
+        await until(lambda: connection.turn is READ)
         before = -1
         while before != sent:
             before = sent
             for _ in range(200):
                 await until(lambda: True)
         assert sent < 48 * MIB
-        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        client.read_on()
         await client.head()
         assert len(await client.read(64 * MIB)) == 64 * MIB
 
 
-async def _connections(proxy: object) -> list:  # type: ignore[type-arg]
-    connections = proxy.server.listener.connections  # type: ignore[attr-defined]
-    await until(lambda: bool(connections))
-    return list(connections)
-
-
 @conversation
 async def test_a_backend_that_does_not_read_stops_the_client() -> None:
-    from asyncio import Event
-
-    release = Event()
+    release = asyncio.Event()
 
     async def script(talk: BackendTalk) -> None:
         await talk.head()
-        talk.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        talk.stop_reading()
         await release.wait()
-        talk.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        talk.read_on()
         await talk.read(64 * MIB)
         await talk.say(OK)
 
     async with serving(FakeBackend(script)) as proxy:
         client = await proxy.connect()
         client.writer.write(post(bytes(64 * MIB)))
-        (connection,) = await _connections(proxy)
-        await until(lambda: connection.body is not None and connection.body._waiting)
-        assert connection.body.size < 48 * MIB
+        connection = await proxy.connection()
+        await until(lambda: connection.turn is NOTHING)
+        body = connection.request.body
+        assert body is not None and body.size < 48 * MIB
         release.set()
         assert (await client.response()).endswith(b"ok")
 

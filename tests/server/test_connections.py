@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from l7proxy.server.client_timer import READ
 from l7proxy.server.connection import MAX_PENDING
 
 from .support import OK, BackendTalk, FakeBackend, Running, conversation, free_port, serving, until
@@ -17,13 +18,6 @@ async def mute(talk: BackendTalk) -> None:
     """Takes a request and never answers."""
     await talk.head()
     await talk.rest()
-
-
-async def overdue(proxy: Running, seconds: float) -> None:
-    """Lets the proxy look at its deadlines as if so much time had passed."""
-    now = proxy.server._loop.time()
-    proxy.server.listener.sweep(now + seconds)
-    proxy.server.pools.sweep(now + seconds)
 
 
 @conversation
@@ -113,9 +107,8 @@ async def test_error_pages_are_json_for_those_who_ask_for_it() -> None:
 
 @conversation
 async def test_interim_responses_are_passed_on_but_for_the_100() -> None:
-    backend = FakeBackend()
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    backend._script = backend.answers(b"HTTP/1.1 100 Continue\r\n\r\n" + hints + OK)
+    backend = FakeBackend(answers=[b"HTTP/1.1 100 Continue\r\n\r\n" + hints + OK])
     async with serving(backend) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -155,9 +148,10 @@ async def test_an_upgrade_becomes_a_tunnel() -> None:
 
 @conversation
 async def test_a_101_that_nobody_asked_for_is_a_502() -> None:
-    backend = FakeBackend()
-    backend._script = backend.answers(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+    backend = FakeBackend(
+        answers=[
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+        ]
     )
     async with serving(backend, retries={"attempts": 1}) as proxy:
         client = await proxy.connect()
@@ -183,7 +177,7 @@ async def test_a_backend_that_makes_no_sense_is_a_502(answer: bytes, status: int
 @conversation
 async def test_a_slow_backend_is_a_504_and_its_connection_is_not_used_again() -> None:
     backend = FakeBackend(mute)
-    settings = {"timeouts": {"attempt": 0.05}, "retries": {"attempts": 1}}
+    settings: dict[str, Any] = {"timeouts": {"attempt": 0.05}, "retries": {"attempts": 1}}
     async with serving(backend, **settings) as proxy:
         client = await proxy.connect()
         assert (await client.get()).startswith(b"HTTP/1.1 504 ")
@@ -212,7 +206,7 @@ async def test_slow_clients_are_sent_away() -> None:
         await stuck.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")
         await until(lambda: proxy.in_flight == 1)
         await until(lambda: len(proxy.server.listener.connections) == 3)
-        await overdue(proxy, 80)
+        proxy.overdue(80)
         assert await idle.until_close() == b""
         assert (await slow.until_close()).startswith(b"HTTP/1.1 408 ")
         assert (await stuck.until_close()).startswith(b"HTTP/1.1 408 ")
@@ -231,7 +225,7 @@ async def test_a_body_that_stands_still_breaks_off() -> None:
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         await client.head()
         await client.read(5)
-        await overdue(proxy, 61)
+        proxy.overdue(61)
         assert await client.until_close() == b""
         assert proxy.in_flight == 0
 
@@ -242,7 +236,7 @@ async def test_idle_connections_to_backends_grow_old() -> None:
     async with serving(backend) as proxy:
         client = await proxy.connect()
         await client.get()
-        await overdue(proxy, 31)
+        proxy.overdue(31)
         await client.get()
     assert backend.accepted == 2
 
@@ -265,7 +259,7 @@ async def test_requests_wait_for_a_place_on_a_full_backend() -> None:
     only = {"address": address, "max_connections": 1}
     backend = FakeBackend()
     await backend.start(int(address.rpartition(":")[2]))
-    async with serving(only) as proxy:  # type: ignore[arg-type]
+    async with serving(only) as proxy:
         clients = [await proxy.connect() for _ in range(8)]
         for client in clients:
             await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -277,21 +271,21 @@ async def test_requests_wait_for_a_place_on_a_full_backend() -> None:
 
 @conversation
 async def test_a_client_that_pipelines_and_does_not_read_is_not_read_for_ever() -> None:
-    backend = FakeBackend()
     size = 100_000
-    backend._script = backend.answers(
-        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, bytes(size))
+    backend = FakeBackend(
+        answers=[b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, bytes(size))]
     )
     async with serving(backend) as proxy:
         client = await proxy.connect()
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.stop_reading()
         count = 400
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * count)
-        await until(lambda: any(c._paused for c in proxy.server.listener.connections))
+        connection = await proxy.connection()
+        await until(lambda: connection.turn is READ)
         for _ in range(2000):
             await until(lambda: True)
         assert len(backend.heads) < count // 2
-        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        client.read_on()
         for _ in range(count):
             assert len(await client.response()) > size
 
@@ -312,9 +306,9 @@ async def test_more_than_is_read_ahead_waits_for_the_request_before_it() -> None
         count = 20_000
         client.writer.write(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         client.writer.write(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n" * count)
-        (connection,) = await connections(proxy)
-        await until(lambda: len(connection._pending) > MAX_PENDING)
-        assert len(connection._pending) < 30 * count
+        connection = await proxy.connection()
+        await until(lambda: connection.read_ahead > MAX_PENDING)
+        assert connection.read_ahead < 30 * count
         release.set()
         assert (await client.response()).endswith(b"ok")
         for _ in range(count):
@@ -323,19 +317,19 @@ async def test_more_than_is_read_ahead_waits_for_the_request_before_it() -> None
 
 @conversation
 async def test_a_client_that_reads_no_answers_has_its_next_request_wait() -> None:
-    answers = {"upstream": "simulated", "simulate": {"body": "x" * 1_000_000}}
+    answers: dict[str, Any] = {"upstream": "simulated", "simulate": {"body": "x" * 1_000_000}}
     async with serving("a:1", **answers) as proxy:
         client = await proxy.connect()
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        (connection,) = await connections(proxy)
+        client.stop_reading()
+        connection = await proxy.connection()
         count = 0
-        while not connection._paused:
+        while connection.turn is not READ:
             await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
             count += 1
             await until(lambda count=count: seen(proxy) == count)  # type: ignore[misc]
         await client.say(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
-        await until(lambda: connection._pending)
-        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await until(lambda: connection.read_ahead)
+        client.read_on()
         for _ in range(count):
             assert len(await client.response()) > 1_000_000
         assert (await client.response()).startswith(b"HTTP/1.1 404 ")
@@ -347,30 +341,27 @@ async def test_a_client_that_reads_no_answers_has_its_next_request_wait() -> Non
     (b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n", [b"404"]),
     (b"GET /api HTTP/1.0\r\n\r\n", [b"200"]),
 ])  # fmt: skip
-def test_what_is_behind_the_last_request_of_a_client_that_has_ended_is_no_reason_to_wait(
+@conversation
+async def test_what_is_behind_the_last_request_of_a_client_that_has_ended_is_no_reason_to_wait(
     behind: bytes, answers: list[bytes]
 ) -> None:
-    @conversation
-    async def talk() -> None:
-        release = asyncio.Event()
+    release = asyncio.Event()
 
-        async def script(talk: BackendTalk) -> None:
-            while await talk.head():
-                await release.wait()
-                await talk.say(OK)
+    async def script(talk: BackendTalk) -> None:
+        while await talk.head():
+            await release.wait()
+            await talk.say(OK)
 
-        async with serving(FakeBackend(script)) as proxy:
-            client = await proxy.connect()
-            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
-            client.writer.write_eof()
-            (connection,) = await connections(proxy)
-            await until(lambda: connection._eof)
-            release.set()
-            heard = await client.until_close()
-            assert re.findall(rb"HTTP/1.1 (\d+) ", heard) == [b"200", *answers]
-            assert proxy.in_flight == 0
-
-    talk()
+    async with serving(FakeBackend(script)) as proxy:
+        client = await proxy.connect()
+        await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
+        client.writer.write_eof()
+        connection = await proxy.connection()
+        await until(lambda: connection.finished)
+        release.set()
+        heard = await client.until_close()
+        assert re.findall(rb"HTTP/1.1 (\d+) ", heard) == [b"200", *answers]
+        assert proxy.in_flight == 0
 
 
 @conversation
@@ -403,12 +394,6 @@ async def test_a_tunnel_ends_where_either_end_is_gone() -> None:
                 client.reset()
                 await over.wait()
             await until(lambda: proxy.in_flight == 0)
-
-
-async def connections(proxy: Running) -> list[Any]:
-    """The clients' connections, as soon as there are any."""
-    await until(lambda: bool(proxy.server.listener.connections))
-    return list(proxy.server.listener.connections)
 
 
 def seen(proxy: Running) -> int:

@@ -72,26 +72,27 @@ async def curl(proxy: Running, path: str, *options: str, said: bytes = b"") -> b
 
 @needs_curl
 def test_curl() -> None:
-    async def talk() -> None:
-        async with before_aiohttp() as proxy:
-            assert json.loads(await curl(proxy, "/api/x?y")) == {
-                "method": "GET", "path": "/api/x?y", "size": 0,
-            }  # fmt: skip
-            head = await curl(proxy, "/api/x", "--head")
-            assert head.startswith(b"HTTP/1.1 200 OK\r\n") and head.endswith(b"\r\n\r\n")
-            for how in ((), ("-H", "Expect: 100-continue"), ("-H", "Transfer-Encoding: chunked")):
-                out = await curl(proxy, "/api/x", "--data-binary", "@-", *how, said=BODY)
-                assert json.loads(out)["size"] == len(BODY), how
-            out = await curl(proxy, "/api/stream", "--data-binary", "@-", said=BODY)
-            assert out == BODY
-            old = await curl(proxy, "/api/x", "--http1.0", "-i")
-            assert json.loads(old.partition(b"\r\n\r\n")[2])["method"] == "GET"
-            # Asks for HTTP/2, and makes do without.
-            assert json.loads(await curl(proxy, "/api/x", "--http2"))["method"] == "GET"
-            assert proxy.in_flight == 0
-
     # asyncio's own loop: child processes are watched differently by each.
-    asyncio.run(asyncio.wait_for(talk(), 60))
+    asyncio.run(asyncio.wait_for(ask_by_curl(), 60))
+
+
+async def ask_by_curl() -> None:
+    async with before_aiohttp() as proxy:
+        assert json.loads(await curl(proxy, "/api/x?y")) == {
+            "method": "GET", "path": "/api/x?y", "size": 0,
+        }  # fmt: skip
+        head = await curl(proxy, "/api/x", "--head")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n") and head.endswith(b"\r\n\r\n")
+        for how in ((), ("-H", "Expect: 100-continue"), ("-H", "Transfer-Encoding: chunked")):
+            out = await curl(proxy, "/api/x", "--data-binary", "@-", *how, said=BODY)
+            assert json.loads(out)["size"] == len(BODY), how
+        out = await curl(proxy, "/api/stream", "--data-binary", "@-", said=BODY)
+        assert out == BODY
+        old = await curl(proxy, "/api/x", "--http1.0", "-i")
+        assert json.loads(old.partition(b"\r\n\r\n")[2])["method"] == "GET"
+        # Asks for HTTP/2, and makes do without.
+        assert json.loads(await curl(proxy, "/api/x", "--http2"))["method"] == "GET"
+        assert proxy.in_flight == 0
 
 
 @conversation
@@ -167,26 +168,23 @@ def files(home: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_pythons_own_server_as_a_backend(tmp_path: Path) -> None:
-    (tmp_path / "api").mkdir()
+@conversation
+async def test_pythons_own_server_as_a_backend(tmp_path: Path) -> None:
+    (tmp_path / "api").mkdir(exist_ok=True)
     (tmp_path / "api" / "file").write_bytes(BODY)
-
-    @conversation
-    async def talk() -> None:
-        with files(tmp_path) as address:
-            async with serving(address) as proxy, httpx.AsyncClient(trust_env=False) as client:
-                base = f"http://127.0.0.1:{proxy.port}/api"
-                answers = await asyncio.gather(*(client.get(f"{base}/file") for _ in range(20)))
-                assert all(answer.content == BODY for answer in answers)
-                assert (await client.get(f"{base}/none")).status_code == 404
-                assert (await client.post(f"{base}/file")).status_code == 501
-                assert proxy.in_flight == 0
-
-    talk()
+    with files(tmp_path) as address:
+        async with serving(address) as proxy, httpx.AsyncClient(trust_env=False) as client:
+            base = f"http://127.0.0.1:{proxy.port}/api"
+            answers = await asyncio.gather(*(client.get(f"{base}/file") for _ in range(20)))
+            assert all(answer.content == BODY for answer in answers)
+            assert (await client.get(f"{base}/none")).status_code == 404
+            assert (await client.post(f"{base}/file")).status_code == 501
+            assert proxy.in_flight == 0
 
 
-@needs_nginx
-def test_nginx_as_a_backend(tmp_path: Path) -> None:
+@pytest.fixture
+def nginx_files(tmp_path: Path) -> Iterator[str]:
+    """The path of a unix socket behind which nginx has /api/file."""
     (tmp_path / "api").mkdir()
     (tmp_path / "api" / "file").write_bytes(BODY)
     # A socket's path must be short.
@@ -196,25 +194,29 @@ def test_nginx_as_a_backend(tmp_path: Path) -> None:
         " location = /api/nothing { return 204; } }"
     )
     backends = Backends("a")
-
-    @conversation
-    async def talk() -> None:
-        async with serving(f"unix:{path}") as proxy, httpx.AsyncClient(trust_env=False) as client:
-            base = f"http://127.0.0.1:{proxy.port}/api"
-            answers = await asyncio.gather(*(client.get(f"{base}/file") for _ in range(50)))
-            assert all(answer.content == BODY for answer in answers)
-            part = await client.get(f"{base}/file", headers={"Range": "bytes=10-19"})
-            assert (part.status_code, part.content) == (206, BODY[10:20])
-            tag = {"If-None-Match": answers[0].headers["etag"]}
-            assert (await client.get(f"{base}/file", headers=tag)).status_code == 304
-            assert (await client.head(f"{base}/file")).headers["content-length"] == str(len(BODY))
-            for name, status in (("none", 404), ("moved", 301), ("nothing", 204)):
-                assert (await client.get(f"{base}/{name}")).status_code == status
-            assert proxy.in_flight == 0
-
     try:
         with Nginx(backends, f"default_type text/plain; {more}", []):
-            talk()
+            yield path
     finally:
         backends.close()
         Path(path).unlink(missing_ok=True)
+
+
+@needs_nginx
+@conversation
+async def test_nginx_as_a_backend(nginx_files: str) -> None:
+    async with (
+        serving(f"unix:{nginx_files}") as proxy,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        base = f"http://127.0.0.1:{proxy.port}/api"
+        answers = await asyncio.gather(*(client.get(f"{base}/file") for _ in range(50)))
+        assert all(answer.content == BODY for answer in answers)
+        part = await client.get(f"{base}/file", headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, BODY[10:20])
+        tag = {"If-None-Match": answers[0].headers["etag"]}
+        assert (await client.get(f"{base}/file", headers=tag)).status_code == 304
+        assert (await client.head(f"{base}/file")).headers["content-length"] == str(len(BODY))
+        for name, status in (("none", 404), ("moved", 301), ("nothing", 204)):
+            assert (await client.get(f"{base}/{name}")).status_code == status
+        assert proxy.in_flight == 0

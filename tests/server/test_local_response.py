@@ -1,4 +1,4 @@
-"""Answers of the proxy's own, as bytes."""
+"""Responses that come from no backend, as bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from l7proxy.core.http.local_reply import NO_ROUTE
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import RequestHead, RequestParser
-from l7proxy.server.local_response import Dates, answer
+from l7proxy.server.local_response import Dates, local_response
 
 
 def head(method: str = "GET", minor: int = 1, *fields: str) -> RequestHead:
@@ -22,7 +22,7 @@ def head(method: str = "GET", minor: int = 1, *fields: str) -> RequestHead:
 
 def said(response: HttpResponse, *arguments: Any, close: bool = False) -> list[str]:
     """The lines of an answer but for Date, which it must have."""
-    text = b"".join(answer(response, *arguments, close=close)).decode()
+    text = b"".join(local_response(response, *arguments, close=close)).decode()
     dateless, dates = re.subn(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", "", text)
     assert dates == 1
     return dateless.split("\r\n")
@@ -79,11 +79,11 @@ def test_a_response_that_can_have_no_body_has_none(status: int, reason: str) -> 
     ]  # fmt: skip
 
 
-def test_the_date_is_written_anew_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    dates = Dates()
+def test_the_date_is_written_anew_each_second() -> None:
+    now = 0.0
+    dates = Dates(lambda: now)
     heard = []
-    for now in (1.0, 2.0, 2.9, 3.0):
-        monkeypatch.setattr("time.time", lambda now=now: now)
+    for now in (1.0, 2.0, 2.9, 3.0):  # noqa: B007
         heard.append(dates.text()[-6:-4])
         assert dates.line() == b"Date: %b\r\n" % dates.text().encode()
     assert heard == ["01", "02", "02", "03"]

@@ -80,9 +80,10 @@ async def test_a_configuration_that_can_not_be_put_to_work_changes_nothing() -> 
 
 @conversation
 async def test_who_is_ejected_at_a_reload_is_back_when_its_time_is_over() -> None:
-    backend = FakeBackend()
-    backend._script = backend.answers(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", OK)
-    settings = {"ejection": {"consecutive_failures": 1, "time": 0.05, "max_share": 1}}
+    backend = FakeBackend(answers=[b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", OK])
+    settings: dict[str, Any] = {
+        "ejection": {"consecutive_failures": 1, "time": 0.05, "max_share": 1}
+    }
     async with serving(backend, **settings) as proxy:
         client = await proxy.connect()
         assert (await client.get()).startswith(b"HTTP/1.1 500 ")
@@ -174,9 +175,9 @@ async def test_what_is_in_flight_over_a_reload_is_still_given_up_when_it_stands_
         pools, now = proxy.server.pools, asyncio.get_running_loop().time()
         pools.sweep(now + 6)
         assert await client.until_close() == b""
-        await until(lambda: not any(pool.busy for pool in pools._all()))
+        await until(lambda: not any(pool.busy for pool in pools.all_pools()))
         pools.sweep(now)
-        assert [pool.address for pool in pools._all()] == ["a:1"]
+        assert [pool.address for pool in pools.all_pools()] == ["a:1"]
 
 
 @conversation
@@ -198,19 +199,15 @@ async def test_draining_finishes_what_is_in_flight_and_takes_nothing_new() -> No
 
 
 @pytest.mark.parametrize("form", ["envelope", "combined"])
-def test_the_access_log_tells_each_request(tmp_path: Path, form: str) -> None:
+@conversation
+async def test_the_access_log_tells_each_request(tmp_path: Path, form: str) -> None:
     file = tmp_path / "access.log"
-
-    @conversation
-    async def talk() -> None:
-        file.unlink(missing_ok=True)
-        log = {"path": str(file), "format": form}
-        async with serving(FakeBackend(), server={"access_log": log}) as proxy:
-            client = await proxy.connect()
-            await client.get('/api/"x"?a=1', 'User-Agent: te"st')
-            await client.get("/none")
-
-    talk()
+    file.unlink(missing_ok=True)
+    log = {"path": str(file), "format": form}
+    async with serving(FakeBackend(), server={"access_log": log}) as proxy:
+        client = await proxy.connect()
+        await client.get('/api/"x"?a=1', 'User-Agent: te"st')
+        await client.get("/none")
     lines = file.read_text().splitlines()
     if form == "combined":
         assert lines[0].startswith("127.0.0.1 - - [")
@@ -240,8 +237,7 @@ async def test_the_access_log_has_the_bytes_of_bodies_alone() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + 99999 * b"x"
     empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    backend = FakeBackend()
-    backend._script = backend.answers(OK, empty, chunked, large, OK)
+    backend = FakeBackend(answers=[OK, empty, chunked, large, OK])
     with TemporaryDirectory() as folder:
         file = Path(folder) / "access.log"
         async with serving(backend, server={"access_log": {"path": str(file)}}) as proxy:
@@ -284,8 +280,8 @@ async def test_the_access_log_has_what_was_refused() -> None:
                 wanted.append((said.partition(b"\r\n")[0].decode(), status, len(page)))
             slow = await proxy.connect()
             await slow.say(b"GET /slow HTTP/1.1\r\nHo")
-            await until(lambda: any(c._pending for c in proxy.server.listener.connections))
-            proxy.server.listener.sweep(asyncio.get_running_loop().time() + 11)
+            await until(lambda: any(c.read_ahead for c in proxy.server.listener.connections))
+            proxy.overdue(11)
             page = (await slow.until_close()).partition(b"\r\n\r\n")[2]
             wanted.append(("GET /slow HTTP/1.1", 408, len(page)))
         assert _logged(file) == wanted
@@ -360,15 +356,15 @@ async def test_via_and_forwarded_are_added_where_they_are_wanted() -> None:
 
 @conversation
 async def test_hop_by_hop_fields_stop_in_both_directions() -> None:
-    backend = FakeBackend()
-    backend._script = backend.answers(
+    answer = (
         b"HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nContent-Length: 2\r\n\r\nok"
     )
+    backend = FakeBackend(answers=[answer])
     async with serving(backend) as proxy:
         client = await proxy.connect()
-        answer = await client.get("/api", "Connection: X-Yours", "X-Yours: 1", "TE: trailers")
-        assert b"X-Mine" not in answer
-        assert b"Connection" not in answer
+        heard = await client.get("/api", "Connection: X-Yours", "X-Yours: 1", "TE: trailers")
+        assert b"X-Mine" not in heard
+        assert b"Connection" not in heard
         await client.get("/api")
     assert b"X-Yours" not in backend.heads[0]
     assert b"TE:" not in backend.heads[0]
@@ -546,7 +542,7 @@ async def test_backends_and_listeners_can_be_unix_sockets() -> None:
     with TemporaryDirectory() as directory:
         path = f"{directory}/backend.sock"
         backend = FakeBackend()
-        backend._server = await asyncio.start_unix_server(backend._accept, path)
+        await backend.start_at(path)
         async with serving(f"unix:{path}") as proxy:
             from l7proxy.server.server import bind
 

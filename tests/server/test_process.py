@@ -25,7 +25,7 @@ from .support import free_port
 
 T = TypeVar("T")
 
-PATIENCE = 60
+TIMEOUT = 60
 API = '{"backend_pools": {"api": {"backends": ["a:1"]}}}'
 SHOP = '{"backend_pools": {"shop": {"backends": ["a:1"]}}}'
 SIMULATED = b"simulated pools, whose backends are not asked: api\n"
@@ -70,7 +70,7 @@ class Served:
         """How it ends, once it has said the rest."""
         assert self.process.stderr is not None
         self.said += self.process.stderr.readlines()
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
     @property
     def children(self) -> list[int]:
@@ -80,7 +80,7 @@ class Served:
 
 def poll(look: Callable[[], T | None]) -> T:
     """What `look` finds, as soon as it does."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while (found := look()) is None:
         assert time.monotonic() < end
     return found
@@ -102,7 +102,7 @@ def served(config: Path, *arguments: str, script: str | None = None) -> Iterator
                 os.killpg(process.pid, signal.SIGKILL)
 
         # Whoever waits for words that never come hears the end instead.
-        watchdog = Timer(PATIENCE, kill)
+        watchdog = Timer(TIMEOUT, kill)
         watchdog.start()
         try:
             yield Served(process, port)
@@ -243,7 +243,7 @@ def test_nothing_is_reloaded_by_one_that_is_ending(config: Path) -> None:
     config.write_text(API.replace("]", '], "simulate": {"latency": 2}', 1))
     with served(config, "--no-watch") as proxy:
         assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=TIMEOUT) as client:
             client.sendall(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
             proxy.signal(signal.SIGTERM)
 

@@ -9,7 +9,7 @@ import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
-from l7proxy.server.connection import ClientConnection
+from l7proxy.server.client_request import ClientRequest
 from l7proxy.upstreams.base import Upstream
 
 from .support import FakeBackend, conversation, pool_config, serving, until
@@ -90,7 +90,7 @@ async def test_a_bug_met_on_a_new_connection_gets_500_as_well(
     async with serving(backend) as proxy:
         client = await proxy.connect()
         with monkeypatch.context() as patched:
-            patched.setattr(ClientConnection, "request_head", lambda self, exchange: 1 / 0)
+            patched.setattr(ClientRequest, "request_head", lambda self, exchange: 1 / 0)
             assert (await client.get()).startswith(b"HTTP/1.1 500 ")
         assert (await client.get()).endswith(b"ok")
         assert proxy.in_flight == 0

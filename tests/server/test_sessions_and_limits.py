@@ -50,8 +50,7 @@ async def test_a_client_of_a_backend_that_is_gone_is_told_of_another() -> None:
 @conversation
 async def test_the_applications_session_is_learned_from_its_response() -> None:
     session = b"HTTP/1.1 200 OK\r\nSet-Cookie: session_id=s7; Path=/\r\nContent-Length: 2\r\n\r\nok"
-    first, second = FakeBackend(), FakeBackend()
-    second._script = second.answers(session, OK)
+    first, second = FakeBackend(), FakeBackend(answers=[session, OK])
     async with serving(first, second, sticky={"learn": {}}) as proxy:
         client = await proxy.connect()
         [made] = set_cookies(await client.get())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 from l7proxy.core import HttpRequest, Proxy, config_from
@@ -121,12 +123,11 @@ def test_who_really_does_not_answer_is_late_however_slow_the_process() -> None:
 
 
 class Client:
-    """A client who has until second 5."""
-
-    deadline = 5.0
+    """A client that has until second 5."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
+        self.timer = SimpleNamespace(deadline=5.0)
         self.told: list[float] = []
 
     def overdue(self) -> None:
@@ -139,7 +140,7 @@ def test_no_client_is_overdue_before_it_has_been_heard() -> None:
     server = Server(config, Random(0), loop, print)  # type: ignore[arg-type]
     client = Client(loop)
     server.listener.connections.add(client)  # type: ignore[arg-type]
-    server._sweep()
+    asyncio.run(server.start([]))
     loop.run(4.5)
     loop.stand_still(60.0)
     assert client.told == []

@@ -18,7 +18,7 @@ from l7proxy.server.server import Server, bind
 
 from .support import (
     OK,
-    PATIENCE,
+    TIMEOUT,
     Client,
     FakeBackend,
     conversation,
@@ -64,9 +64,7 @@ async def connect(port: int, home: Path, trusted: str, name: str, **how: Any) ->
     context = ssl.create_default_context(cafile=str(home / f"{trusted}.pem"))
     for key, value in how.items():
         setattr(context, key, value)
-    return Client(
-        *await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
-    )
+    return await Client.to(host="127.0.0.1", port=port, ssl=context, server_hostname=name)
 
 
 @conversation
@@ -111,11 +109,11 @@ async def test_clients_are_shown_the_certificate_for_the_name_they_ask_for(home:
             server.reload(config(backend, certificate(home, "none")))
         with pytest.raises(ConfigError, match=r"/server/tls: .* needs certificates"):
             server.reload(config_from({"backend_pools": {"api": pool_config(backend)}}))
-        client = Client(*await asyncio.open_connection("127.0.0.1", plain.getsockname()[1]))
+        client = await Client.to(host="127.0.0.1", port=plain.getsockname()[1])
         assert (await client.get("/api/x")).endswith(b"ok")
         client.close()
         # Words in the clear are no way to begin.
-        client = Client(*await asyncio.open_connection("127.0.0.1", port))
+        client = await Client.to(host="127.0.0.1", port=port)
         await client.say(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"HTTP" not in await quietly(client)
         client.close()
@@ -144,7 +142,7 @@ async def test_a_client_that_does_not_hear_of_the_end_does_not_put_it_off(home: 
 
     client = await loop.run_in_executor(None, ask_once)
     # Far longer than anyone waits for this test.
-    assert min(server.service.timeouts.drain, server.service.timeouts.idle) > PATIENCE
+    assert min(server.service.timeouts.drain, server.service.timeouts.idle) > TIMEOUT
     try:
         await server.stop()
     finally:
@@ -197,22 +195,18 @@ class SecureBackend:
     ],
     ids=["named", "unverified", "unknown", "other name", "other authority"],
 )
-def test_backends_prove_who_they_are(home: Path, tls: dict[str, Any], status: int) -> None:
+@conversation
+async def test_backends_prove_who_they_are(home: Path, tls: dict[str, Any], status: int) -> None:
     if "ca_file" in tls:
         tls = {**tls, "ca_file": str(home / f"{tls['ca_file']}.pem")}
-
-    @conversation
-    async def talk() -> None:
-        backend = SecureBackend()
-        address = await backend.start(home, "localhost")
-        async with serving(address, http={"tls": tls}, retries={"attempts": 1}) as proxy:
-            client = await proxy.connect()
-            for _ in range(2):
-                assert (await client.get()).startswith(b"HTTP/1.1 %d " % status)
-            assert proxy.in_flight == 0
-        await backend.stop()
-
-    talk()
+    backend = SecureBackend()
+    address = await backend.start(home, "localhost")
+    async with serving(address, http={"tls": tls}, retries={"attempts": 1}) as proxy:
+        client = await proxy.connect()
+        for _ in range(2):
+            assert (await client.get()).startswith(b"HTTP/1.1 %d " % status)
+        assert proxy.in_flight == 0
+    await backend.stop()
 
 
 @conversation

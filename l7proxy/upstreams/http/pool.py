@@ -77,16 +77,17 @@ class ConnectionPools:
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue by `now`; call it about once a second."""
-        for pool in self._all():
+        for pool in self.all_pools():
             pool.sweep(now)
         self._leaving = [pool for pool in self._leaving if pool.busy]
 
     def close(self) -> None:
         """Closes every connection."""
-        for pool in self._all():
+        for pool in self.all_pools():
             pool.close()
 
-    def _all(self) -> list[ConnectionPool]:
+    def all_pools(self) -> list[ConnectionPool]:
+        """Those that are wanted, and those that finish what they have."""
         return [*self._leaving, *(pool for there in self._pools.values() for pool in there)]
 
 

@@ -33,9 +33,9 @@ class RequestBody:
         "_limit",
         "_sink",
         "_then",
-        "_waiting",
         "chunked",
         "complete",
+        "paused",
         "repeatable",
         "size",
         "trailers",
@@ -47,7 +47,8 @@ class RequestBody:
         self._kept: list[Piece] = []
         self._sink: BodySink | None = None
         self._then: Callable[[bytes | None], None] | None = None
-        self._waiting = False
+        self.paused = False
+        """Whether the sender is to wait."""
         self.chunked = chunked
         self.complete = False
         self.repeatable = True
@@ -116,12 +117,12 @@ class RequestBody:
 
     def pause(self) -> None:
         """The receiver can't keep up: the sender is to wait."""
-        if not self._waiting and not self.complete and self._flow is not None:
-            self._waiting = True
+        if not self.paused and not self.complete and self._flow is not None:
+            self.paused = True
             self._flow.pause_reading()
 
     def resume(self) -> None:
         """The receiver is ready for more."""
-        if self._waiting and self._flow is not None:
-            self._waiting = False
+        if self.paused and self._flow is not None:
+            self.paused = False
             self._flow.resume_reading()

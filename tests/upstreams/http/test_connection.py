@@ -34,8 +34,7 @@ def test_a_response_that_is_tried_again_elsewhere_is_never_heard_of(
 ) -> None:
     @conversation
     async def talk() -> None:
-        busy, free = FakeBackend(), FakeBackend()
-        busy._script = busy.answers(refusal)
+        busy, free = FakeBackend(answers=[refusal]), FakeBackend()
         retries = {"retry_on": [503], "budget_min": 100}
         async with serving(busy, free, retries=retries) as proxy:
             client = await proxy.connect()
@@ -121,8 +120,8 @@ def test_what_a_client_says_before_the_tunnel_is_there_goes_through_it_first(siz
             await tunnel.asked.wait()
             (connection,) = proxy.server.listener.connections
             # What is more than it reads ahead has to wait, and the end behind it.
-            await until(lambda: connection._eof or len(connection._pending) > MAX_PENDING)
-            assert connection._eof is (size < MAX_PENDING)
+            await until(lambda: connection.finished or connection.read_ahead > MAX_PENDING)
+            assert connection.finished is (size < MAX_PENDING)
             tunnel.let.set()
             backend = await tunnel.open
             assert await backend.rest() == said

@@ -140,7 +140,7 @@ async def test_a_backend_is_reached_by_its_name() -> None:
 
 @conversation
 async def test_connections_in_use_follow_a_name_that_moves() -> None:
-    old, new = FakeBackend(), FakeBackend(FakeBackend().answers(OK.replace(b"ok", b"!!")))
+    old, new = FakeBackend(), FakeBackend(answers=[OK.replace(b"ok", b"!!")])
     await old.start()
     await new.start(host="127.0.0.2", port=old.port)
     async with serving(f"http://localhost:{old.port}") as proxy:
