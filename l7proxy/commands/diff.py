@@ -73,7 +73,7 @@ def _diff(
             comparison.side(number),
             secrets=read_secret,
             simulated=traffic.format != "envelopes",
-            settled=options.against is not None,
+            ignore_init=options.against is not None,
         )
 
     before = side(0, config)

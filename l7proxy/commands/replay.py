@@ -44,8 +44,8 @@ def _replay(options: Namespace, traffic: Traffic, progress: Progress | None, con
         config,
         Random(options.seed),
         metrics.ended,
-        configured=metrics.watch,
-        noted=metrics.note,
+        on_configured=metrics.watch,
+        on_note=metrics.note,
         secrets=read_secret,
         simulated=traffic.format != "envelopes",
     )

@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
             Random(options.seed),
             complain,
             seen,
-            configured=configured,
+            on_configured=configured,
             secrets=read_secret,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.strict_json import DEEPEST, count_keys, decode_json
+from l7proxy.core.config.strict_json import DEEPEST, decode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     Decode = Callable[[bytes], Any]
 
 LONGEST_FAST = 4096
-"""Envelopes of fewer bytes may be decoded by msgspec."""
+"""Envelopes of fewer bytes may be decoded by msgspec: the integers in longer ones may have more
+digits than Python converts."""
 
 
 def decode_envelope(text: bytes) -> Any:
@@ -58,13 +59,62 @@ class EnvelopeDecoder:
             if self._before_fast == 0:
                 self._fast = self._find_fast()
             return decode_envelope(text)
-        # Longer texts may have integers that Python does not convert.
-        if len(text) < LONGEST_FAST and text.count(b"{") + text.count(b"[") <= DEEPEST:
+        if len(text) < LONGEST_FAST:
             try:
                 value = self._fast(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return decode_envelope(text)
-            # Every key has a colon behind it: as many of each, and none is written twice.
-            if text.count(b":") == count_keys(value):
+            if _is_surely_the_same(value, text):
                 return value
         return decode_envelope(text)
+
+
+def _is_surely_the_same(value: Any, text: bytes) -> bool:
+    """Whether the reference is sure to make the same of the text; False where that takes a look.
+
+    Every key has a colon behind it: where there are no more colons than keys came out, no key was
+    written twice. What is left over must be inside strings, as far as none is written as an escape.
+    And without arrays every object but the outermost is behind a colon, too.
+    """
+    colons = text.count(b":")
+    if colons >= DEEPEST or (b"[" in text and text.count(b"[") + text.count(b"{") > DEEPEST):
+        return False
+    values: Any = ()
+    left = colons
+    try:
+        body = value["body"]
+        headers = body["headers"]
+        if type(headers) is dict:
+            left -= len(value) + len(body) + len(headers)
+            values = headers.values()
+    except (TypeError, KeyError):
+        # It is no request.
+        pass
+    if not left:
+        return True
+    if b"\\u" in text:
+        return False
+    try:
+        if "".join(values).count(":") == left:
+            return True
+    except TypeError:
+        # A header has several lines.
+        pass
+    keys, in_strings = _count(value)
+    return colons == keys + in_strings
+
+
+def _count(value: Any) -> tuple[int, int]:
+    """How many keys the objects in a value have, and how many colons its strings."""
+    keys = colons = 0
+    values = [value]
+    for item in values:
+        if type(item) is str:
+            colons += item.count(":")
+        elif type(item) is dict:
+            keys += len(item)
+            values += item
+            values += item.values()
+        elif type(item) is list:
+            values += item
+    return keys, colons

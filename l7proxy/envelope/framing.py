@@ -44,7 +44,8 @@ class Framer:
 
     `message(value, line)` is called for each complete JSON object, `broken(text, line)` once for
     everything that is none; `line` is the number of the line where it starts. `decode` turns a
-    JSON text into a value and raises `NotJson`.
+    JSON text into a value and raises `NotJson`. A message may have `limit` bytes; what is not
+    complete yet is kept in `buffer`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Framer:
         message: Callable[[Any, int], None],
         broken: Callable[[str, int], None],
         limit: int = DEFAULT_LIMIT,
+        buffer: bytearray | None = None,
     ) -> None:
         self._decode = decode
         self._message = message
@@ -60,7 +62,7 @@ class Framer:
         self._limit = limit
         self._line = 1
         """The number of the line at the start of the buffer."""
-        self._buffer = bytearray()
+        self._buffer = bytearray() if buffer is None else buffer
         self._begun = b""
         """The start of a line whose end is yet to come, while all before it were whole."""
         self._at_line_start = True

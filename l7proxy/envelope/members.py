@@ -5,8 +5,6 @@ Whatever comes in is checked; `BadMember` names the member that is wrong.
 
 from __future__ import annotations
 
-from json.encoder import encode_basestring_ascii
-
 from l7proxy.core.config.problems import Problems, json_type, pointer_to
 from l7proxy.core.config.spec import Bad
 from l7proxy.core.http.head import is_well_formed
@@ -21,10 +19,6 @@ if TYPE_CHECKING:
     from l7proxy.core.config.spec import Spec
 
     T = TypeVar("T")
-
-
-json_text = encode_basestring_ascii
-"""A string as `json.dumps` writes it, which takes five times as long to find that it is one."""
 
 
 def text_member(message: Mapping[str, Any], key: str) -> str | None:

@@ -1,7 +1,7 @@
 """The event loop that runs a node whose backends are real.
 
-It keeps the promises of `driver`, with connections besides: input and output are watched by the
-same loop. Files are, too, since it polls: for `poll` a file is always ready.
+It keeps the promises of `blocking_loop`, with connections besides: one loop watches them, the
+input and the output. These may be files, since it polls: for `poll` a file is always ready.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import stat
 from errno import ETIMEDOUT
 from selectors import PollSelector
 
-from l7proxy.node.blocking_loop import LONGEST_WAIT, SIGNALS, Ending
+from l7proxy.node.blocking_loop import LONGEST_WAIT, SIGNALS, Drain
 from l7proxy.upstreams.http import BufferedUpstream, ConnectionPools
 
 TYPE_CHECKING = False
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 CHUNK = 16 * 1024
 MOST_AT_ONCE = 256
-"""Requests that backends may have before no more input is read: each takes a connection."""
+"""Requests that backends may have before no more input is read: each needs a connection."""
 MOST_UNREAD = 1 << 20
-"""Bytes of answers that nobody has read before no more input is."""
+"""Bytes of replies that may be unread before no more input is read."""
 LARGEST_RESPONSE = 64 << 20
-"""Bytes of a response's body: an answer is one line, whole in memory."""
+"""Bytes of a response's body at most: a reply is one line, whole in memory."""
 SWEEP = 1.0
-"""Seconds between two looks at which connections are overdue."""
+"""Seconds between two searches for connections that are overdue."""
 
 
 def run(build: Build, source: int, sink: int, *, drain_timeout: float = 30.0) -> None:
-    """Does for the node that `build` makes what `driver.run` does for others.
+    """Runs the node that `build` makes as `blocking_loop.run` runs others.
 
     `build` is handed what makes the upstream of a pool with real backends. Raises what `build`
-    raises, and OSError as `driver.run` does.
+    raises, and OSError as `blocking_loop.run` does.
     """
     loop = asyncio.SelectorEventLoop(PollSelector())
     try:
@@ -68,9 +68,11 @@ class _Conversation:
         self._node = build(lambda pool: BufferedUpstream(pool, pools, LARGEST_RESPONSE))
         self._source = source
         self._sink = sink
-        self._ending = Ending(drain_timeout)
+        self._drain = Drain(drain_timeout)
         self._over: asyncio.Future[None] = loop.create_future()
-        self._ended = self._reading = self._writing = self._settling = self._finished = False
+        """Done when the last reply is written, or can't be."""
+        self._input_ended = self._reading = self._writing = False
+        self._settling = self._finished = False
         self._out = bytearray()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -92,7 +94,7 @@ class _Conversation:
                 loop.remove_signal_handler(number)
             loop.run_until_complete(_settled(loop))
 
-    # Something has happened: what follows from it is done once, when everything has that was due.
+    # What follows from a change is done once, after everything that was due has happened.
 
     def _changed(self) -> None:
         if not self._settling:
@@ -102,7 +104,7 @@ class _Conversation:
     def _settle(self) -> None:
         node, now = self._node, self._loop.time()
         self._settling = True
-        end = self._ending.at
+        end = self._drain.deadline
         if end is not None and not self._finished and (node.idle or now >= end):
             self._finished = True
             self._write(node.abort(now))
@@ -118,9 +120,9 @@ class _Conversation:
         if self._timer is not None:
             self._timer.cancel()
         now = self._loop.time()
-        instants = [self._node.next_deadline(), self._ending.patience]
+        instants = [self._node.next_deadline(), self._drain.output_deadline]
         if not self._finished:
-            instants.append(self._ending.at)
+            instants.append(self._drain.deadline)
         first = min((at for at in instants if at is not None), default=now + LONGEST_WAIT)
         # A loop's clock may be coarser than its timers: never spin on what is almost due.
         self._timer = self._loop.call_at(max(first, now + 0.001), self._tick)
@@ -128,8 +130,8 @@ class _Conversation:
     def _tick(self) -> None:
         now = self._loop.time()
         self._write(self._node.advance(now))
-        patience = self._ending.patience
-        if patience is not None and self._out and now >= patience:
+        deadline = self._drain.output_deadline
+        if deadline is not None and self._out and now >= deadline:
             self._finish(OSError(ETIMEDOUT, "nobody reads, and answers are lost", "stdout"))
             return
         self._settle()
@@ -149,9 +151,9 @@ class _Conversation:
     # Input.
 
     def _watch_input(self) -> None:
-        """Reads on unless there is enough to do; other nodes' answers then wait as well."""
+        """Reads on unless there is enough to do; then other nodes' replies wait as well."""
         wanted = (
-            not self._ended
+            not self._input_ended
             and not self._over.done()
             and len(self._out) < MOST_UNREAD
             and self._node.engine.load < MOST_AT_ONCE
@@ -168,7 +170,7 @@ class _Conversation:
         except BlockingIOError:
             return
         except OSError as error:
-            self._ended = True
+            self._input_ended = True
             self._finish(OSError(error.errno, error.strerror, "stdin"))
             self._settle()
             return
@@ -176,14 +178,14 @@ class _Conversation:
         if data:
             self._write(self._node.feed(data, now))
         else:
-            self._ended = True
-            self._ending.input_ended(now)
+            self._input_ended = True
+            self._drain.input_ended(now)
             self._write(self._node.finish(now))
         self._settle()
 
     def _hear_signal(self) -> None:
         now = self._loop.time()
-        if self._ending.signalled(now):
+        if self._drain.signalled(now):
             self._write(self._node.drain(now))
         self._settle()
 
@@ -196,7 +198,7 @@ class _Conversation:
             self._loop.add_writer(self._sink, self._write_some)
 
     def _write_some(self) -> None:
-        """Writes what there is room for: a pipe that has any takes so much without blocking."""
+        """Writes what there is room for: a pipe that has any takes PIPE_BUF without blocking."""
         out = self._out
         try:
             while out and self._room.poll(0):
@@ -218,7 +220,7 @@ class _Conversation:
 
 
 async def _settled(loop: asyncio.AbstractEventLoop) -> None:
-    """Lets what was cancelled or closed come to its end."""
+    """Waits until what was cancelled or closed has come to its end."""
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.sleep(0)

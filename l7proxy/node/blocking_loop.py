@@ -12,38 +12,52 @@ from math import ceil
 from select import PIPE_BUF
 from time import monotonic
 
+from l7proxy.core.callbacks import ignore
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from l7proxy.node.node import Node
 
 CHUNK = 1 << 16
-"""As much as a pipe holds. Memory for more is got from the system and given back for each read,
-which takes longer than a message does."""
+"""Bytes read at a time: as many as a pipe holds. Memory for more is got from the system and given
+back for each read, which takes longer than a message does."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LONGEST_WAIT = 3600.0
-"""The longest that the loop sleeps (seconds); what is due later than that is not forgotten."""
-LAST_WORDS = 1.0
-"""How long (seconds) a reader that stands still may take for the last answers."""
+"""Seconds that the loop sleeps at most; what is due later is still done when it is due."""
+OUTPUT_TIMEOUT = 1.0
+"""Seconds after the drain within which the last replies must have been read."""
 
 
-def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> None:
-    """Feeds the node from `source` and writes its answers to `sink` until there is no more.
+def run(
+    node: Node,
+    source: int,
+    sink: int,
+    *,
+    drain_timeout: float = 30.0,
+    clock: Callable[[], float] = monotonic,
+    poll: Callable[[], select.poll] = select.poll,
+) -> None:
+    """Feeds the node from `source` and writes its replies to `sink` until there is no more.
 
-    It takes what is there, handles all of it, writes once, and only then waits for more. At the
-    end of input, and on SIGTERM or SIGINT, what is in flight is finished, for at most
+    The loop reads what is there, handles all of it, writes once, and only then waits for more. At
+    the end of input, and on SIGTERM or SIGINT, what is in flight is finished, for at most
     `drain_timeout` seconds or until a second signal; then the rest is answered 503. Returns
-    quietly when nobody reads the answers any more.
+    quietly when nobody reads the replies any more. `clock` gives seconds, and `poll` makes a new
+    object like `select.poll`'s.
 
     Raises OSError, with "stdin" or "stdout" as its file, where reading or writing fails
-    otherwise, and where after a signal the answers are not read in time.
+    otherwise, and where after a signal the replies are not read in time.
     """
     given, sink = sink, _private(sink)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     old_waker = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, _noted) for number in SIGNALS}
+    # With any handler of its own Python writes the signal's number to the wake-up descriptor.
+    handlers = {number: signal.signal(number, ignore) for number in SIGNALS}
     try:
-        _Conversation(node, source, sink, wake, drain_timeout).run()
+        _Conversation(node, source, sink, wake, Drain(drain_timeout), clock, poll).run()
     except BrokenPipeError:
         return
     finally:
@@ -57,10 +71,10 @@ def run(node: Node, source: int, sink: int, *, drain_timeout: float = 30.0) -> N
 
 
 def _private(sink: int) -> int:
-    """For a pipe another way into it, which need not block though the one that is shared does.
+    """Opens a pipe anew, so that writing need not block though the shared descriptor does.
 
-    It takes a whole chunk of answers in one write. Linux opens one anew behind /proc; elsewhere,
-    and for anything else than a pipe, it is the descriptor as it is.
+    Then a whole chunk of replies is one write. Linux can do that, by /proc; elsewhere, and for
+    anything but a pipe, returns the descriptor as it is.
     """
     if stat.S_ISFIFO(os.fstat(sink).st_mode) and sys.platform == "linux":
         try:
@@ -70,52 +84,59 @@ def _private(sink: int) -> int:
     return sink
 
 
-def _noted(number: int, frame: object) -> None:
-    """The wake-up pipe tells the loop; a handler must be there for it to be written to."""
+class Drain:
+    """When a conversation is over: it drains from the end of its input, or from a signal, on."""
 
+    __slots__ = ("_timeout", "deadline", "output_deadline")
 
-class Ending:
-    """When a conversation is over: it drains at the end of its input, or at a signal."""
-
-    __slots__ = ("_drain_timeout", "at", "patience")
-
-    def __init__(self, drain_timeout: float) -> None:
-        self._drain_timeout = drain_timeout
-        self.at: float | None = None
-        """When what is in flight is given up; None while there is input and no signal."""
-        self.patience: float | None = None
-        """When the last answer must have been read; None before the first signal."""
+    def __init__(self, timeout: float) -> None:
+        """`timeout` is how long (seconds) what is in flight may take to finish."""
+        self._timeout = timeout
+        self.deadline: float | None = None
+        """When what is in flight is answered 503; None while there is input and no signal."""
+        self.output_deadline: float | None = None
+        """When the last reply must have been read; None before the first signal."""
 
     def input_ended(self, now: float) -> None:
-        """There is nothing more to read."""
-        if self.at is None:
-            self.at = now + self._drain_timeout
+        """Begins the drain unless a signal has."""
+        if self.deadline is None:
+            self.deadline = now + self._timeout
 
     def signalled(self, now: float) -> bool:
-        """The first signal begins the drain, for which this is True; the second ends it."""
-        if self.patience is not None:
-            self.at = now
-            self.patience = now + LAST_WORDS
+        """Begins the drain at the first signal, and returns True; ends it at any other."""
+        if self.output_deadline is not None:
+            self.deadline = now
+            self.output_deadline = now + OUTPUT_TIMEOUT
             return False
-        end = now + self._drain_timeout
-        self.at = end if self.at is None else min(end, self.at)
-        self.patience = end + LAST_WORDS
+        end = now + self._timeout
+        self.deadline = end if self.deadline is None else min(end, self.deadline)
+        self.output_deadline = end + OUTPUT_TIMEOUT
         return True
 
 
 class _Conversation:
-    """A node between its input and its output, from the first message to the last answer."""
+    """A node between its input and its output, from the first message to the last reply."""
 
-    def __init__(self, node: Node, source: int, sink: int, wake: int, drain_timeout: float) -> None:
+    def __init__(
+        self,
+        node: Node,
+        source: int,
+        sink: int,
+        wake: int,
+        drain: Drain,
+        clock: Callable[[], float],
+        poll: Callable[[], select.poll],
+    ) -> None:
         self._node = node
         self._source = source
         self._sink = sink
         self._wake = wake
-        self._ending = Ending(drain_timeout)
-        self._input = select.poll()
+        self._drain = drain
+        self._clock = clock
+        self._input = poll()
         self._input.register(source, select.POLLIN)
         self._input.register(wake, select.POLLIN)
-        self._output = select.poll()
+        self._output = poll()
         self._output.register(sink, select.POLLOUT)
         self._output.register(wake, select.POLLIN)
         # What never blocks is written at once; otherwise no more than there is room for, so that
@@ -123,27 +144,26 @@ class _Conversation:
         self._blocks = os.get_blocking(sink) and not stat.S_ISREG(os.fstat(sink).st_mode)
 
     def run(self) -> None:
-        node, ending, poll = self._node, self._ending, self._input.poll
-        told = False
-        while ending.at is None or not self._is_over(ending.at):
+        node, drain, clock, poll = self._node, self._drain, self._clock, self._input.poll
+        draining = False
+        while drain.deadline is None or not self._is_over(drain.deadline):
             due = node.next_deadline()
-            wait = None if due is ending.at is None else _milliseconds(due, ending.at)
-            ready = dict(poll(wait))
+            ready = dict(poll(poll_timeout(clock, due, drain.deadline)))
             if due is not None:
-                self._write(node.advance(monotonic()))
+                self._write(node.advance(clock()))
             # Signals first: reading may have to wait for room, and hears those that come then.
             if self._wake in ready:
                 self._hear_signals()
             if self._source in ready:
                 self._read()
-            if ending.patience is not None and not told:
-                told = True
-                # Input is still read, since the answers of other nodes come that way.
-                self._write(node.drain(monotonic()))
-        self._write(node.abort(monotonic()))
+            if drain.output_deadline is not None and not draining:
+                draining = True
+                # Input is still read, since the replies of other nodes come that way.
+                self._write(node.drain(clock()))
+        self._write(node.abort(clock()))
 
     def _is_over(self, end: float) -> bool:
-        return self._node.idle or monotonic() >= end
+        return self._node.idle or self._clock() >= end
 
     def _read(self) -> None:
         try:
@@ -152,19 +172,19 @@ class _Conversation:
             return
         except OSError as error:
             raise OSError(error.errno, error.strerror, "stdin") from None
-        now = monotonic()
+        now = self._clock()
         if data:
             self._write(self._node.feed(data, now))
             return
         self._input.unregister(self._source)
-        self._ending.input_ended(now)
+        self._drain.input_ended(now)
         self._write(self._node.finish(now))
 
     def _hear_signals(self) -> None:
-        now = monotonic()
+        now = self._clock()
         for number in os.read(self._wake, 64):
             if number in SIGNALS:
-                self._ending.signalled(now)
+                self._drain.signalled(now)
 
     def _write(self, data: bytes | memoryview) -> None:
         most = PIPE_BUF if self._blocks else None
@@ -181,19 +201,24 @@ class _Conversation:
     def _wait_for_room(self) -> None:
         """Returns once the output takes more, which after a signal it has to in time."""
         while True:
-            until = self._ending.patience
-            ready = [fd for fd, _ in self._output.poll(_milliseconds(until, None))]
+            until = self._drain.output_deadline
+            ready = [fd for fd, _ in self._output.poll(poll_timeout(self._clock, until))]
             if self._sink in ready:
                 return
             if self._wake in ready:
                 self._hear_signals()
-            elif until is not None and monotonic() >= until:
+            elif until is not None and self._clock() >= until:
                 raise OSError(ETIMEDOUT, "nobody reads, and answers are lost", "stdout")
 
 
-def _milliseconds(one: float | None, other: float | None) -> int | None:
-    """How long to wait for the first of two instants; None where there is none."""
+def poll_timeout(
+    clock: Callable[[], float], one: float | None, other: float | None = None
+) -> int | None:
+    """How long (milliseconds) `poll` waits for the first of two instants; None where there is none.
+
+    Rounded up, so that what is due is due by then, and at most `LONGEST_WAIT`.
+    """
     first = other if one is None or (other is not None and other < one) else one
     if first is None:
         return None
-    return ceil(min(max(0.0, first - monotonic()), LONGEST_WAIT) * 1000)
+    return ceil(min(max(0.0, first - clock()), LONGEST_WAIT) * 1000)

@@ -1,4 +1,4 @@
-"""The node's time: the wall's, or the one that the envelopes tell."""
+"""The node's time: the wall clock's, or the one that envelopes tell."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Clock:
     """Seconds since the first message, or, once an envelope carries `at`, virtual seconds.
 
     Virtual time stands still between envelopes. Where the wall clock had run before the first
-    `at`, virtual time goes on from there, so that nothing in the core ever sees time run
-    backwards; a conversation whose first message carries `at` depends on no clock at all.
+    `at`, virtual time goes on from there, so that the core never sees time run backwards; a
+    conversation whose first message carries `at` depends on no clock at all.
     """
 
     def __init__(self, *, virtual: bool = False) -> None:
@@ -26,23 +26,23 @@ class Clock:
         self._shift = 0.0
 
     def follow_wall(self, wall: float) -> float:
-        """Goes on to the wall clock's `wall` (seconds), unless time is virtual; gives `now`."""
+        """Goes on to the wall clock's `wall` (seconds), unless time is virtual; returns `now`."""
         self._wall = wall
         if self.started and not self.virtual:
             self.now = max(self.now, wall - self._origin)
         return self.now
 
     def start(self) -> None:
-        """The first message is here, at second 0 unless it said what time it is."""
+        """Starts time with the first message, at second 0 unless that said what time it is."""
         self.started = True
         self._origin = self._wall
 
     def on_wall(self, instant: float) -> float:
-        """The wall clock's time for an instant of the core's."""
+        """Returns the wall clock's time for an instant of the core's (both in seconds)."""
         return instant + self._origin
 
     def read(self, at: Any) -> float:
-        """The core's time for an envelope's `at`; time is virtual from here on.
+        """Returns the core's time for an envelope's `at`, and makes time virtual.
 
         Raises ValueError, with a text for people, where `at` can't be used.
         """
@@ -59,6 +59,6 @@ class Clock:
         return instant
 
     def shown(self) -> float | int:
-        """The present virtual time as replies carry it: to the nanosecond, whole where it is."""
+        """Returns virtual time as replies carry it: to the nanosecond, whole where it is."""
         shown = round(self.now - self._shift, 9)
         return int(shown) if shown.is_integer() else shown

@@ -1,7 +1,8 @@
-"""The engine: configurations at work, in wall or virtual time, without a word of any protocol.
+"""The engine: configurations at work, in wall or virtual time, whatever requests come from.
 
-A shell opens an exchange for each request and lets time pass; it is told by callbacks what comes
-of both. The node puts a conversation in envelopes around it, a replay nothing but counters.
+Its shell opens an exchange for each request and lets time pass; callbacks tell it what comes of
+both. The node adds a conversation in envelopes to it, the replay node nothing but a number for
+each request.
 """
 
 from __future__ import annotations
@@ -36,23 +37,23 @@ SIMULATED: dict[str, MakeUpstream] = {
     "envelope": Simulated,
     "http": Simulated,
 }
-"""What makes a pool's upstream, by its configuration's `upstream`: here all are simulated."""
+"""What makes the upstream of a pool, by the pool's `upstream`: here every one is simulated."""
 
 
 class Engine:
-    """The present configuration at work, and those before it, which finish what they have.
+    """The configuration in force, at work, and those before it, which finish what they have.
 
-    It tells its shell, each time at `now` (the core's seconds):
+    The callbacks, whose `now` is the core's time in seconds:
 
-    - `on_delivered(exchange, now)`: an exchange has its answer, or broke off;
-    - `on_crashed(exchange, error, now)`: a bug ended an exchange that gets no answer of the
-      proxy's now; None in its place where no request of the shell's was in it;
-    - `on_pending(exchange)`: the answer to an exchange just opened comes later;
+    - `on_delivered(exchange, now)`: an exchange has its response, or its response broke off;
+    - `on_crashed(exchange, error, now)`: a bug ended an exchange, which has no response; None in
+      place of the exchange where the bug concerns no request of the shell's;
+    - `on_pending(exchange)`: an exchange was opened whose end comes later;
     - `on_configured(proxy)`: a configuration was put to work;
     - `on_note(now, text)`: the state of a backend or of a pool has changed.
 
-    `upstreams` makes the upstream of each pool. With `real_time` some of them take their time
-    outside: then there is no virtual time, and what is late is late when `advance` is called.
+    `upstreams` makes the upstream of each pool. With `real_time` some of them take real time: then
+    there is no virtual time, and only `advance` says what is late.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Engine:
             self._on_pending(exchange)
 
     def advance_ready(self) -> None:
-        """Takes on what came up by itself, such as a place that a new backend has for a request."""
+        """Goes on with requests that wait, as after a change that made room for them."""
         self._dispatcher.advance_ready(self.clock.now)
 
     @property
@@ -167,7 +168,7 @@ class Engine:
     # Time.
 
     def now(self, wall: float) -> float:
-        """The core's time at the wall clock's `wall` (both in seconds)."""
+        """Returns the core's time at the wall clock's `wall` (both in seconds)."""
         return self.clock.follow_wall(wall)
 
     def advance(self, wall: float) -> None:
@@ -175,7 +176,7 @@ class Engine:
         self.run_until(self.clock.follow_wall(wall))
 
     def go_to(self, at: Any) -> None:
-        """Goes on to an envelope's `at`, or stays where that is None; the first call starts time.
+        """Goes on to an envelope's `at` (seconds), if that is not None; the first call starts time.
 
         Raises `BadMember` where `at` is no time, or one that is over, and in real time.
         """
@@ -214,7 +215,7 @@ class Engine:
         clock.now = max(clock.now, until)
 
     def next_deadline(self) -> float | None:
-        """The next instant (the wall clock's seconds) at which `advance` has something to do.
+        """Returns when `advance` has something to do next (the wall clock's seconds).
 
         None where there is none, in virtual time, and before the first message.
         """

@@ -1,33 +1,27 @@
-"""Answers in the order in which the requests came, for those who want it so."""
+"""Replies in the order in which the requests came, for clients that want it so."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class InOrderWriter:
-    """Holds lines back until everything that was asked before them has its answer."""
+    """Holds lines back until everything that was asked before them has its reply.
 
-    def __init__(self, out: list[bytes]) -> None:
+    Lines are appended to `out`.
+    """
+
+    def __init__(self, out: list[str]) -> None:
         self._out = out
-        self._places: dict[Any, bytes | None] = {}
-        """What is answered, in order of arrival, with the line once there is one."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether a line that came about now would be held back."""
-        return bool(self._places)
+        self._slots: dict[object, str | None] = {}
+        """What is to be written, in order; None for a line that is yet to come."""
 
     def expect(self, key: object) -> None:
-        """The answer to `key` has its place here."""
-        self._places[key] = None
+        """Keeps a slot for the reply to `key`, behind all that there are."""
+        self._slots[key] = None
 
-    def put(self, line: bytes, key: object | None) -> None:
-        """A line, in the place of `key` where that has one, else behind all that is expected."""
-        places = self._places
-        places[key if key in places else object()] = line
-        while places and (first := next(iter(places.items())))[1] is not None:
+    def put(self, line: str, key: object | None) -> None:
+        """Puts a line in the slot of `key`; without one the line comes behind all slots."""
+        slots = self._slots
+        slots[key if key in slots else object()] = line
+        while slots and (first := next(iter(slots.items())))[1] is not None:
             self._out.append(first[1])
-            del places[first[0]]
+            del slots[first[0]]

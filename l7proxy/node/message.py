@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.envelope import EnvelopeUpstream
 
     Reply = Mapping[str, Any] | None
-    """The members of a reply behind its type; None where it comes later, or there is none."""
+    """The members of a reply but its type; None where the reply comes later, or there is none."""
     Handler = Callable[["Receiver", "Message"], Reply]
 
 
 class Message:
-    """Who sent it, what it calls us (None where it doesn't say), its type, its id, its body.
+    """A message that is one: its sender, its type, its id, its body.
 
-    `line` is where it starts, or another number that it is known by.
+    `called` is the name that it is for, None where it doesn't say, and `line` the number of the
+    line where it starts.
     """
 
     __slots__ = ("body", "called", "line", "msg_id", "src", "type")
@@ -49,9 +50,9 @@ class Message:
 
 
 class Receiver:
-    """Who messages are for: an engine, and the other nodes that it asks.
+    """What the handlers of messages work on: an engine, and the other nodes that it asks.
 
-    With `explain` every answer to a request says why.
+    With `explain` every reply to a request says why.
     """
 
     def __init__(self, engine: Engine, nodes: EnvelopeUpstream, *, explain: bool = False) -> None:
@@ -59,4 +60,4 @@ class Receiver:
         self.nodes = nodes
         self.explain = explain
         self.name: str | None = None
-        """What an `init` calls the node; until then it is called what each message calls it."""
+        """The node's name as an `init` gave it; until then each message's `dest` is the name."""

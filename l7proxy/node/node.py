@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
+from json import dumps
 
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.problems import json_type, pointer_to
 from l7proxy.core.exchange import Exchange
 from l7proxy.envelope.decode import EnvelopeDecoder
-from l7proxy.envelope.encode import encode_envelope
+from l7proxy.envelope.encode import envelope_line
 from l7proxy.envelope.errors import CRASH, BadMember, MessageError, UnknownType
 from l7proxy.envelope.framing import DEFAULT_LIMIT, Framer
 from l7proxy.envelope.request import request_from
-from l7proxy.envelope.response import response_body
+from l7proxy.envelope.response import response_text
 from l7proxy.node.engine import SIMULATED, Engine
 from l7proxy.node.message import Message, Receiver
 from l7proxy.upstreams.envelope import EnvelopeUpstream
@@ -83,8 +84,8 @@ class Node(Receiver):
         self._log = log
         self._bug = bug or log
         self._called = DEFAULT_NAME
-        """What we were called last: the name on what comes of no message."""
-        self._out: list[bytes] = []
+        """The last `dest`: the node's name in what no message brought about."""
+        self._out: list[str] = []
         self._order: InOrderWriter | None = None
         if ordered:
             from l7proxy.node.in_order import InOrderWriter
@@ -111,7 +112,7 @@ class Node(Receiver):
     # Bytes and time.
 
     def feed(self, data: bytes, now: float) -> bytes:
-        """Takes input as it comes and returns every answer that it brings about."""
+        """Takes input in any pieces; returns every reply that it brings about."""
         if self.engine.real_time:
             # What real backends have sent may not be read yet: if they are late, `advance` says so.
             self.engine.now(now)
@@ -121,7 +122,7 @@ class Node(Receiver):
         return self._flush()
 
     def advance(self, now: float) -> bytes:
-        """Lets everything happen that is due by `now`."""
+        """Lets everything happen that is due by `now`; returns the replies."""
         self.engine.advance(now)
         return self._flush()
 
@@ -131,7 +132,7 @@ class Node(Receiver):
         return self._flush()
 
     def output(self) -> bytes:
-        """What has come about since, not by input nor by time, but by what a backend did."""
+        """Returns the replies that real backends have brought about since."""
         return self._flush()
 
     def on_change(self, changed: Callable[[], None]) -> None:
@@ -140,15 +141,15 @@ class Node(Receiver):
         self.engine.on_sooner(changed)
 
     def next_deadline(self) -> float | None:
-        """The next instant at which `advance` has something to do; see `Engine`."""
+        """Returns the next instant at which `advance` has something to do; see `Engine`."""
         return self.engine.next_deadline()
 
     def finish(self, now: float) -> bytes:
-        """The input has ended.
+        """Ends the input.
 
-        In virtual time everything that is pending runs out. On the wall clock answers to what is
-        in flight still come from `advance`, until the node is `idle`; what other nodes were asked
-        can't be answered any more, so it is at once.
+        In virtual time everything that is pending runs out. On the wall clock replies to what is
+        in flight still come from `advance`, until the node is `idle`; but other nodes can't reply
+        any more, so what they were asked is answered 503 at once.
         """
         engine = self.engine
         engine.now(now)
@@ -161,7 +162,7 @@ class Node(Receiver):
     def drain(self, now: float) -> bytes:
         """Finishes what is in flight; requests that still come in are answered 503.
 
-        Until the node is `idle` input is still wanted, for the answers of other nodes.
+        Until the node is `idle` input is still wanted, for the replies of other nodes.
         """
         self.engine.drain()
         return self._flush()
@@ -173,11 +174,11 @@ class Node(Receiver):
 
     @property
     def idle(self) -> bool:
-        """Whether every request has its answer."""
+        """Whether every request has its reply."""
         return self.engine.idle
 
     def _flush(self) -> bytes:
-        out = b"".join(self._out)
+        out = "".join(self._out).encode()
         self._out.clear()
         return out
 
@@ -198,7 +199,7 @@ class Node(Receiver):
             if at is not None or not engine.clock.started:
                 engine.go_to(at)
             if self._record is not None:
-                self._write_down(message)
+                self._record_message(message)
             reply = HANDLERS.get(message.type, unknown)(self, message)
             if reply is not None:
                 self._answer(
@@ -209,7 +210,7 @@ class Node(Receiver):
             self._refuse(src, envelope, line, error)
 
     def _refuse(self, src: str, envelope: Mapping[str, Any], line: int, error: Exception) -> None:
-        """Tells the sender what went wrong, or only the log where the message was an answer."""
+        """Tells the sender what went wrong, or only the log if the message was itself an answer."""
         if not isinstance(error, MessageError):
             self._log_bug(error)
         called, body = envelope.get("dest"), envelope.get("body")
@@ -227,7 +228,7 @@ class Node(Receiver):
     def _broken(self, text: str, line: int) -> None:
         self._log(f"line {line}: {text}")
 
-    def _write_down(self, message: Message) -> None:
+    def _record_message(self, message: Message) -> None:
         """Records a message, after what is due at this very instant, as it will be in a replay."""
         assert self._record is not None
         at = self.engine.clock.now
@@ -245,11 +246,11 @@ class Node(Receiver):
             # It broke off half-way, and nobody has seen the first half.
             assert exchange.local_reply is not None
             exchange.refuse(exchange.local_reply)
-        body = response_body(exchange, message.msg_id)
-        self._send(message.src, message.called, body, exchange)
+        text = response_text(exchange, message.msg_id)
+        self._send(message.src, message.called, text, exchange)
 
     def _crashed(self, exchange: Exchange | None, error: Exception, now: float) -> None:
-        """Tells whoever sent the request, if it was one, of a bug; nobody else is affected."""
+        """Tells the sender of the request, if it was one, of a bug; nobody else is affected."""
         self._log_bug(error)
         if exchange is not None:
             message: Message = exchange.owner
@@ -274,11 +275,11 @@ class Node(Receiver):
         members: Mapping[str, Any],
         exchange: Exchange | None = None,
     ) -> None:
-        """Sends a reply of the type `name`, for which `called` is our name."""
+        """Sends a reply of the type `name`, from the node under the name `called`."""
         body: dict[str, Any] = {"type": name}
         if msg_id is not None:
             body["in_reply_to"] = msg_id
-        self._send(to, called, {**body, **members}, exchange)
+        self._send(to, called, dumps({**body, **members}), exchange)
 
     def _answer_error(
         self,
@@ -295,23 +296,17 @@ class Node(Receiver):
         self._answer(to, called, msg_id, "error", members, exchange)
 
     def _ask(self, dest: str, body: Mapping[str, Any], exchange: Exchange | None) -> None:
-        """Sends a request of our own to another node, under the name that brought it about."""
+        """Sends a request to another node, under the name that the client's request was sent to."""
         called: str | None = self._called
         if exchange is not None and isinstance(exchange.owner, Message):
             called = exchange.owner.called
-        clock = self.engine.clock
-        at = clock.shown() if clock.virtual else None
-        self._out.append(encode_envelope(self.name or called or DEFAULT_NAME, dest, at, body))
+        self._out.append(self._line(called, dest, dumps(body)))
         if self._changed is not None:
             self._changed()
 
-    def _send(
-        self, to: str, called: str | None, body: Mapping[str, Any], exchange: Exchange | None
-    ) -> None:
-        """Sends a reply; `exchange` is what it ends, if it ends one."""
-        clock = self.engine.clock
-        at = clock.shown() if clock.virtual else None
-        line = encode_envelope(self.name or called or DEFAULT_NAME, to, at, body)
+    def _send(self, to: str, called: str | None, body: str, exchange: Exchange | None) -> None:
+        """Sends a reply, whose `body` is JSON text; `exchange` is what it ends, if it ends one."""
+        line = self._line(called, to, body)
         if self._order is None:
             self._out.append(line)
         else:
@@ -319,9 +314,14 @@ class Node(Receiver):
         if self._changed is not None:
             self._changed()
 
+    def _line(self, called: str | None, to: str, body: str) -> str:
+        clock = self.engine.clock
+        at = clock.shown() if clock.virtual else None
+        return envelope_line(self.name or called or DEFAULT_NAME, to, at, body)
+
 
 def http_request(node: Receiver, message: Message) -> Reply:
-    """Opens an exchange, whose owner is the message."""
+    """Opens an exchange, whose owner is the message; its end is the reply."""
     body = message.body
     request = request_from(body, message.src)
     kind = _kind(node, body) if node.explain or "explain" in body else Exchange
@@ -330,7 +330,7 @@ def http_request(node: Receiver, message: Message) -> Reply:
 
 
 def _kind(node: Receiver, body: Mapping[str, Any]) -> type[Exchange]:
-    """The kind of exchange that the body asks for: one that can explain itself, or not."""
+    """Returns the exchange that the body asks for: one that can explain itself, or not."""
     wanted = body.get("explain")
     if wanted not in (None, True, False):
         raise BadMember.at("/body/explain", f"must be true or false, not {json_type(wanted)}")
@@ -342,7 +342,7 @@ def _kind(node: Receiver, body: Mapping[str, Any]) -> type[Exchange]:
 
 
 def reply_of_another(node: Receiver, message: Message) -> Reply:
-    """Takes in the answer of another node; one to nothing that we asked is dropped."""
+    """Hands the reply of another node to whoever asked; drops one that nobody asked for."""
     node.nodes.receive(message.src, message.body, node.engine.clock.now)
     return None
 
@@ -353,9 +353,9 @@ def unknown(node: Receiver, message: Message) -> Reply:
 
 
 def imported(reference: str) -> Handler:
-    """The handler `module:function`, imported with the first message for it.
+    """Returns the handler `module:function`, imported with the first message for it.
 
-    Most conversations need none of those.
+    Most conversations need none of these.
     """
 
     def handle(node: Receiver, message: Message) -> Reply:
@@ -387,7 +387,7 @@ message's with `_ok` behind it, or None where the reply comes later or there is 
 
 
 def is_answer(body: Any) -> bool:
-    """Whether a message answers another: an answer to that in turn could go on for ever."""
+    """Returns whether a message answers another; to answer that in turn could go on for ever."""
     if not isinstance(body, dict):
         return False
     name = body.get("type")
@@ -399,7 +399,7 @@ def is_answer(body: Any) -> bool:
 def _upstreams(
     nodes: EnvelopeUpstream, http: Callable[[Pool], Upstream] | None
 ) -> dict[str, MakeUpstream]:
-    """What makes the upstream of each pool; without `http` real backends are refused."""
+    """Returns what makes upstreams as configured; without `http` real backends are refused."""
 
     def real(pool: Pool, streams: RandomStreams) -> Upstream:
         if http is None:

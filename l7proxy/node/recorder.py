@@ -1,4 +1,4 @@
-"""What comes in, written down as it comes, so that `replay` and `diff` can read it."""
+"""Records the messages that come in, for `replay` and `diff` to read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Writes envelopes to a file, a line each; whoever is killed has recorded what it had handled.
+    """Writes envelopes to a file, a line each, as they come: a node that is killed loses none.
 
     A recording that fails ends, and is `failed`; `complain(line)` is told why. The conversation
     goes on without it.

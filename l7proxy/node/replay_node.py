@@ -1,4 +1,4 @@
-"""Nodes for tools: one that only plays, and one that shows the exchanges that it answers."""
+"""Nodes for tools: one that is played recorded traffic, and one that shows its exchanges."""
 
 from __future__ import annotations
 
@@ -23,34 +23,33 @@ if TYPE_CHECKING:
 
 
 class ReplayNode(Receiver):
-    """Decides exactly as the node does, from envelopes already decoded, and answers nothing.
+    """Decides exactly as the node does, from messages already decoded, and replies to nobody.
 
-    - `ended(line, exchange, now)` is called for each request with the number it was played under
-    - `configured(proxy)` is called for each configuration that is put to work
-    - `noted(now, text)` gets the changes of backends' states, as the log does
-    - every backend is simulated, except that the answers of other nodes are taken from the
-      envelopes; with `simulated` these are simulated, too
-    - with `settled` a configuration that comes in an `init` is not listened to
-
-    `refused` counts requests that were no valid messages and so were never decided upon.
+    - `on_ended(number, exchange, now)` is called for each request, with the number that it was
+      played under;
+    - `on_configured(proxy)` and `on_note(now, text)` are called as `Engine` calls them;
+    - every backend is simulated, except that the replies of other nodes are taken from the
+      traffic; with `simulated` these nodes are simulated, too;
+    - with `ignore_init` the configuration stays, whatever an `init` brings.
     """
 
     def __init__(
         self,
         config: Config,
         random: Random,
-        ended: Callable[[int, Exchange, float], None],
+        on_ended: Callable[[int, Exchange, float], None],
         *,
-        configured: Callable[[Proxy], None] | None = None,
-        noted: Callable[[float, str], None] | None = None,
+        on_configured: Callable[[Proxy], None] = ignore,
+        on_note: Callable[[float, str], None] = ignore,
         secrets: Secrets | None = None,
         simulated: bool = False,
-        settled: bool = False,
+        ignore_init: bool = False,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work."""
         self.refused = 0
-        self._ended = ended
-        self._settled = settled
+        """How many messages were not valid, or met a bug, and so were not decided upon."""
+        self._on_ended = on_ended
+        self._ignore_init = ignore_init
         nodes = EnvelopeUpstream(ignore)
         others = {} if simulated else {"envelope": lambda pool, streams: nodes}
         engine = Engine(
@@ -58,23 +57,18 @@ class ReplayNode(Receiver):
             random,
             self._delivered,
             self._crashed,
-            on_configured=configured or ignore,
-            on_note=noted or ignore,
+            on_configured=on_configured,
+            on_note=on_note,
             upstreams={**SIMULATED, **others},
             secrets=secrets,
             virtual_time=True,
         )
         super().__init__(engine, nodes)
 
-    @property
-    def proxy(self) -> Proxy:
-        """The proxy whose configuration is in force."""
-        return self.engine.proxy
-
     def play(self, envelope: Mapping[str, Any], number: int) -> None:
-        """Handles an envelope; what it brings about is told to `ended`."""
+        """Handles an envelope, as the node does."""
         body = envelope["body"]
-        if self._settled and body.get("type") == "init":
+        if self._ignore_init and body.get("type") == "init":
             body = {k: v for k, v in body.items() if k not in KEYS}
             envelope = {**envelope, "body": body}
         src = envelope.get("src")
@@ -90,7 +84,7 @@ class ReplayNode(Receiver):
                 self.refused += 1
 
     def play_request(self, request: HttpRequest, at: float, number: int) -> None:
-        """Handles a request at `at` (seconds); what comes of it is told to `ended`."""
+        """Handles a request at `at` (seconds), as if an envelope had brought it."""
         self.engine.go_to(at)
         self.engine.open(request, number)
 
@@ -100,7 +94,7 @@ class ReplayNode(Receiver):
 
     def _delivered(self, exchange: Exchange, now: float) -> None:
         owner = exchange.owner
-        self._ended(owner if type(owner) is int else owner.line, exchange, now)
+        self._on_ended(owner if type(owner) is int else owner.line, exchange, now)
 
     def _crashed(self, exchange: Exchange | None, error: Exception, now: float) -> None:
         if exchange is not None:
@@ -108,9 +102,10 @@ class ReplayNode(Receiver):
 
 
 class RecordingNode(Node):
-    """A node as it is, which shows the exchanges that it answers: for tests of a configuration.
+    """A node that shows the exchanges that it answers, for tests of a configuration.
 
-    Real backends are simulated. `seen(exchange)` is told of each exchange before it is answered.
+    `on_exchange(exchange)` is called before each is answered, and `on_configured(proxy)` as
+    `Engine` calls it. Real backends are simulated.
     """
 
     def __init__(
@@ -118,9 +113,9 @@ class RecordingNode(Node):
         config: Config,
         random: Random,
         log: Callable[[str], None],
-        seen: Callable[[Exchange], None],
+        on_exchange: Callable[[Exchange], None],
         *,
-        configured: Callable[[Proxy], None] | None = None,
+        on_configured: Callable[[Proxy], None] = ignore,
         secrets: Secrets | None = None,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work."""
@@ -130,6 +125,6 @@ class RecordingNode(Node):
             log,
             secrets=secrets,
             upstreams={"http": SIMULATED["http"]},
-            on_delivered=lambda exchange, now: seen(exchange),
-            on_configured=configured or ignore,
+            on_delivered=lambda exchange, now: on_exchange(exchange),
+            on_configured=on_configured,
         )

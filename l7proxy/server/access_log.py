@@ -12,7 +12,8 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from l7proxy.envelope.members import json_text, put_headers
+from l7proxy.envelope.encode import json_text
+from l7proxy.envelope.members import put_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

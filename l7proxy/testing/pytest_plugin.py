@@ -1,9 +1,10 @@
 """The pytest plugin: golden conversations as tests, a node to talk to, coverage of routes.
 
-It is registered by an entry point, so it loads whenever pytest starts: nothing but pytest, which is
-there already, is imported before there is something to do. Its options have its name, since others
-have such options, too; and files of others may be called as its own are, so it collects them only
-where a project says that it uses it, or a file is named on the command line.
+An entry point registers it, so it is loaded whenever pytest starts: it imports nothing but pytest,
+which is there already, before there is something to do. Its options begin with its name, since
+other plugins have such options, too. Other projects may have files with the same endings as its
+tests, so it collects them only where a project says that it uses the plugin, or where a file is
+named on the command line.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
+    from l7proxy.core.config import Config
+    from l7proxy.core.exchange import Exchange
+    from l7proxy.core.proxy import Proxy
+    from l7proxy.node.replay_node import RecordingNode
     from l7proxy.tools.cases import Cases
     from l7proxy.tools.coverage import Coverage
     from l7proxy.tools.golden import Golden
@@ -66,15 +71,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Gives each test a fresh node.
 
     The fixture itself lasts for the session, because Hypothesis rightly warns of fixtures that
-    are made once for many examples; whoever wants a fresh node for each calls `reset`.
+    are made once for many examples; a test that wants a fresh node for each calls `reset`.
     """
     if "l7proxy_node" in getattr(item, "fixturenames", ()):
         marker = item.get_closest_marker("l7proxy")
-        said = {} if marker is None else marker.kwargs
-        if marker is not None and (marker.args or said.keys() - {"config", "seed"}):
+        given = {} if marker is None else marker.kwargs
+        if marker is not None and (marker.args or given.keys() - {"config", "seed"}):
             pytest.fail(f"{_MARKER}, and nothing else: not {_as_written(marker)}", pytrace=False)
         folder = item.path.parent
-        _talk(item.config).start(said.get("config"), said.get("seed", 0), folder)
+        _talking_node(item.config).start(given.get("config"), given.get("seed", 0), folder)
 
 
 def pytest_terminal_summary(
@@ -96,12 +101,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def l7proxy_node(request: pytest.FixtureRequest) -> TalkingNode:
-    """A node with your configuration: `node.send(path="/x")` gives the body of the reply."""
-    return _talk(request.config)
+    """A node with your configuration: `node.send(path="/x")` returns the body of the reply."""
+    return _talking_node(request.config)
 
 
 class TalkingNode:
-    """A node to talk to, in virtual time; every test finds it fresh."""
+    """A node to talk to, in virtual time, fresh for every test."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._settings = config
@@ -109,7 +114,7 @@ class TalkingNode:
         """Every envelope that came out, in order."""
 
     def start(self, config: str | Path | Mapping[str, Any] | None, seed: int, folder: Path) -> None:
-        """Begins anew with a configuration: a file's, seen from `folder`, or an object itself."""
+        """Begins anew with a configuration: a file's, relative to `folder`, or an object."""
         from l7proxy.core.config import config_from
         from l7proxy.tools.golden import read_config
 
@@ -125,9 +130,9 @@ class TalkingNode:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything that was said, as at the start of the test."""
-        seen, configured = _coverage(self._settings).listener(self._source)
-        self._node = _make_node(self._config, seen, configured, self._seed)
+        """Forgets everything that was sent, as at the start of the test."""
+        on_exchange, on_configured = _coverage(self._settings).listener(self._source)
+        self._node = _make_node(self._config, on_exchange, on_configured, self._seed)
         self._now = 0.0
         self._last_id = 0
         self.replies.clear()
@@ -135,8 +140,8 @@ class TalkingNode:
     def send(self, envelope: Mapping[str, Any] | None = None, /, **body: Any) -> Any:
         """Sends a message, by default an `http_request`; returns the reply's body.
 
-        None where there is no reply yet. An `envelope` is sent as it is, and its reply returned
-        as an envelope.
+        Returns None where there is no reply yet. An `envelope` is sent as it is, and its reply
+        returned as an envelope.
         """
         import json
 
@@ -148,22 +153,25 @@ class TalkingNode:
             sent.update(envelope)
         number = sent["body"].get("msg_id")
         self._now = max(self._now, sent["at"])
-        for reply in self._take(self._node.feed(json.dumps(sent).encode() + b"\n", 0.0)):
+        for reply in self._received(self._node.feed(json.dumps(sent).encode() + b"\n", 0.0)):
             if reply["dest"] == sent["src"] and reply["body"].get("in_reply_to") == number:
                 return reply if envelope is not None else reply["body"]
         return None
 
     def at(self, seconds: float) -> list[Any]:
-        """Lets time go on to `seconds`; returns the bodies of the replies that came until then."""
-        replies = self._take(self._node.go_to(seconds))
+        """Lets time go on to `seconds`; returns the bodies of the replies that came until then.
+
+        Raises ValueError where that time is over.
+        """
+        replies = self._received(self._node.go_to(seconds))
         self._now = seconds
         return [reply["body"] for reply in replies]
 
     def finish(self) -> list[Any]:
         """Ends the input; returns the bodies of the replies to what was still in flight."""
-        return [reply["body"] for reply in self._take(self._node.finish(0.0))]
+        return [reply["body"] for reply in self._received(self._node.finish(0.0))]
 
-    def _take(self, out: bytes) -> list[dict[str, Any]]:
+    def _received(self, out: bytes) -> list[dict[str, Any]]:
         import json
 
         new = [json.loads(line) for line in out.splitlines()]
@@ -220,15 +228,15 @@ class ConversationItem(pytest.Item):
 
 
 class Different(Exception):
-    """What was answered is not what was expected; the text is the diff."""
+    """The replies are not those expected; the text is the diff."""
 
 
-_TALK = pytest.StashKey[TalkingNode]()
+_TALKING_NODE = pytest.StashKey[TalkingNode]()
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 
 
-def _talk(config: pytest.Config) -> TalkingNode:
-    return config.stash.setdefault(_TALK, TalkingNode(config))
+def _talking_node(config: pytest.Config) -> TalkingNode:
+    return config.stash.setdefault(_TALKING_NODE, TalkingNode(config))
 
 
 def _coverage(config: pytest.Config) -> Coverage:
@@ -240,8 +248,9 @@ def _coverage(config: pytest.Config) -> Coverage:
 
 
 def _as_written(marker: pytest.Mark) -> str:
-    said = [*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())]
-    return f"l7proxy({', '.join(said)})"
+    arguments = [*map(repr, marker.args)]
+    arguments += [f"{key}={value!r}" for key, value in marker.kwargs.items()]
+    return f"l7proxy({', '.join(arguments)})"
 
 
 def _percentage(text: str) -> float:
@@ -251,21 +260,21 @@ def _percentage(text: str) -> float:
 
 
 def _is_too_little(config: pytest.Config) -> bool:
-    least = config.getoption("--l7proxy-fail-under")
+    minimum = config.getoption("--l7proxy-fail-under")
     return (
-        least is not None
+        minimum is not None
         and _COVERAGE in config.stash
-        and (config.stash[_COVERAGE].percent < least)
+        and (config.stash[_COVERAGE].percent < minimum)
     )
 
 
 def _is_used(config: pytest.Config) -> bool:
-    """Whether the project says that it has configurations of l7proxy to test."""
+    """Returns whether the project says that it has configurations of l7proxy to test."""
     return bool(config.getoption("--l7proxy-config") or config.getini("l7proxy_config"))
 
 
 def _default_config(config: pytest.Config) -> Path:
-    """The option, else the setting, else the configuration that the node has by default."""
+    """Returns the option, else the setting, else the file that the node runs with by default."""
     option = config.getoption("--l7proxy-config")
     if option:
         return config.invocation_params.dir / str(option)
@@ -277,12 +286,17 @@ def _default_config(config: pytest.Config) -> Path:
     return Path(default_config_file())
 
 
-def _make_node(config: Any, seen: Any, configured: Any, seed: int = 0) -> Any:
+def _make_node(
+    config: Config,
+    on_exchange: Callable[[Exchange], None],
+    on_configured: Callable[[Proxy], None],
+    seed: int = 0,
+) -> RecordingNode:
     from random import Random
 
     from l7proxy.files import read_secret
     from l7proxy.node.replay_node import RecordingNode
 
     return RecordingNode(
-        config, Random(seed), print, seen, configured=configured, secrets=read_secret
+        config, Random(seed), print, on_exchange, on_configured=on_configured, secrets=read_secret
     )

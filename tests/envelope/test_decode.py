@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core.config.strict_json import NotJson
-from l7proxy.envelope.decode import EnvelopeDecoder, decode_envelope
+from l7proxy.envelope.decode import EnvelopeDecoder, decode_envelope, msgspec_decoder
 
 pytest.importorskip("msgspec")
 
@@ -69,20 +70,24 @@ def test_the_odd_ones_are_decided_the_same(text: bytes) -> None:
     assert decided(FAST, text) == decided(decode_envelope, text)
 
 
-def test_the_common_case_is_msgspecs() -> None:
-    calls = []
-    decode = fast()
-    found = decode._fast
+def test_the_common_case_is_msgspecs_after_the_warm_up() -> None:
+    found, calls = msgspec_decoder(), list[bytes]()
     assert found is not None
-    decode._fast = lambda text: calls.append(text) or found(text)  # type: ignore[func-returns-value]
+
+    def counted(text: bytes) -> Any:
+        calls.append(text)
+        return found(text)
+
+    decode = EnvelopeDecoder(warm_up=2, find_fast=lambda: counted)
     line = b'{"src": "c", "dest": "p", "body": {"type": "http_request", "path": "/"}}'
-    assert decode(line) == json.loads(line)
-    assert calls == [line]
+    assert [(decode(line), len(calls)) for _ in range(4)] == [
+        (json.loads(line), count) for count in (0, 0, 1, 2)
+    ]
 
 
 def test_without_msgspec_the_reference_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "msgspec.json", None)
+    monkeypatch.setitem(sys.modules, "msgspec.json", None)
+    assert msgspec_decoder() is None
     decode = EnvelopeDecoder(warm_up=1)
     for _ in range(2):
         assert decode(b'{"a": 1}') == {"a": 1}
-    assert decode._fast is None

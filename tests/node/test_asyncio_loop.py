@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,8 +22,9 @@ import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.node import Node, asyncio_loop
-from l7proxy.node.in_order import InOrderWriter
 from tests.processes import MAIN, PATIENCE, run, start, unmeasured
+
+Converse = Callable[..., dict[int, Any]]
 
 
 class Backend(ThreadingHTTPServer):
@@ -117,18 +118,24 @@ def replies(out: str | bytes) -> dict[int, Any]:
     return {body["in_reply_to"]: body for body in bodies}
 
 
-def talk(tmp_path: Path, said: str, *options: str, **pool: Any) -> dict[int, Any]:
-    addresses = pool.pop("backends")
-    done = run("--config", config(tmp_path, *addresses, **pool), *options, said=said)
-    assert (done.status, done.err) == (0, "")
-    return replies(done.out)
+@pytest.fixture
+def converse(tmp_path: Path) -> Converse:
+    """Runs the node on a pool with what is said as all of its input; returns the replies."""
+
+    def run_node(said: str, *options: str, **pool: Any) -> dict[int, Any]:
+        addresses = pool.pop("backends")
+        done = run("--config", config(tmp_path, *addresses, **pool), *options, said=said)
+        assert (done.status, done.err) == (0, "")
+        return replies(done.out)
+
+    return run_node
 
 
 def test_a_request_goes_to_a_backend_and_its_response_comes_back(
-    tmp_path: Path, backend: Backend
+    converse: Converse, backend: Backend
 ) -> None:
     said = line(1, "/p/x?y=1", headers={"X-A": ["1", "2"], "Connection": "X-Gone", "X-Gone": "3"})
-    (reply,) = talk(tmp_path, said, backends=[backend.address]).values()
+    (reply,) = converse(said, backends=[backend.address]).values()
     headers = reply.pop("headers")
     assert headers["X-Lines"] == ["one", "two"] and "Date" in headers
     assert reply == {
@@ -141,21 +148,21 @@ def test_a_request_goes_to_a_backend_and_its_response_comes_back(
     assert seen["X-A"] and not {"Connection", "X-Gone"} & set(seen)
 
 
-def test_bodies_go_both_ways_as_text_or_as_base64(tmp_path: Path, backend: Backend) -> None:
+def test_bodies_go_both_ways_as_text_or_as_base64(converse: Converse, backend: Backend) -> None:
     said = (
         line(1, "/p", method="POST", body="hällo")
         + line(2, "/p/bytes")
         + line(3, "/p", method="POST", body="/wA=", body_encoding="base64")
         + line(4, "/p", method="HEAD")
     )
-    got = talk(tmp_path, said, backends=[backend.address])
+    got = converse(said, backends=[backend.address])
     assert (got[1]["status"], got[1]["body"]) == (201, "hällo")
     assert (got[2]["body"], got[2]["body_encoding"]) == ("/wA=", "base64")
     assert (got[3]["body"], got[3]["body_encoding"]) == ("/wA=", "base64")
     assert "body" not in got[4] and got[4]["headers"]["Content-Length"] == "2"
 
 
-def test_a_backend_that_is_added_gets_requests(tmp_path: Path, backend: Backend) -> None:
+def test_a_backend_that_is_added_gets_requests(converse: Converse, backend: Backend) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         dead = f"127.0.0.1:{nobody.getsockname()[1]}"
@@ -163,7 +170,7 @@ def test_a_backend_that_is_added_gets_requests(tmp_path: Path, backend: Backend)
         removed = {"type": "remove_backend", "msg_id": 2, "pool": "p", "backend": "dead"}
         said = "".join(json.dumps({"src": "c", "body": body}) + "\n" for body in (added, removed))
         backends: list[Any] = [{"name": "dead", "address": dead}]
-        got = talk(tmp_path, said + line(3, "/p/x"), backends=backends)
+        got = converse(said + line(3, "/p/x"), backends=backends)
     assert [got[n]["type"] for n in (1, 2)] == ["add_backend_ok", "remove_backend_ok"]
     assert (got[3]["status"], got[3]["body"]) == (200, "/p/x")
 
@@ -226,22 +233,10 @@ def test_other_nodes_can_be_backends_beside_real_ones(tmp_path: Path, backend: B
         assert node.wait(PATIENCE) == 0
 
 
-def test_order_is_kept_for_simulated_backends_too(tmp_path: Path) -> None:
+def test_order_is_kept_for_simulated_backends_too(converse: Converse) -> None:
     said = line(1, "/p", simulate={"latency": 0.05}) + line(2, "/p") + line(3, "/none")
-    got = talk(tmp_path, said, "--ordered", backends=["a:1"], upstream="simulated")
+    got = converse(said, "--ordered", backends=["a:1"], upstream="simulated")
     assert list(got) == [1, 2, 3]
-
-
-def test_a_line_without_a_place_waits_for_those_before_it() -> None:
-    out: list[bytes] = []
-    order = InOrderWriter(out)
-    order.expect("a")
-    order.expect("b")
-    order.put(b"2", "b")
-    order.put(b"3", None)
-    assert out == [] and order.waits
-    order.put(b"1", "a")
-    assert out == [b"1", b"2", b"3"] and not order.waits
 
 
 def test_a_file_is_read_no_faster_than_backends_answer(tmp_path: Path, backend: Backend) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from random import Random
 from typing import Any
 
 import pytest
 
-from l7proxy.core.config import config_from
-from l7proxy.node import Node
 from l7proxy.node.clock import Clock
+from tests.node.conversation import Conversation, envelopes, one_pool
+from tests.node.misbehaving import Buggy
 
 
 def test_no_time_passes_before_the_first_message() -> None:
@@ -75,103 +73,76 @@ def test_it_is_shown_to_the_nanosecond() -> None:
 @pytest.mark.parametrize("virtual", [False, True])
 def test_time_begins_with_the_first_message_whatever_time_it_tells(virtual: bool) -> None:
     """Were it to begin at 0, half a billion checks of health would be due by then."""
-    timed = Timed(virtual_time=virtual, health={})
-    body = {"type": "http_request", "msg_id": 1, "path": "/p"}
-    line = json.dumps({"src": "c", "dest": "lb", "at": 1764000000.5, "body": body})
-    answer = json.loads(timed.node.feed(line.encode() + b"\n", 0.0))
-    assert (answer["at"], answer["body"]["status"]) == (1764000000.5, 200)
-
-
-class Timed:
-    """A node with the pool `p`, on a wall clock that stands where it is told."""
-
-    def __init__(self, *, virtual_time: bool = False, **pool: Any) -> None:
-        config = config_from({"backend_pools": {"p": {"backends": ["a:1"], **pool}}})
-        self.log: list[str] = []
-        self.node = Node(config, Random(0), self.log.append, virtual_time=virtual_time)
-
-    def say(self, now: float, *, at: Any = None, **body: Any) -> list[Any]:
-        envelope: dict[str, Any] = {"src": "c", "dest": "lb"}
-        if at is not None:
-            envelope["at"] = at
-        envelope["body"] = {"type": "http_request", "msg_id": 1, "path": "/p", **body}
-        return self.heard(self.node.feed(json.dumps(envelope).encode() + b"\n", now))
-
-    @staticmethod
-    def heard(out: bytes) -> list[Any]:
-        return [json.loads(line) for line in out.splitlines()]
+    talk = Conversation(one_pool(health={}), virtual_time=virtual)
+    (reply,) = talk.request(at=1764000000.5)
+    assert (reply["at"], reply["body"]["status"]) == (1764000000.5, 200)
 
 
 CHECKS = {"interval": 1, "timeout": 0.5, "jitter": 0}
 
 
 def test_health_checks_begin_with_the_first_message() -> None:
-    timed = Timed(health=CHECKS)
-    assert timed.node.next_deadline() is None
-    assert timed.node.advance(50.0) == b""
-    timed.say(60.0)
-    assert timed.node.next_deadline() == 60.0
-    timed.node.advance(60.0)
-    assert timed.node.next_deadline() == 61.0
+    talk = Conversation(one_pool(health=CHECKS))
+    assert talk.node.next_deadline() is None
+    assert talk.node.advance(50.0) == b""
+    talk.request(60.0)
+    assert talk.node.next_deadline() == 60.0
+    talk.node.advance(60.0)
+    assert talk.node.next_deadline() == 61.0
 
 
 def test_what_was_due_happens_before_what_is_read() -> None:
-    timed = Timed(simulate={"latency": 1})
-    timed.say(0.0, msg_id=1)
-    replies = timed.say(5.0, msg_id=2, simulate={"latency": 0})
+    talk = Conversation(one_pool(simulate={"latency": 1}))
+    talk.request(0.0, msg_id=1)
+    replies = talk.request(5.0, msg_id=2, simulate={"latency": 0})
     assert [reply["body"]["in_reply_to"] for reply in replies] == [1, 2]
 
 
 def test_with_virtual_time_from_the_start_nothing_waits_for_the_wall() -> None:
-    timed = Timed(virtual_time=True, simulate={"latency": 5})
-    assert timed.say(0.0) == []
-    assert timed.node.next_deadline() is None
-    (reply,) = timed.heard(timed.node.finish(0.0))
+    talk = Conversation(one_pool(simulate={"latency": 5}), virtual_time=True)
+    assert talk.request(0.0) == []
+    assert talk.node.next_deadline() is None
+    (reply,) = envelopes(talk.node.finish(0.0))
     assert (reply["at"], reply["body"]["status"]) == (5, 200)
 
 
 def test_what_hangs_for_ever_does_not_keep_virtual_time_going_for_ever() -> None:
-    timed = Timed(health=CHECKS, timeouts={"attempt": None})
-    timed.say(0.0, at=0, simulate={"faults": [{"fault": "hang"}]})
-    (reply,) = timed.heard(timed.node.finish(0.0))
+    talk = Conversation(one_pool(health=CHECKS, timeouts={"attempt": None}))
+    talk.request(0.0, at=0, simulate={"faults": [{"fault": "hang"}]})
+    (reply,) = envelopes(talk.node.finish(0.0))
     assert (reply["at"], reply["body"]["status"]) == (0, 503)
 
 
 def test_what_other_nodes_were_asked_is_cut_off_when_the_input_ends_and_nothing_else() -> None:
-    timed = Timed(simulate={"latency": 1})
-    timed.say(0.0)
-    assert timed.node.finish(0.0) == b""
-    timed = Timed(upstream="envelope")
-    (asked,) = timed.say(0.0)
+    talk = Conversation(one_pool(simulate={"latency": 1}))
+    talk.request(0.0)
+    assert talk.node.finish(0.0) == b""
+    talk = Conversation(one_pool(upstream="envelope"))
+    (asked,) = talk.request(0.0)
     assert (asked["src"], asked["dest"]) == ("lb", "a")
-    (reply,) = timed.heard(timed.node.finish(0.0))
+    (reply,) = envelopes(talk.node.finish(0.0))
     assert (reply["dest"], reply["body"]["status"]) == ("c", 503)
-    assert timed.node.idle
+    assert talk.node.idle
 
 
 def test_a_node_that_drains_refuses_what_it_answered_before() -> None:
-    timed = Timed()
+    talk = Conversation(one_pool())
     for _ in range(3):
-        assert timed.say(0.0)[0]["body"]["status"] == 200
-    timed.say(0.0, simulate={"latency": 9})
-    timed.node.drain(0.0)
-    assert timed.say(0.0)[0]["body"]["status"] == 503
-    timed.say(0.0, type="init", backends=["b:1"])
-    assert timed.say(0.0)[0]["body"]["status"] == 503
-    assert not timed.node.idle
+        assert talk.request(0.0)[0]["body"]["status"] == 200
+    talk.request(0.0, simulate={"latency": 9})
+    talk.node.drain(0.0)
+    assert talk.request(0.0)[0]["body"]["status"] == 503
+    talk.request(0.0, type="init", backends=["b:1"])
+    assert talk.request(0.0)[0]["body"]["status"] == 503
+    assert not talk.node.idle
 
 
-def test_a_bug_in_what_happens_by_itself_is_logged_and_the_node_lives_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    timed = Timed(simulate={"latency": 1}, health=CHECKS)
-    timed.say(0.0)
-    timed.node.advance(0.0)
-
-    def bug(*_: Any) -> None:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(timed.node.engine.proxy.pools["p"].health, "_judge", bug)
-    timed.node.advance(2.0)
-    assert any("RuntimeError: a bug" in line for line in timed.log)
-    assert timed.say(3.0, simulate={"latency": 0})[-1]["body"]["status"] == 200
+def test_a_bug_in_what_happens_by_itself_is_logged_and_the_node_lives_on() -> None:
+    talk = Conversation(
+        one_pool(simulate={"latency": 1}, health={**CHECKS, "fall": 9}),
+        upstreams={"simulated": Buggy},
+    )
+    talk.request(0.0)
+    talk.node.advance(2.0)
+    assert any("RuntimeError: a bug" in line for line in talk.log)
+    assert talk.request(3.0, simulate={"latency": 0})[-1]["body"]["status"] == 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from random import Random
 from typing import Any
 
@@ -11,55 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7proxy.core import HttpRequest, Selector
-from l7proxy.core.config import ConfigError, config_from, parse_config
-from l7proxy.core.exchange import Exchange
-from l7proxy.core.pool.backend import Backend
-from l7proxy.core.pool.pool import Pool
-from l7proxy.core.random_streams import RandomStreams
+from l7proxy.core.config import ConfigError, config_from
 from l7proxy.node import Node
-from l7proxy.node import node as node_module
-from l7proxy.upstreams.base import Upstream
-from l7proxy.upstreams.simulated import Simulated
-from tests.golden.replay import ROOT
-
-DEFAULT = (ROOT / "config" / "backends.json").read_bytes()
+from l7proxy.node.node import HANDLERS
+from tests.node.conversation import Conversation, envelopes, one_pool, only
+from tests.node.misbehaving import Buggy, Late
 
 
-class Talk:
-    """A node to talk to; `say` gives the reply to one message, None where there is none."""
-
-    def __init__(self, config: dict[str, Any] | None = None, **options: Any) -> None:
-        self.log: list[str] = []
-        made = parse_config(DEFAULT) if config is None else config_from(config)
-        self.node = Node(made, Random(0), self.log.append, **options)
-
-    @property
-    def pools(self) -> dict[str, Pool]:
-        return self.node.engine.proxy.pools
-
-    def say_raw(self, text: str | bytes) -> str:
-        data = text.encode() if isinstance(text, str) else text
-        return self.node.feed(data + b"\n", 0.0).decode()
-
-    def say(self, envelope: Any) -> Any:
-        out = self.say_raw(json.dumps(envelope))
-        return json.loads(out) if out else None
-
-    def body(self, **body: Any) -> Any:
-        reply = self.say({"src": "c1", "dest": "n1", "body": body})
-        return reply and reply["body"]
-
-    def get(self, path: str, **body: Any) -> Any:
-        return self.body(type="http_request", msg_id=1, path=path, **body)
-
-
-@pytest.fixture
-def talk() -> Talk:
-    return Talk()
-
-
-def test_a_request_is_answered_by_the_pool_of_its_path(talk: Talk) -> None:
+def test_a_request_is_answered_by_the_pool_of_its_path(talk: Conversation) -> None:
     reply = talk.say_raw(
         '{"src": "c", "dest": "p", "body": {"type": "http_request", "msg_id": 7, "path": "/api"}}'
     )
@@ -69,13 +27,13 @@ def test_a_request_is_answered_by_the_pool_of_its_path(talk: Talk) -> None:
     )
 
 
-def test_without_a_msg_id_the_reply_says_nothing_of_one(talk: Talk) -> None:
+def test_without_a_msg_id_the_reply_says_nothing_of_one(talk: Conversation) -> None:
     reply = talk.body(type="http_request", path="/api")
     assert reply == {"type": "http_response", "status": 200, "backend": "api-1"}
 
 
-def test_without_a_dest_the_node_answers_under_its_own_name(talk: Talk) -> None:
-    reply = talk.say({"src": "c", "body": {"type": "http_request", "path": "/api"}})
+def test_without_a_dest_the_node_answers_under_its_own_name(talk: Conversation) -> None:
+    (reply,) = talk.say({"src": "c", "body": {"type": "http_request", "path": "/api"}})
     assert reply["src"] == "l7_proxy"
 
 
@@ -86,45 +44,45 @@ def test_without_a_dest_the_node_answers_under_its_own_name(talk: Talk) -> None:
     ("/a b", 400, "bad request: the path has a space, a control character or a #"),
 ])  # fmt: skip
 def test_what_the_proxy_answers_itself_has_an_error_and_no_backend(
-    talk: Talk, path: str, status: int, error: str
+    talk: Conversation, path: str, status: int, error: str
 ) -> None:
     assert talk.get(path) == {
         "type": "http_response", "in_reply_to": 1, "status": status, "error": error,
     }  # fmt: skip
 
 
-def test_a_bad_method_is_the_requests_fault(talk: Talk) -> None:
+def test_a_bad_method_is_the_requests_fault(talk: Conversation) -> None:
     assert talk.get("/api", method="G E T")["status"] == 400
 
 
-def test_control_characters_in_a_header_are_the_requests_fault(talk: Talk) -> None:
+def test_control_characters_in_a_header_are_the_requests_fault(talk: Conversation) -> None:
     reply = talk.get("/api", headers={"X: a\r\nY": "b\r\nZ: 1"})
     assert (reply["status"], "backend" in reply) == (400, False)
 
 
 def test_control_characters_in_another_nodes_header_are_the_backends_fault() -> None:
-    talk = Talk({"backend_pools": {"p": {"backends": ["b"], "upstream": "envelope"}}})
+    talk = Conversation(one_pool(backends=["b"], upstream="envelope"))
     asked = talk.get("/p")
     assert asked["type"] == "http_request"
     answer = {"type": "http_response", "in_reply_to": asked["msg_id"], "status": 200,
               "headers": {"X": "a\nb"}}  # fmt: skip
-    assert talk.say({"src": "b", "body": answer})["body"]["status"] == 502
+    assert only(talk.say({"src": "b", "body": answer}))["body"]["status"] == 502
 
 
 def test_what_the_node_asks_by_itself_comes_from_the_name_that_it_was_last_called() -> None:
     asked = {"backends": ["b"], "upstream": "envelope"}
-    talk = Talk({
+    talk = Conversation({
         "backend_pools": {
             "p": {**asked, "health": {"path": "/up", "timeout": 0.5}}, "copies": asked,
         },
         "routes": [{"path_pattern": "/*", "backend_pool": "p", "mirror": "copies"}],
     })  # fmt: skip
     body = {"type": "http_request", "msg_id": 1, "path": "/x"}
-    said = "".join(
-        talk.say_raw(json.dumps({"src": "c", "dest": name, "at": at, "body": body}))
+    sent = [
+        envelope
         for name, at in (("first", 0), ("second", 6))
-    )
-    sent = [json.loads(line) for line in said.splitlines()]
+        for envelope in talk.say({"src": "c", "dest": name, "at": at, "body": body})
+    ]
     assert [(one["src"], one["dest"], one["body"]["path"]) for one in sent] == [
         *(("first", "b", "/up"), ("first", "b", "/x"), ("first", "b", "/x")),
         *(("second", "b", "/up"), ("second", "b", "/x"), ("second", "b", "/x")),
@@ -167,13 +125,13 @@ def test_what_the_node_asks_by_itself_comes_from_the_name_that_it_was_last_calle
     ({"type": "init", "backend_pools": {"a/b": {}}},
      '/body/backend_pools/a~1b: "backends" is missing'),
 ])  # fmt: skip
-def test_what_is_no_valid_message_gets_error_12(talk: Talk, body: Any, text: str) -> None:
-    reply = talk.say({"src": "c1", "dest": "n1", "body": body})
+def test_what_is_no_valid_message_gets_error_12(talk: Conversation, body: Any, text: str) -> None:
+    (reply,) = talk.say({"src": "c1", "dest": "n1", "body": body})
     assert reply == {"src": "n1", "dest": "c1", "body": {"type": "error", "code": 12, "text": text}}
     assert talk.get("/api")["backend"] == "api-1"
 
 
-def test_a_body_that_is_not_base64_gets_error_12(talk: Talk) -> None:
+def test_a_body_that_is_not_base64_gets_error_12(talk: Conversation) -> None:
     reply = talk.get("/api", body="%%%", body_encoding="base64")
     assert (reply["code"], reply["in_reply_to"]) == (12, 1)
     assert reply["text"].startswith("/body/body: not base64: ")
@@ -184,19 +142,19 @@ def test_a_body_that_is_not_base64_gets_error_12(talk: Talk) -> None:
     '{"src": "c", "body": {"type": "http_request", "path": "/api", "path": "/static"}}',
     '{"src": "c", "body": {"type": "http_request", "path": "/api", "headers": {"a": "", "a": ""}}}',
 ])  # fmt: skip
-def test_a_key_written_twice_gets_error_12(talk: Talk, text: str) -> None:
+def test_a_key_written_twice_gets_error_12(talk: Conversation, text: str) -> None:
     reply = json.loads(talk.say_raw(text))["body"]
     assert reply["code"] == 12
     assert "is written more than once" in reply["text"]
 
 
-def test_an_unknown_type_gets_error_10(talk: Talk) -> None:
+def test_an_unknown_type_gets_error_10(talk: Conversation) -> None:
     assert talk.body(type="gossip", msg_id=3) == {
         "type": "error", "in_reply_to": 3, "code": 10, "text": 'no message type "gossip"',
     }  # fmt: skip
 
 
-def test_a_reply_that_nobody_waits_for_is_only_logged(talk: Talk) -> None:
+def test_a_reply_that_nobody_waits_for_is_only_logged(talk: Conversation) -> None:
     assert talk.body(type="gossip_ok", in_reply_to=3) is None
     assert talk.log == ['line 1: a reply of type "gossip_ok" was dropped']
 
@@ -210,14 +168,14 @@ def test_a_reply_that_nobody_waits_for_is_only_logged(talk: Talk) -> None:
     ({"in_reply_to": 3}, "/body/type: must be a string"),
     ({"type": [], "in_reply_to": 3}, "/body/type: must be a string"),
 ])  # fmt: skip
-def test_an_answer_that_is_wrong_is_only_logged(talk: Talk, body: Any, why: str) -> None:
-    assert talk.say({"src": "c1", "dest": "n1", "body": body}) is None
+def test_an_answer_that_is_wrong_is_only_logged(talk: Conversation, body: Any, why: str) -> None:
+    assert talk.say({"src": "c1", "dest": "n1", "body": body}) == []
     assert talk.log == [f"line 1: a reply was dropped: {why}"]
 
 
 @pytest.mark.parametrize("kind", ["http_request", "init", "status", "backend"])
 def test_what_is_a_request_gets_its_one_answer_whatever_else_is_in_it(
-    talk: Talk, kind: str
+    talk: Conversation, kind: str
 ) -> None:
     reply = talk.body(type=kind, in_reply_to=3, msg_id="x", path="/api")
     assert (reply["code"], reply["text"]) == (12, "/body/msg_id: must be a whole number")
@@ -226,21 +184,21 @@ def test_what_is_a_request_gets_its_one_answer_whatever_else_is_in_it(
 
 
 def test_a_bug_in_the_handling_of_an_answer_is_logged_and_answered_by_nobody(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def buggy(node: Node, envelope: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setitem(node_module.HANDLERS, "http_response", buggy)
+    monkeypatch.setitem(HANDLERS, "http_response", buggy)
     assert talk.body(type="http_response", in_reply_to=4) is None
     assert talk.log[0].startswith("Traceback")
 
 
-def test_optional_members_may_be_null(talk: Talk) -> None:
+def test_optional_members_may_be_null(talk: Conversation) -> None:
     nothing = dict.fromkeys(("msg_id", "method", "headers", "cookies", "client_ip", "body",
                              "body_encoding", "simulate", "explain", "circuit_state"))  # fmt: skip
     body = {"type": "http_request", "path": "/api", **nothing}
-    reply = talk.say({"src": "c1", "dest": None, "at": None, "body": body})
+    (reply,) = talk.say({"src": "c1", "dest": None, "at": None, "body": body})
     assert reply == {
         "src": "l7_proxy", "dest": "c1",
         "body": {"type": "http_response", "status": 200, "backend": "api-1"},
@@ -249,12 +207,12 @@ def test_optional_members_may_be_null(talk: Talk) -> None:
 
 
 def test_a_bug_gets_error_13_and_a_traceback_in_the_log_and_the_node_lives_on(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def buggy(node: Node, envelope: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setitem(node_module.HANDLERS, "buggy", buggy)
+    monkeypatch.setitem(HANDLERS, "buggy", buggy)
     assert talk.body(type="buggy", msg_id=4) == {
         "type": "error", "in_reply_to": 4, "code": 13, "text": "internal error: ZeroDivisionError",
     }  # fmt: skip
@@ -268,26 +226,27 @@ def test_a_bug_gets_error_13_and_a_traceback_in_the_log_and_the_node_lives_on(
     '{"src": 5, "body": {"type": "http_request", "path": "/api"}}',
 ])  # fmt: skip
 def test_without_a_usable_src_there_is_a_line_in_the_log_and_no_reply(
-    talk: Talk, text: str
+    talk: Conversation, text: str
 ) -> None:
     assert talk.say_raw(text) == ""
     assert talk.log == ["line 1: no usable src: it must be a string"]
 
 
-def test_a_huge_but_convertible_msg_id_comes_back_as_it_was(talk: Talk) -> None:
+def test_a_huge_but_convertible_msg_id_comes_back_as_it_was(talk: Conversation) -> None:
     number = 10**4000
     reply = talk.body(type="http_request", path="/api", msg_id=number)
     assert reply["in_reply_to"] == number
 
 
-def test_init_is_acknowledged_and_sets_the_name(talk: Talk) -> None:
+def test_init_is_acknowledged_and_sets_the_name(talk: Conversation) -> None:
     reply = talk.body(type="init", msg_id=1, node_id="lb-9", node_ids=["lb-9"])
     assert reply == {"type": "init_ok", "in_reply_to": 1}
-    assert talk.say({"src": "c", "dest": "n1", "body": {"type": "gossip"}})["src"] == "lb-9"
+    (reply,) = talk.say({"src": "c", "dest": "n1", "body": {"type": "gossip"}})
+    assert reply["src"] == "lb-9"
     assert talk.body(type="init") == {"type": "init_ok"}
 
 
-def test_init_may_bring_pools_and_routes(talk: Talk) -> None:
+def test_init_may_bring_pools_and_routes(talk: Conversation) -> None:
     pools = {"users": {"backends": ["u1:1", "u2:1"]}}
     routes = [{"path_pattern": "/v1/users/*", "backend_pool": "users"}]
     assert talk.body(type="init", msg_id=1, backend_pools=pools, routes=routes)["type"] == "init_ok"
@@ -295,7 +254,9 @@ def test_init_may_bring_pools_and_routes(talk: Talk) -> None:
     assert talk.get("/api")["status"] == 404
 
 
-def test_an_init_may_have_members_of_others_but_none_that_are_nearly_ours(talk: Talk) -> None:
+def test_an_init_may_have_members_of_others_but_none_that_are_nearly_ours(
+    talk: Conversation,
+) -> None:
     others = {"node_ids": ["a", "b"], "seed": 1, "version": "1.0", "description": "a test"}
     assert talk.body(type="init", msg_id=1, backends=["a:1"], **others)["type"] == "init_ok"
     reply = talk.body(type="init", msg_id=2, backend_pool={"p": {"backends": ["b:1"]}}, **others)
@@ -306,7 +267,7 @@ def test_an_init_may_have_members_of_others_but_none_that_are_nearly_ours(talk: 
 
 
 def test_what_an_init_says_of_its_single_pool_holds_and_is_pointed_at_where_it_is(
-    talk: Talk,
+    talk: Conversation,
 ) -> None:
     reply = talk.body(type="init", backends=["a:1"], algorithm="rr0", simulate={"status": 999})
     assert [problem.partition(":")[0] for problem in reply["text"].split("; /")] == [
@@ -320,13 +281,13 @@ def test_what_an_init_says_of_its_single_pool_holds_and_is_pointed_at_where_it_i
     assert talk.get("/")["status"] == 201
 
 
-def test_init_may_bring_a_single_pool_that_takes_every_path(talk: Talk) -> None:
+def test_init_may_bring_a_single_pool_that_takes_every_path(talk: Conversation) -> None:
     talk.body(type="init", backends=["a:1", "b:1"], algorithm="round-robin")
     assert [talk.get(path)["backend"] for path in ("/", "/x/y", "/z")] == ["a", "b", "a"]
 
 
 def test_an_init_with_a_wrong_configuration_names_every_problem_and_changes_nothing(
-    talk: Talk,
+    talk: Conversation,
 ) -> None:
     reply = talk.body(
         type="init",
@@ -359,7 +320,7 @@ def test_canned_headers_and_bodies_come_back_in_the_protocols_order() -> None:
         "headers": {"X-One": "1", "x-one": "2", "Set-Cookie": ["a=1", "b=2"]},
         "body": "héllo",
     }
-    talk = Talk({"backends": [{"address": "a:1", "simulate": canned}]})
+    talk = Conversation({"backends": [{"address": "a:1", "simulate": canned}]})
     reply = talk.get("/")
     assert list(reply.items()) == [
         ("type", "http_response"),
@@ -372,37 +333,13 @@ def test_canned_headers_and_bodies_come_back_in_the_protocols_order() -> None:
 
 
 def test_a_body_that_is_not_text_comes_back_in_base64() -> None:
-    talk = Talk({"backends": [{"address": "a:1", "simulate": {"body": "\ud800"}}]})
+    talk = Conversation({"backends": [{"address": "a:1", "simulate": {"body": "\ud800"}}]})
     reply = talk.get("/")
     assert (reply["body"], reply["body_encoding"]) == ("7aCA", "base64")
 
 
-class Late(Upstream):
-    """Takes every attempt and ends none by itself."""
-
-    def start(self, exchange: Exchange, now: float) -> None:
-        exchange.started(now)
-
-
-class Buggy(Simulated):
-    """Has a bug that only some paths meet."""
-
-    def start(self, exchange: Exchange, now: float) -> None:
-        if exchange.forward_path.startswith("/bug"):
-            raise ZeroDivisionError("a bug")
-        super().start(exchange, now)
-
-
-def late(pool: Pool, streams: RandomStreams) -> Upstream:
-    return Late()
-
-
-LATE = {"simulated": late}
-BUGGY = {"simulated": Buggy}
-
-
 def test_a_bug_in_an_upstream_gets_error_13_and_holds_no_place() -> None:
-    talk = Talk({"backends": ["a:1"]}, upstreams=BUGGY)
+    talk = Conversation({"backends": ["a:1"]}, upstreams={"simulated": Buggy})
     assert talk.get("/bug") == {
         "type": "error", "in_reply_to": 1, "code": 13, "text": "internal error: ZeroDivisionError",
     }  # fmt: skip
@@ -413,19 +350,8 @@ def test_a_bug_in_an_upstream_gets_error_13_and_holds_no_place() -> None:
     assert talk.pools["default"].backends[0].in_flight == 0
 
 
-class BuggySelector(Selector):
-    """Has a bug that only some paths meet."""
-
-    def pick(
-        self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
-    ) -> Backend | None:
-        if request is not None and request.target == "/bug":
-            raise ZeroDivisionError("a bug")
-        return self.eligible[0]
-
-
 def test_a_bug_in_a_selector_gets_error_13_and_holds_no_place() -> None:
-    talk = Talk({"backends": ["a:1"], "algorithm": f"{__name__}:BuggySelector"})
+    talk = Conversation({"backends": ["a:1"], "algorithm": "tests.node.misbehaving:BuggySelector"})
     assert talk.get("/bug")["text"] == "internal error: ZeroDivisionError"
     assert talk.node.idle
     assert talk.get("/")["status"] == 200
@@ -436,49 +362,44 @@ def test_a_bug_in_a_selector_gets_error_13_and_holds_no_place() -> None:
 def test_a_bug_that_only_a_mirrored_copy_meets_is_told_in_the_log_alone() -> None:
     route = {"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}
     pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"], "upstream": "envelope"}}
-    talk = Talk({"backend_pools": pools, "routes": [route]}, upstreams={"envelope": Buggy})
+    talk = Conversation({"backend_pools": pools, "routes": [route]}, upstreams={"envelope": Buggy})
     assert talk.get("/bug")["status"] == 200
     (traceback,) = talk.log
     assert traceback.endswith("ZeroDivisionError: a bug")
     assert talk.pools["b"].requests == 0
 
 
-def late_talk() -> Talk:
-    return Talk({"backends": ["a:1"]}, upstreams=LATE)
-
-
-def test_what_takes_too_long_is_answered_504_when_its_time_has_come() -> None:
-    talk = late_talk()
-    assert talk.get("/") is None
-    assert talk.node.next_deadline() == 60.0
-    assert talk.node.advance(59.0) == b""
-    assert not talk.node.idle
-    reply = json.loads(talk.node.advance(60.0))["body"]
-    assert (reply["status"], reply["in_reply_to"]) == (504, 1)
-    assert talk.node.idle
-    assert talk.node.next_deadline() is None
+def test_what_takes_too_long_is_answered_504_when_its_time_has_come(late: Conversation) -> None:
+    assert late.get("/p") is None
+    assert late.node.next_deadline() == 60.0
+    assert late.node.advance(59.0) == b""
+    assert not late.node.idle
+    (reply,) = envelopes(late.node.advance(60.0))
+    assert (reply["body"]["status"], reply["body"]["in_reply_to"]) == (504, 1)
+    assert late.node.engine.idle
+    assert late.node.next_deadline() is None
 
 
 def test_what_is_in_flight_keeps_its_configuration_when_an_init_brings_another() -> None:
-    talk = Talk({"backends": ["a:1"], "upstream": "envelope"}, upstreams={"envelope": late})
+    talk = Conversation({"backends": ["a:1"], "upstream": "envelope"}, upstreams={"envelope": Late})
     first = talk.node.engine.proxy
     talk.get("/")
     talk.body(type="init", backends=["b:1"], upstream="simulated")
     assert talk.get("/")["backend"] == "b"
     assert first in talk.node.engine.proxies
-    assert json.loads(talk.node.advance(60.0))["body"]["status"] == 504
+    (reply,) = envelopes(talk.node.advance(60.0))
+    assert reply["body"]["status"] == 504
     talk.body(type="init", backends=["c:1"])
     assert talk.node.engine.proxies == [talk.node.engine.proxy]
 
 
-def test_what_is_still_in_flight_at_the_end_is_answered_503() -> None:
-    talk = late_talk()
-    talk.get("/")
-    assert talk.node.finish(1.0) == b""
-    reply = json.loads(talk.node.abort(2.0))["body"]
-    assert (reply["status"], reply["error"]) == (503, "the proxy is shutting down")
-    assert talk.node.idle
-    assert talk.node.abort(3.0) == b""
+def test_what_is_still_in_flight_at_the_end_is_answered_503(late: Conversation) -> None:
+    late.get("/p")
+    assert late.node.finish(1.0) == b""
+    (reply,) = envelopes(late.node.abort(2.0))
+    assert (reply["body"]["status"], reply["body"]["error"]) == (503, "the proxy is shutting down")
+    assert late.node.idle
+    assert late.node.abort(3.0) == b""
 
 
 anything = st.recursive(
@@ -500,7 +421,7 @@ types = st.sampled_from(["http_request", "init", "gossip"])
 def test_whatever_a_message_holds_it_gets_exactly_one_reply(
     body: dict[str, Any], kind: str
 ) -> None:
-    talk = Talk()
+    talk = Conversation()
     out = talk.say_raw(json.dumps({"src": "c", "body": {"msg_id": 1, **body, "type": kind}}))
     assert out.count("\n") == 1
     assert json.loads(out)["body"].get("code") != 13, talk.log
@@ -508,4 +429,4 @@ def test_whatever_a_message_holds_it_gets_exactly_one_reply(
 
 @given(st.text())
 def test_whatever_the_path_the_answer_is_an_http_response(path: str) -> None:
-    assert Talk().get(path)["type"] == "http_response"
+    assert Conversation().get(path)["type"] == "http_response"

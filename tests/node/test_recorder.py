@@ -28,10 +28,11 @@ def test_every_envelope_is_in_the_file_as_soon_as_it_is_recorded(tmp_path: Path)
 def test_when_writing_fails_it_says_so_once_and_records_nothing_more() -> None:
     said = list[str]()
     with closing(Recorder("/dev/full", said.append)) as recorder:
-        assert not recorder.failed
-        recorder(ENVELOPE)
-        recorder(ENVELOPE)
-    assert recorder.failed
+        failed = [recorder.failed]
+        for _ in range(2):
+            recorder(ENVELOPE)
+            failed.append(recorder.failed)
+    assert failed == [False, True, True]
     assert said == ["l7proxy: /dev/full: No space left on device; nothing more is recorded"]
 
 

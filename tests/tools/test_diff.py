@@ -45,7 +45,7 @@ def compared(
 ) -> Comparison:
     comparison = Comparison()
     players = [
-        ReplayNode(config_from(config), Random(0), comparison.side(side), settled=settled)
+        ReplayNode(config_from(config), Random(0), comparison.side(side), ignore_init=settled)
         for side, config in enumerate((before, after))
     ]
     replay(Traffic(map(json.dumps, envelopes)), players)

@@ -52,8 +52,8 @@ def played_traffic(
         config_from(config or {"backend_pools": POOLS}),
         Random(seed),
         metrics.ended,
-        configured=metrics.watch,
-        noted=metrics.note,
+        on_configured=metrics.watch,
+        on_note=metrics.note,
     )
     replay(traffic, [player])
     return report(metrics, traffic, player.refused), metrics
@@ -398,7 +398,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
         assert shown == []
         metrics = ReplayMetrics()
         player = ReplayNode(config_from({"backend_pools": POOLS}), Random(0), metrics.ended,
-                           configured=metrics.watch)  # fmt: skip
+                            on_configured=metrics.watch)  # fmt: skip
         replay(Traffic(lines), [player], progress)
         progress.clear()
     assert shown[0].startswith("\r[#") and "% 1024 messages" in shown[0]
