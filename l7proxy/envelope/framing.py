@@ -42,16 +42,17 @@ _LONGEST_BACKOFF = 63
 class Framer:
     """Cuts a stream into messages.
 
-    `message(value, line)` is called for each complete JSON object, `broken(text, line)` once for
-    everything that is none; `line` is the number of the line where it starts. `decode` turns a
-    JSON text into a value and raises `NotJson`. A message may have `limit` bytes; what is not
+    `message(value, text, line)` is called for each complete JSON object, with the text that it was
+    decoded from, and `broken(text, line)` once for everything that is none; `line` is the number
+    of the line where it starts. `decode` turns a JSON text into a value and raises `NotJson`. A
+    message may have `limit` bytes; what is not
     complete yet is kept in `buffer`.
     """
 
     def __init__(
         self,
         decode: Callable[[bytes], Any],
-        message: Callable[[Any, int], None],
+        message: Callable[[Any, bytes, int], None],
         broken: Callable[[str, int], None],
         limit: int = DEFAULT_LIMIT,
         buffer: bytearray | None = None,
@@ -113,7 +114,7 @@ class Framer:
         lines = data.split(b"\n")
         lines[0] = begun + lines[0]
         tail = lines.pop()
-        decode = self._decode
+        decode, message = self._decode, self._message
         for done, line in enumerate(lines):
             number = self._line + done
             try:
@@ -131,7 +132,7 @@ class Framer:
                     self._report("not a JSON object", line, number)
                 continue
             if isinstance(value, dict):
-                self._message(value, number)
+                message(value, line, number)
             else:
                 self._report("not a JSON object", line, number)
         self._line += len(lines)
@@ -284,7 +285,8 @@ class Framer:
         """Handles the object that has just ended if it is a message; the outermost is dropped."""
         outermost = not self._open
         try:
-            value = self._decode(bytes(self._buffer[start:end]))
+            text = bytes(self._buffer[start:end])
+            value = self._decode(text)
         except NotJson as error:
             if outermost:
                 self._broken(str(error), self._line)
@@ -296,7 +298,7 @@ class Framer:
             self._broken("not a complete message", self._line)
         line = self._line + self._buffer.count(b"\n", 0, start)
         self._reset_to(end)
-        self._message(value, line)
+        self._message(value, text, line)
 
     def _starts_line(self, at: int) -> bool:
         buffer = self._buffer

@@ -8,7 +8,7 @@ from __future__ import annotations
 from l7proxy.core.config.problems import Problems, json_type, pointer_to
 from l7proxy.core.config.spec import Bad
 from l7proxy.core.http.head import is_well_formed
-from l7proxy.core.http.messages import NO_HEADERS, Headers, WellFormedHeaders
+from l7proxy.core.http.messages import NO_HEADERS, Headers, ObjectHeaders
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
@@ -38,10 +38,12 @@ def load_member(spec: Spec[T], value: object, pointer: str) -> T:
     return loaded
 
 
-def headers_member(message: Mapping[str, Any]) -> Headers:
+def headers_member(message: Mapping[str, Any], has_controls: bool = True) -> Headers:
     """The `headers` member: name to string, or to a list of strings.
 
     Values are what they would be on the wire: without blanks around them (RFC 9110, 5.5).
+
+    Without `has_controls` it is known that there is no control character in it.
     """
     value = message.get("headers")
     if value is None:
@@ -49,11 +51,12 @@ def headers_member(message: Mapping[str, Any]) -> Headers:
     if not isinstance(value, dict):
         raise BadMember.at("/body/headers", f"must be an object, not {json_type(value)}")
     try:
-        good = is_well_formed(tuple(value), list(value.values()))
+        if is_well_formed(value, has_controls):
+            return ObjectHeaders(value)
     except TypeError:
         # A list of lines, or what is no header at all.
-        good = False
-    return WellFormedHeaders(value.items()) if good else Headers(_lines(value))
+        pass
+    return Headers(_lines(value))
 
 
 def _lines(value: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -23,14 +23,28 @@ def response_text(exchange: Exchange, msg_id: int | None) -> str:
     """
     response, backend = exchange.response, exchange.backend
     assert response is not None
-    text = '{"type": "http_response"'
-    if msg_id is not None:
-        text = f'{text}, "in_reply_to": {msg_id}'
-    text = f'{text}, "status": {response.status}'
-    if response.headers is not None or response.body is not None:
-        text += _content(response)
-    if backend is not None:
-        text = f'{text}, "backend": {json_text(backend.name)}'
+    answered = "" if msg_id is None else f', "in_reply_to": {msg_id}'
+    content = "" if response.headers is None and response.body is None else _content(response)
+    named = "" if backend is None else f', "backend": {json_text(backend.name)}'
+    more = _remarks(exchange) if _has_remarks(exchange) else ""
+    return (
+        f'{{"type": "http_response"{answered}, "status": {response.status}{content}{named}{more}}}'
+    )
+
+
+def _has_remarks(exchange: Exchange) -> bool:
+    return (
+        exchange.local_reply is not None
+        or exchange.rewritten_path is not None
+        or exchange.set_cookie is not None
+        or exchange.circuit_state is not None
+        or exchange.decision is not None
+    )
+
+
+def _remarks(exchange: Exchange) -> str:
+    """The members that most replies don't have, each with a comma in front."""
+    text = ""
     if exchange.rewritten_path is not None:
         text = f'{text}, "rewritten_path": {json_text(exchange.rewritten_path)}'
     if exchange.set_cookie is not None:
@@ -41,7 +55,7 @@ def response_text(exchange: Exchange, msg_id: int | None) -> str:
         text = f'{text}, "error": {json_text(exchange.local_reply.text)}'
     if exchange.decision is not None:
         text = f'{text}, "decision": {dumps(exchange.decision)}'
-    return text + "}"
+    return text
 
 
 def _content(response: HttpResponse) -> str:

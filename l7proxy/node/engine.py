@@ -158,7 +158,8 @@ class Engine:
         )
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
-        self._in_flight.pop(exchange, None)
+        if self._in_flight:
+            self._in_flight.pop(exchange, None)
         self._on_delivered(exchange, now)
 
     def _crash(self, exchange: Exchange, error: Exception, now: float) -> None:

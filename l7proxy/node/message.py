@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config.problems import json_type
+from l7proxy.core.config.strict_json import JsonObject
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
@@ -19,34 +20,40 @@ if TYPE_CHECKING:
 
 
 class Message:
-    """A message that is one: its sender, its type, its id, its body.
+    """Who sent it, what it calls us (None where it doesn't say), its type, its id, its body.
 
-    `called` is the name that it is for, None where it doesn't say, and `line` the number of the
-    line where it starts.
+    `line` is where it starts, or another number that it is known by. `text` is the JSON that it was
+    decoded from, None where it comes from elsewhere.
     """
 
-    __slots__ = ("body", "called", "line", "msg_id", "src", "type")
+    __slots__ = ("body", "called", "line", "msg_id", "src", "text", "type")
 
-    def __init__(self, src: str, envelope: Mapping[str, Any], line: int) -> None:
+    def __init__(
+        self, src: str, envelope: Mapping[str, Any], line: int, text: bytes | None = None
+    ) -> None:
         """Raises `BadMember` where the envelope is not a message."""
-        repeated: tuple[str, ...] = getattr(envelope, "repeated", ())
-        if repeated:
-            raise BadMember.at("", f'the key "{repeated[0]}" is written more than once')
+        if type(envelope) is not dict:
+            _refuse_repeated(envelope)
         body = envelope.get("body")
         if not isinstance(body, dict):
             raise BadMember.at("/body", f"must be an object, not {json_type(body)}")
-        if type(body.get("type")) is not str:
+        name, msg_id, called = body.get("type"), body.get("msg_id"), envelope.get("dest")
+        if type(name) is not str:
             raise BadMember.at("/body/type", "must be a string")
-        msg_id = body.get("msg_id")
-        if msg_id is not None and type(msg_id) is not int:
+        if type(msg_id) is not int and msg_id is not None:
             raise BadMember.at("/body/msg_id", "must be a whole number")
-        called = envelope.get("dest")
         self.src = src
         self.called: str | None = called if type(called) is str else None
-        self.type: str = body["type"]
+        self.type: str = name
         self.msg_id: int | None = msg_id
-        self.body: Mapping[str, Any] = body
+        self.body: dict[str, Any] = body
         self.line = line
+        self.text = text
+
+
+def _refuse_repeated(envelope: Mapping[str, Any]) -> None:
+    if isinstance(envelope, JsonObject) and envelope.repeated:
+        raise BadMember.at("", f'the key "{envelope.repeated[0]}" is written more than once')
 
 
 class Receiver:

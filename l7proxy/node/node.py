@@ -184,7 +184,7 @@ class Node(Receiver):
 
     # Messages in.
 
-    def _handle(self, envelope: Mapping[str, Any], line: int) -> None:
+    def _handle(self, envelope: Mapping[str, Any], text: bytes, line: int) -> None:
         """Handles one message; whatever is wrong with it, the next one is not affected."""
         src = envelope.get("src")
         if type(src) is not str:
@@ -192,7 +192,7 @@ class Node(Receiver):
             return
         engine = self.engine
         try:
-            message = Message(src, envelope, line)
+            message = Message(src, envelope, line, text)
             if message.called is not None:
                 self._called = message.called
             at = envelope.get("at")
@@ -300,30 +300,35 @@ class Node(Receiver):
         called: str | None = self._called
         if exchange is not None and isinstance(exchange.owner, Message):
             called = exchange.owner.called
-        self._out.append(self._line(called, dest, dumps(body)))
-        if self._changed is not None:
-            self._changed()
+        self._send(dest, called, dumps(body), None, in_order=False)
 
-    def _send(self, to: str, called: str | None, body: str, exchange: Exchange | None) -> None:
-        """Sends a reply, whose `body` is JSON text; `exchange` is what it ends, if it ends one."""
-        line = self._line(called, to, body)
-        if self._order is None:
+    def _send(
+        self,
+        to: str,
+        called: str | None,
+        body: str,
+        exchange: Exchange | None,
+        in_order: bool = True,
+    ) -> None:
+        """Sends a message, whose `body` is JSON text; `exchange` is what it ends, if it ends one.
+
+        Where replies are to come in order, a message that is none is sent without `in_order`.
+        """
+        clock = self.engine.clock
+        at = clock.shown() if clock.virtual else None
+        line = envelope_line(self.name or called or DEFAULT_NAME, to, at, body)
+        if self._order is None or not in_order:
             self._out.append(line)
         else:
             self._order.put(line, exchange)
         if self._changed is not None:
             self._changed()
 
-    def _line(self, called: str | None, to: str, body: str) -> str:
-        clock = self.engine.clock
-        at = clock.shown() if clock.virtual else None
-        return envelope_line(self.name or called or DEFAULT_NAME, to, at, body)
-
 
 def http_request(node: Receiver, message: Message) -> Reply:
     """Opens an exchange, whose owner is the message; its end is the reply."""
     body = message.body
-    request = request_from(body, message.src)
+    request = request_from(body, message.src, message.text)
     kind = _kind(node, body) if node.explain or "explain" in body else Exchange
     node.engine.open(request, message, kind)
     return None

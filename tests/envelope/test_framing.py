@@ -26,7 +26,8 @@ class Heard:
             lambda text: decode_json(text)[0], self._message, self._broken, limit, buffer
         )
 
-    def _message(self, value: Any, line: int) -> None:
+    def _message(self, value: Any, text: bytes, line: int) -> None:
+        assert json.loads(text) == value
         self.messages.append(value)
         self.lines.append(line)
 

@@ -35,6 +35,14 @@ class JsonObject(dict):  # type: ignore[type-arg]
     repeated: tuple[str, ...]
 
 
+def decode_carelessly(text: bytes) -> Any:
+    """The value in `text`, with the last value of a key that is written twice.
+
+    Raises ValueError for what is not JSON, RecursionError where it is nested too deep for Python.
+    """
+    return _decode(text.decode())
+
+
 def decode_json(text: str | bytes) -> tuple[Any, list[str]]:
     """Returns the value in `text`, and the keys that some object in it repeats.
 

@@ -23,7 +23,7 @@ from l7proxy.core.http.local_reply import Refused, bad_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from l7proxy.core.http.messages import Headers, HttpRequest
 
@@ -78,57 +78,57 @@ def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
     return fault
 
 
-def is_well_formed(names: tuple[str, ...], values: list[str]) -> bool:
+def is_well_formed(fields: Mapping[str, str], has_controls: bool = True) -> bool:
     """Whether nothing is wrong with these fields: a quick look, which may say no to good ones.
 
-    Then it is for `check_head` to look, and for whoever passes them on to strip the values. Raises
-    TypeError where a value is no string.
+    Then it is for `check_head` to look, and for whoever passes them on to strip the values. Without
+    `has_controls` it is known that no value has a control character. Raises TypeError where a value
+    is no string.
     """
-    text = " ".join(values)
+    values = list(fields.values())
+    names = tuple(fields)
     host = _KNOWN_NAMES.get(names)
     if host is None:
         host = _remember(names)
-    if host >= 0:
-        if host_in(values[host]) is None:
-            return False
-    elif host == _LOOK_AGAIN:
+    if host and (host == _LOOK_AGAIN or host_in(fields[host]) is None):
         return False
-    # A blank before or after a value is here the second in a row, or at an end.
-    if "  " in text or text[:1] == " " or text[-1:] == " ":
+    if list(map(str.strip, values)) != values:
         return False
-    octets = text.encode("utf-8", "surrogatepass")
+    if not has_controls:
+        return True
+    octets = "".join(values).encode("utf-8", "surrogatepass")
     return len(octets.translate(None, _NEVER_PLAIN)) == len(octets)
 
 
 _NEVER_PLAIN = bytes((*range(0x20), 0x7F))
 """Control characters, and the tab."""
-_NO_HOST = -1
-_LOOK_AGAIN = -2
+_NO_HOST = ""
+_LOOK_AGAIN = "?"
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 2048
 """How many heads' names are remembered, and how many characters those of one may have."""
-_KNOWN_NAMES: dict[tuple[str, ...], int] = {}
-"""By the names of a head: where Host is among them, or one of the above.
+_KNOWN_NAMES: dict[tuple[str, ...], str] = {}
+"""By the names of a head: how it spells Host, or one of the above.
 
 Clients are many, but those of one kind send the same names in the same order.
 """
 
 
-def _remember(names: tuple[str, ...]) -> int:
-    """Where Host is among the names, `_NO_HOST`, or `_LOOK_AGAIN` where they say too little."""
-    host = _NO_HOST
-    for index, name in enumerate(names):
+def _remember(names: tuple[str, ...]) -> str:
+    """How Host is spelled, `_NO_HOST`, or `_LOOK_AGAIN` where the names alone say too little."""
+    found = _NO_HOST
+    for name in names:
         lower = name.lower()
-        if is_token(name) is None or lower == "expect" or (lower == "host" and host >= 0):
-            host = _LOOK_AGAIN
+        if is_token(name) is None or lower == "expect" or (lower == "host" and found):
+            found = _LOOK_AGAIN
             break
         if lower == "host":
-            host = index
+            found = name
     if sum(map(len, names)) <= _LONGEST_KNOWN:
         if len(_KNOWN_NAMES) >= _MOST_KNOWN:
             del _KNOWN_NAMES[next(iter(_KNOWN_NAMES))]
-        _KNOWN_NAMES[names] = host
-    return host
+        _KNOWN_NAMES[names] = found
+    return found
 
 
 def check_head(request: HttpRequest) -> None:

@@ -44,12 +44,12 @@ class Headers:
         return len(self._pairs)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self._pairs == other._pairs
+        return isinstance(other, Headers) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Headers({self._pairs!r})"
+        return f"Headers({list(self)!r})"
 
 
 class WellFormedHeaders(Headers):
@@ -58,6 +58,27 @@ class WellFormedHeaders(Headers):
     __slots__ = ()
 
     well_formed = True
+
+
+class ObjectHeaders(WellFormedHeaders):
+    """Well-formed fields of which each name has one value, as a JSON object has them."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+        self._index = None
+
+    def all(self, name: str) -> list[str]:
+        if self._index is None:
+            self._pairs = list(self._fields.items())
+        return super().all(name)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._fields.items())
+
+    def __len__(self) -> int:
+        return len(self._fields)
 
 
 NO_HEADERS = WellFormedHeaders()
