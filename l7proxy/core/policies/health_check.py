@@ -76,7 +76,7 @@ class Probe:
 
     @property
     def over(self) -> bool:
-        """Whether the outcome is known, or no longer wanted."""
+        """True once the outcome is known, or no longer wanted."""
         return self._done is None
 
     def answered(self, status: int, now: float) -> None:

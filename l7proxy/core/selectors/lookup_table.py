@@ -45,7 +45,7 @@ class LookupTable(Selector):
         self._numbers: Sequence[int] = ()
         """The number of each slot among those of its owner."""
         self._open: dict[Backend, int] = {}
-        """How many of a backend's slots are open: those with a lower number."""
+        """The number of each backend's open slots: those that have a lower number are open."""
         self._built_for: Mapping[Backend, float] = {}
         """The weights for which the table was built."""
         self._rebuild()

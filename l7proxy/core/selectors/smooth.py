@@ -62,7 +62,7 @@ class SmoothRotation:
         self._period: list[Backend] = []
         """The picks of whole periods, once they are known; the state is as before the first."""
         self._upcoming: Iterator[Backend] = iter(())
-        """Those of the picks in `_period` that are still to come this time round."""
+        """The picks in `_period` that are still to come this time round."""
 
     def __len__(self) -> int:
         return len(self._members)
