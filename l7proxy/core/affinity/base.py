@@ -1,4 +1,4 @@
-"""What an affinity is: it finds the backend a client had, and settles which it has now."""
+"""The base of affinities: they find the backend that a client had, and note the one it has now."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
     Raises ValueError, with a text for people that does not contain the key, where it can't.
     """
-else:
-    Secrets = object
 
 
 class BadKey(ValueError):
-    """A key can't be had or used; `field` is the member of the configuration that names it."""
+    """A key can't be read or used; `field` is the member of the configuration that names it."""
 
     def __init__(self, field: str, text: str) -> None:
         super().__init__(text)
@@ -32,9 +30,10 @@ class BadKey(ValueError):
 
 
 class Affinity:
-    """Pins clients to the backends of one pool, whose `by_name` is those there are now."""
+    """Pins clients to the backends of one pool; `by_name` are the backends that it has now."""
 
-    kind = ""
+    method = ""
+    """The name of this kind of affinity in the configuration and in the `status` message."""
 
     def __init__(self, cookie: str, by_name: Mapping[str, Backend]) -> None:
         self.cookie = cookie
@@ -44,13 +43,14 @@ class Affinity:
         self._replaced = 0
 
     def find(self, request: HttpRequest, now: float) -> Backend | None:
-        """The backend that the client had, eligible or not; None where it had none."""
+        """Returns the backend that the client had, eligible or not; None where it had none."""
         raise NotImplementedError
 
     def commit(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
-        """The exchange's backend begins to answer, with `headers` where the upstream has them.
+        """Pins the client to the exchange's backend, which begins to answer.
 
-        Returns what the client is to be told, as a Set-Cookie value; None where it knows.
+        `headers` are those of the response, where the upstream has any. Returns the Set-Cookie
+        value for the client; None where it has that cookie already.
         """
         before = exchange.pinned
         if before is exchange.backend:
@@ -62,19 +62,19 @@ class Affinity:
         return self._pin(exchange, headers, now)
 
     def header(self, exchange: Exchange) -> str | None:
-        """What `exchange.set_cookie` says, as an HTTP client is to be told it, if it is at all."""
+        """Returns the Set-Cookie value for an HTTP client, if any; see `exchange.set_cookie`."""
         return exchange.set_cookie
 
     def added(self, backend: Backend) -> None:
-        """A backend joined the pool."""
+        """Hears that a backend joined the pool."""
 
     def handover_from(self, before: Affinity) -> None:
-        """Goes on with what the pool's affinity knew under another configuration."""
+        """Takes over what the pool's affinity under another configuration knows."""
 
     def snapshot(self) -> dict[str, Any]:
-        """Its state, for people and for the `status` message."""
+        """Returns its state, for people and for the `status` message."""
         return {
-            "kind": self.kind,
+            "kind": self.method,
             "cookie": self.cookie,
             "honoured": self._honoured,
             "assigned": self._assigned,
@@ -82,14 +82,14 @@ class Affinity:
         }
 
     def _pin(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
-        """Pins the client to the exchange's backend; returns what to tell it."""
+        """Pins the client to the exchange's backend; returns the Set-Cookie value, as `commit`."""
         raise NotImplementedError
 
 
 def affinity_for(
     pool: Pool, config: StickyConfig, random: Random, secrets: Secrets | None
 ) -> Affinity:
-    """The affinity that a pool's configuration asks for.
+    """Returns the affinity that a pool's configuration asks for.
 
     Raises `BadKey` where it needs a key and does not get a good one.
     """

@@ -1,10 +1,10 @@
-"""The proxy's own cookie, which names a backend to whoever has the key, and nothing to others.
+"""The proxy's own cookie, which names a backend to those who have the key, and nothing to others.
 
 A backend's cookie is 24 bytes of HMAC-SHA256 (RFC 2104) over the names of its pool and itself, as
 32 characters of base64url; HAProxy's `dynamic-cookie-key` works alike. It is the same for every
 client and on every replica with the key, so it is made once, when the configuration is loaded:
 honouring one is a look-up, with no cryptography and no memory for each session. Without the key
-none can be made, and from one nothing can be learned but that two clients share a backend.
+nobody can make one, nor learn anything from one but that two clients share a backend.
 
 The first 8 characters find the backend, and the other 24 (144 bits) prove that the cookie was
 issued; only they are secret, and they are compared in constant time.
@@ -31,21 +31,22 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
 
 SHORTEST_KEY = 16
-"""Bytes: what can be guessed protects nothing."""
+"""Bytes: a key that can be guessed protects nothing."""
 
 _FINDING = 8
+"""The characters of a cookie's value by which its backend is found."""
 
 
 def read_key(config: StickyCookieConfig, secrets: Secrets | None) -> bytes:
-    """The key, without white space around it; raises `BadKey`."""
+    """Returns the key, without white space around it; raises `BadKey`."""
     if config.key_file is not None:
-        field, kind, name = "key_file", "file", config.key_file
+        field, source, name = "key_file", "file", config.key_file
     else:
-        field, kind, name = "key_env", "env", config.key_env or ""
+        field, source, name = "key_env", "env", config.key_env or ""
     if secrets is None:
         raise BadKey(field, "keys can't be read here")
     try:
-        key = secrets(kind, name).strip()
+        key = secrets(source, name).strip()
     except ValueError as error:
         raise BadKey(field, str(error)) from None
     if len(key) < SHORTEST_KEY:
@@ -56,7 +57,7 @@ def read_key(config: StickyCookieConfig, secrets: Secrets | None) -> bytes:
 class SealedCookie(Affinity):
     """Honours the cookies that it, or another with the same key, issued for this pool."""
 
-    kind = "cookie"
+    method = "cookie"
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class SealedCookie(Affinity):
 
 
 def _attributes(config: StickyCookieConfig) -> str:
-    """The attributes of the Set-Cookie value (RFC 6265, 4.1), each with its "; " before it."""
+    """Returns the attributes of the Set-Cookie value (RFC 6265, 4.1), each behind a "; "."""
     said = [f"Path={config.path}"]
     if config.max_age is not None:
         said.append(f"Max-Age={config.max_age}")

@@ -1,9 +1,9 @@
-"""Sessions learned: the application's session cookie, and the backend it was last answered by.
+"""Learned sessions: the application's session cookies, and the backends that answered them last.
 
 A session is learned from a request that carries the cookie, or from a response that sets it (the
-response wins: that is the session the client has from now on). A client with neither is given a
-session of the proxy's own. The table keeps digests instead of the ids themselves, so each session
-takes the same memory and the table holds nobody's session to steal.
+response wins: that is the session that the client has from now on). A client with neither is given
+a session of the proxy's own. The table keeps digests instead of the ids themselves, so each session
+takes the same memory and the table holds no session that could be stolen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from l7proxy.core.http.cookies import cookie_pairs, cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from random import Random
     from typing import Any
 
@@ -29,9 +29,10 @@ HEADER_ATTRIBUTES = "; Path=/; HttpOnly"
 
 
 class Sessions:
-    """At most `limit` sessions, each forgotten `ttl` seconds after its last use.
+    """A table of at most `limit` sessions, each forgotten `ttl` seconds after its last use.
 
-    Every operation is O(1): all live equally long, so in order of use they also expire in order.
+    Iterates over the digests under which they are kept. Every operation is O(1): all live equally
+    long, so in order of use they also expire in order.
     """
 
     __slots__ = ("_table", "limit", "ttl")
@@ -44,12 +45,15 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._table)
 
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._table)
+
     def get(self, session: str, now: float) -> str | None:
-        """The name that was put there, and the session is as good as new; None if forgotten."""
+        """Returns the name that was put there, and renews the session; None if it is forgotten."""
         return self.find(_digest(session), now)
 
     def find(self, key: bytes, now: float) -> str | None:
-        """As `get`, by the digest of the session."""
+        """Returns as `get` does, by the digest of the session."""
         entry = self._table.get(key)
         if entry is None:
             return None
@@ -62,11 +66,11 @@ class Sessions:
         return name
 
     def put(self, session: str, name: str, now: float) -> None:
-        """Remembers the name; what has expired, and else the longest unused, makes room."""
+        """Remembers a name; sessions that expired, or else the longest unused one, make room."""
         table, key = self._table, _digest(session)
         table[key] = name, now
         table.move_to_end(key)
-        # Two for each that comes: the expired are cleared away faster than they gather.
+        # Two for each new one: sessions that expired are cleared away faster than they gather.
         for _ in range(2):
             oldest = next(iter(table.values()), None)
             if oldest is None or (oldest[1] + self.ttl > now and len(table) <= self.limit):
@@ -77,20 +81,20 @@ class Sessions:
 class Learned(Affinity):
     """Brings each session to the backend that answered it last."""
 
-    kind = "learn"
+    method = "learn"
 
     def __init__(self, config: LearnConfig, by_name: Mapping[str, Backend], random: Random) -> None:
         super().__init__(config.cookie, by_name)
         self._random = random
-        self._sessions = Sessions(config.max_sessions, config.ttl)
+        self.sessions = Sessions(config.max_sessions, config.ttl)
 
     def find(self, request: HttpRequest, now: float) -> Backend | None:
         session = cookies_of(request).get(self.cookie)
-        name = self._sessions.get(session, now) if session else None
+        name = self.sessions.get(session, now) if session else None
         return None if name is None else self._by_name.get(name)
 
     def header(self, exchange: Exchange) -> str | None:
-        """Only a new session is told over HTTP.
+        """Returns a Set-Cookie value for a new session only.
 
         One that the client has is the application's cookie: setting it again could change its
         attributes, and there is nothing in it to change.
@@ -101,30 +105,30 @@ class Learned(Affinity):
 
     def handover_from(self, before: Affinity) -> None:
         if isinstance(before, Learned) and before.cookie == self.cookie:
-            kept, made = before._sessions, self._sessions
+            kept, made = before.sessions, self.sessions
             kept.limit, kept.ttl = made.limit, made.ttl
-            self._sessions = kept
+            self.sessions = kept
 
     def snapshot(self) -> dict[str, Any]:
-        return {**super().snapshot(), "sessions": len(self._sessions)}
+        return {**super().snapshot(), "sessions": len(self.sessions)}
 
     def _pin(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         backend = exchange.backend
         assert backend is not None
         issued = None if headers is None else self._issued(headers)
         if issued:
-            self._sessions.put(issued, backend.name, now)
+            self.sessions.put(issued, backend.name, now)
             return None
         if backend is exchange.pinned:
             return None
         session = cookies_of(exchange.request).get(self.cookie)
         if not session:
             session = f"{self._random.getrandbits(128):032x}"
-        self._sessions.put(session, backend.name, now)
+        self.sessions.put(session, backend.name, now)
         return f"{self.cookie}={session}; backend={backend.name}"
 
     def _issued(self, headers: Headers) -> str | None:
-        """The session that the application's response sets; the last one counts."""
+        """Returns the session that the application's response sets; the last one counts."""
         lines = (cookie_pairs(line)[:1] for line in headers.all("set-cookie"))
         values = [value for pairs in lines for name, value in pairs if name == self.cookie]
         return values[-1] if values else None

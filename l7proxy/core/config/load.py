@@ -17,7 +17,7 @@ KEYS = tuple(
 """The keys that mean something at the top of a configuration."""
 
 NEARLY = 0.8
-"""How like one of `KEYS` another key must be (0 to 1) to be taken for one that is misspelt."""
+"""The likeness to one of `KEYS`, 0 to 1, from which on a key is taken for one that is misspelt."""
 
 
 def parse_config(text: str | bytes) -> Config:

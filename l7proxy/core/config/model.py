@@ -199,7 +199,7 @@ class Config(Record):
 
     @property
     def limits_rates(self) -> bool:
-        """Whether any rate limit is configured."""
+        """True where any rate limit is configured."""
         return (
             self.rate_limits is not None
             or any(route.rate_limit is not None for route in self.effective_routes)

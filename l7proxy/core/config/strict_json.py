@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 DEEPEST = 200
-"""How deep objects and arrays may be nested. Python's own limit moves with the call stack."""
+"""The deepest nesting of objects and arrays. Python's own limit moves with the call stack."""
 
 STRING_OR_BRACKET = r'(?s)"(?:[^"\\]++|\\.)*+"?+|[{}\[\]]'
 """A regular expression for the parts of a text by which `nesting` goes.

@@ -1,4 +1,4 @@
-"""What a pool's policies have in common: each keeps something in mind about every backend."""
+"""The base of a pool's policies, each of which remembers something about every backend."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ if TYPE_CHECKING:
 
     from l7proxy.core.pool.backend import Backend
 
-    Kept = TypeVar("Kept")
-    Successors = Mapping[Backend, Backend]
-    """For each backend of one pool that is in another, too, the one that it is there."""
-else:
-    Successors = object
+    State = TypeVar("State")
+    BackendMap = Mapping[Backend, Backend]
+    """Maps backends of one pool to the same backends in the pool that takes over from it.
+
+    Those that do not stay are not in it.
+    """
 
 
 class Policy:
     """One policy of one pool."""
 
     def removed(self, backend: Backend) -> None:
-        """The backend has left the pool: nothing is kept of it, and nothing is to come."""
+        """Forgets a backend that has left the pool; nothing more is to happen because of it."""
 
-    def handover_from(self, before: Self, successors: Successors) -> None:
-        """Goes on with what is known, under another configuration, of the backends that stay.
+    def handover_from(self, before: Self, successors: BackendMap) -> None:
+        """Takes over what `before`, the same policy of another configuration, knows of backends.
 
-        Where the settings are others than they were, that may say nothing any more. The pool has
-        had no request yet, and looks at the flags afterwards: they are put up without telling it.
+        A policy takes over nothing that says nothing under its own settings. The pool has had no
+        request yet and looks at the flags afterwards: they are set without telling it.
         """
 
 
 class AttemptObserver(Policy):
-    """Hears of every attempt on a pool's backends; overrides what it cares for, and hears of that.
+    """A policy that hears of every attempt on a pool's backends, through the methods it overrides.
 
         began ──> succeeded ──> completed, or broke_off, or nothing more
             └──> failed, or dropped
 
-    So an attempt fails at most once: a response that is a failure by its status is not told of
-    again, and nothing is told where the client left in the middle of one. All are told when the
-    attempt `began_at`: what began under other circumstances says little about the present ones.
+    So an attempt fails at most once: after a response that is a failure by its status nothing more
+    is told, nor where the client leaves in the middle of one. The time at which the attempt
+    `began_at` is always told: an attempt that began under other circumstances says little about
+    the present ones.
     """
 
     def began(self, backend: Backend, now: float) -> None:
@@ -57,35 +59,35 @@ class AttemptObserver(Policy):
         """The attempt ended without a response, or with one of status 500 or more."""
 
     def dropped(self, backend: Backend, began_at: float, now: float) -> None:
-        """Nobody waits for the attempt any more: it says nothing about the backend."""
+        """The attempt was given up by the proxy: it says nothing about the backend."""
 
     def released(self, backend: Backend, now: float) -> None:
-        """The attempt, whatever came of it, has given back the place that it had."""
+        """The attempt is over, however it ended, and no longer counts as in flight."""
 
     def snapshot(self, backend: Backend) -> Mapping[str, Any]:
-        """What the `status` message shows of this policy for the backend."""
+        """Returns the members that this policy adds to the backend in the `status` message."""
         return {}
 
 
-class PerBackend(dict["Backend", "Kept"]):
-    """What a policy keeps in mind about each backend, made by `make` when it is asked for."""
+class PerBackend(dict["Backend", "State"]):
+    """A policy's own state for each backend, made by `make` when it is first looked up."""
 
-    def __init__(self, make: Callable[[], Kept]) -> None:
+    def __init__(self, make: Callable[[], State]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, backend: Backend) -> Kept:
-        kept = self[backend] = self._make()
-        return kept
+    def __missing__(self, backend: Backend) -> State:
+        state = self[backend] = self._make()
+        return state
 
-    def moved_from(
-        self, before: PerBackend[Kept], successors: Successors
-    ) -> Iterator[tuple[Backend, Backend, Kept]]:
-        """Takes over what was kept of the backends that stay: gives who each was, who it is, what.
+    def adopt(
+        self, before: PerBackend[State], successors: BackendMap
+    ) -> Iterator[tuple[Backend, Backend, State]]:
+        """Moves here the states that `before` has of the backends that stay.
 
-        It is no longer kept where it was.
+        Yields for each the backend as it was, the backend as it is, and the state.
         """
         for old, new in successors.items():
             if old in before:
-                kept = self[new] = before.pop(old)
-                yield old, new, kept
+                state = self[new] = before.pop(old)
+                yield old, new, state

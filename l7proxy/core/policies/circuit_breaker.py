@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.config.policies import BreakerConfig, FailureRateConfig
-    from l7proxy.core.policies.base import Successors
+    from l7proxy.core.policies.base import BackendMap
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
@@ -35,27 +35,28 @@ HALF_OPEN = "half-open"
 class _Circuit:
     """One backend's breaker."""
 
-    __slots__ = ("good", "in_a_row", "probes", "rate", "reopening", "since", "state")
+    __slots__ = ("in_a_row", "probes", "rate", "reopening", "since", "state", "successes")
 
     def __init__(self, rate: FailureRateConfig | None) -> None:
         self.state = CLOSED
         self.since = -inf
-        """When the state last changed."""
+        """The time at which the state last changed."""
         self.in_a_row = 0
         self.rate = None if rate is None else FailureRate(rate)
         self.probes = 0
-        """Probes under way."""
-        self.good = 0
-        """Probes that ended well."""
+        """Requests in flight as probes, while it is half-open."""
+        self.successes = 0
+        """Probes that succeeded, while it is half-open."""
         self.reopening: Timer | None = None
-        """The end of being open, while it is."""
+        """The timer that makes it half-open, while it is open."""
 
 
 class Breaker(AttemptObserver):
     """The circuit breakers of a pool.
 
-    What began before a circuit last changed says nothing about its present state: a request that
-    hung since before the circuit opened is no probe when it ends while the circuit is half-open.
+    An attempt that began before a circuit last changed says nothing about its present state: a
+    request that hung since before the circuit opened is no probe when it ends while the circuit is
+    half-open.
     """
 
     def __init__(self, pool: Pool, config: BreakerConfig) -> None:
@@ -64,7 +65,7 @@ class Breaker(AttemptObserver):
         self._circuits = PerBackend(partial(_Circuit, config.failure_rate))
 
     def state(self, backend: Backend) -> str:
-        """`closed`, `open` or `half-open`."""
+        """Returns the state of the backend's circuit: `closed`, `open` or `half-open`."""
         circuit = self._circuits.get(backend)
         return CLOSED if circuit is None else circuit.state
 
@@ -83,8 +84,8 @@ class Breaker(AttemptObserver):
             if circuit.rate is not None:
                 circuit.rate.add(now, failed=False)
         elif circuit.state is HALF_OPEN:
-            circuit.good += 1
-            if circuit.good >= self._config.successes:
+            circuit.successes += 1
+            if circuit.successes >= self._config.successes:
                 self._close(backend, circuit, now)
             else:
                 self._probe_ended(backend, circuit, now)
@@ -103,11 +104,11 @@ class Breaker(AttemptObserver):
     def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
         circuit = self._circuits[backend]
         if began_at >= circuit.since:
-            too_often = circuit.rate is not None and circuit.rate.turn(now)
+            too_often = circuit.rate is not None and circuit.rate.add_late_failure(now)
             self._judge(backend, circuit, now, too_often=too_often)
 
     def _judge(self, backend: Backend, circuit: _Circuit, now: float, *, too_often: bool) -> None:
-        """After one more failure."""
+        """Opens the circuit if one more failure is reason enough."""
         if circuit.state is CLOSED:
             circuit.in_a_row += 1
             limit = self._config.failures
@@ -126,10 +127,10 @@ class Breaker(AttemptObserver):
         if circuit is not None and circuit.reopening is not None:
             self._pool.timers.cancel(circuit.reopening)
 
-    def handover_from(self, before: Breaker, successors: Successors) -> None:
+    def handover_from(self, before: Breaker, successors: BackendMap) -> None:
         if before._config != self._config:
             return
-        for old, new, circuit in self._circuits.moved_from(before._circuits, successors):
+        for old, new, circuit in self._circuits.adopt(before._circuits, successors):
             new.flags |= old.flags & BROKEN
             if circuit.reopening is not None:
                 before._pool.timers.cancel(circuit.reopening)
@@ -139,7 +140,7 @@ class Breaker(AttemptObserver):
         return {"circuit_state": self.state(backend)}
 
     def _open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
-        self._turn(backend, circuit, OPEN, now)
+        self._change_state(backend, circuit, OPEN, now)
         self._stay_open(backend, circuit, now + self._config.open_time)
         self._pool.set_flag(backend, BROKEN, now)
 
@@ -150,25 +151,25 @@ class Breaker(AttemptObserver):
 
     def _half_open(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         circuit.reopening = None
-        self._turn(backend, circuit, HALF_OPEN, now)
+        self._change_state(backend, circuit, HALF_OPEN, now)
         self._pool.clear_flag(backend, BROKEN, now)
 
     def _close(self, backend: Backend, circuit: _Circuit, now: float) -> None:
-        self._turn(backend, circuit, CLOSED, now)
-        # Closed, it would get its whole share at once: whoever starts slowly does so here too.
+        self._change_state(backend, circuit, CLOSED, now)
+        # It would get its whole share at once, so with a slow start it starts slowly here, too.
         self._pool.warm_up(backend, now)
         self._pool.clear_flag(backend, BROKEN, now)
 
     def _probe_ended(self, backend: Backend, circuit: _Circuit, now: float) -> None:
         circuit.probes -= 1
-        # In panic there may be more of them than there should be.
+        # In panic there may be more probes than there should be.
         if circuit.probes < self._config.probes:
             self._pool.clear_flag(backend, BROKEN, now)
 
-    def _turn(self, backend: Backend, circuit: _Circuit, state: str, now: float) -> None:
+    def _change_state(self, backend: Backend, circuit: _Circuit, state: str, now: float) -> None:
         circuit.state = state
         circuit.since = now
-        circuit.in_a_row = circuit.probes = circuit.good = 0
+        circuit.in_a_row = circuit.probes = circuit.successes = 0
         if circuit.rate is not None:
             circuit.rate.clear()
         self._pool.log(now, f"{backend.name}: the circuit is {state}")

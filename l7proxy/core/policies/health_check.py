@@ -1,7 +1,8 @@
-"""Active health checks: who is asked when, and what the answers add up to."""
+"""Active health checks: which backend is asked when, and whether the answers mean up or down."""
 
 from __future__ import annotations
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.policies.base import Policy
 from l7proxy.core.policies.flags import DOWN, REMOVED
 
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
     from random import Random
 
     from l7proxy.core.config.policies import HealthConfig
-    from l7proxy.core.policies.base import Successors
+    from l7proxy.core.policies.base import BackendMap
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
 
 
 class HealthCount:
-    """Good and bad checks in a row, and what they amount to."""
+    """Counts good and bad checks in a row: enough of them flip `up`."""
 
     __slots__ = ("_against", "_fall", "_rise", "up")
 
@@ -28,10 +29,10 @@ class HealthCount:
         self._fall = config.fall
         self.up = config.initially_up
         self._against = 0
-        """How many checks in a row have said the opposite of `up`."""
+        """The number of checks in a row that contradict `up`."""
 
     def add(self, *, good: bool) -> bool:
-        """Counts a check; whether `up` flipped."""
+        """Counts a check; returns whether `up` flipped."""
         if good is self.up:
             self._against = 0
             return False
@@ -46,9 +47,9 @@ class HealthCount:
 class Probe:
     """One check of one backend, for an upstream to carry out.
 
-    The upstream calls `answered(status, now)` or `failed(now)`; whichever comes first counts,
-    and one that is not over by `due` counts as failed. `done(status or None, now)` is told once.
-    `on_abandon`, if the upstream sets it, is called when nobody waits for the check any more.
+    The upstream calls `answered(status, now)` or `failed(now)`; the first call counts, and a check
+    that is not over by `due` counts as failed. `done(status or None, now)` is called once.
+    `on_abandon`, if the upstream sets it, is called when the outcome is no longer wanted.
     """
 
     __slots__ = ("_done", "_timer", "backend", "on_abandon", "path", "pool")
@@ -64,30 +65,30 @@ class Probe:
         self.pool = pool
         self.backend = backend
         self.path = path
-        self.on_abandon: Callable[[], None] = _nothing
+        self.on_abandon: Callable[[], None] = ignore
         self._done: Callable[[int | None, float], None] | None = done
         self._timer = pool.timers.schedule(due, self._overdue)
 
     @property
     def due(self) -> float:
-        """When it counts as failed (seconds)."""
+        """The time at which it counts as failed (seconds)."""
         return self._timer.when
 
     @property
     def over(self) -> bool:
-        """Whether nobody waits for its outcome (any more)."""
+        """True once the outcome is known, or no longer wanted."""
         return self._done is None
 
     def answered(self, status: int, now: float) -> None:
-        """The backend answered."""
+        """Ends the check with the status of the backend's answer."""
         self._finish(status, now)
 
     def failed(self, now: float) -> None:
-        """There was no answer."""
+        """Ends the check without an answer."""
         self._finish(None, now)
 
     def cancel(self) -> None:
-        """Forgets the check."""
+        """Gives the check up: its outcome is no longer wanted."""
         self._done = None
         self.pool.timers.cancel(self._timer)
         self.on_abandon()
@@ -103,12 +104,8 @@ class Probe:
             done(status, now)
 
 
-def _nothing() -> None:
-    """What there is to give up where the upstream set nothing."""
-
-
 class HealthChecks(Policy):
-    """The checks of one pool. `probes` is where those to be carried out now are put."""
+    """The checks of one pool; those that are to be carried out now are put into `probes`."""
 
     def __init__(
         self, pool: Pool, config: HealthConfig, random: Random, probes: deque[Probe]
@@ -122,7 +119,7 @@ class HealthChecks(Policy):
         self._under_way: dict[Backend, Probe] = {}
 
     def watch(self, backend: Backend, now: float) -> None:
-        """Starts checking a backend, the first time at once; one that is checked goes on so."""
+        """Starts to check a backend, at once; does nothing if it is being checked already."""
         if backend not in self._counts:
             self._counts[backend] = HealthCount(self._config)
         if not self._counts[backend].up:
@@ -130,8 +127,8 @@ class HealthChecks(Policy):
         if backend not in self._next:
             self._schedule(backend, now)
 
-    def handover_from(self, before: HealthChecks, successors: Successors) -> None:
-        """Whoever was up or down stays so until checks find otherwise, under whatever settings."""
+    def handover_from(self, before: HealthChecks, successors: BackendMap) -> None:
+        """Leaves each backend up or down until checks find otherwise, whatever the settings."""
         for old, new in successors.items():
             count = before._counts.get(old)
             if count is None:
@@ -154,12 +151,12 @@ class HealthChecks(Policy):
             probe.cancel()
 
     def assume(self, backend: Backend, *, up: bool) -> None:
-        """Takes a person's word for how the backend is; the next checks may find otherwise."""
+        """Sets a backend up or down on a person's word; the next checks may find otherwise."""
         count = self._counts[backend] = HealthCount(self._config)
         count.up = up
 
     def stop(self) -> None:
-        """Stops checking."""
+        """Stops all checks."""
         for backend in list(self._counts):
             self.removed(backend)
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.config.policies import EjectionConfig, FailureRateConfig
-    from l7proxy.core.policies.base import Successors
+    from l7proxy.core.policies.base import BackendMap
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
 
 
 class _Record:
-    """What one backend has been up to."""
+    """One backend's failures and ejections."""
 
     __slots__ = ("ejections", "in_a_row", "out", "rate", "returned_at")
 
@@ -36,7 +36,7 @@ class _Record:
         self.ejections = 0
         self.returned_at = -inf
         self.out: Timer | None = None
-        """The end of its ejection, while it is out."""
+        """The timer that ends its ejection, while it is out."""
 
 
 class Ejection(AttemptObserver):
@@ -55,7 +55,7 @@ class Ejection(AttemptObserver):
         record = self._records[backend]
         if record.out is not None or began_at < record.returned_at:
             return
-        # Who did well for as long as it was last away starts with a clean sheet.
+        # A backend that did well for as long as it was last out has its ejections forgotten.
         if record.ejections and now - record.returned_at >= self._duration(record.ejections):
             record.ejections = 0
         if record.rate is not None:
@@ -75,11 +75,11 @@ class Ejection(AttemptObserver):
     def broke_off(self, backend: Backend, began_at: float, now: float) -> None:
         record = self._records[backend]
         if record.out is None and began_at >= record.returned_at:
-            too_often = record.rate is not None and record.rate.turn(now)
+            too_often = record.rate is not None and record.rate.add_late_failure(now)
             self._judge(backend, record, now, too_often=too_often)
 
     def _judge(self, backend: Backend, record: _Record, now: float, *, too_often: bool) -> None:
-        """After one more failure."""
+        """Ejects the backend if one more failure is reason enough."""
         record.in_a_row += 1
         limit = self._config.consecutive_failures
         if (too_often or (limit is not None and record.in_a_row >= limit)) and self._may_eject():
@@ -91,10 +91,10 @@ class Ejection(AttemptObserver):
             self._pool.timers.cancel(record.out)
             self._out -= 1
 
-    def handover_from(self, before: Ejection, successors: Successors) -> None:
+    def handover_from(self, before: Ejection, successors: BackendMap) -> None:
         if before._config != self._config:
             return
-        for _, new, record in self._records.moved_from(before._records, successors):
+        for _, new, record in self._records.adopt(before._records, successors):
             if record.out is not None:
                 before._pool.timers.cancel(record.out)
                 self._stay_out(new, record, record.out.when)
@@ -116,10 +116,10 @@ class Ejection(AttemptObserver):
     def _stay_out(self, backend: Backend, record: _Record, until: float) -> None:
         self._out += 1
         record.out = self._pool.timers.schedule(
-            until, lambda due: self._take_back(backend, record, due)
+            until, lambda due: self._readmit(backend, record, due)
         )
 
-    def _take_back(self, backend: Backend, record: _Record, now: float) -> None:
+    def _readmit(self, backend: Backend, record: _Record, now: float) -> None:
         self._out -= 1
         record.out = None
         record.in_a_row = 0

@@ -1,15 +1,15 @@
-"""Rate limits: who may send how many requests, as token buckets.
+"""Rate limits: how many requests each client or API key may send, as token buckets.
 
 A bucket is kept as one number, the instant at which it is full again: the virtual scheduling form
 of the generic cell rate algorithm (ITU-T I.371, annex A), which admits exactly what a bucket of
 `size` tokens, filled at `rate` a second, admits. In any window of w seconds a key is thus given at
 most `size + rate * w` requests, and one that keeps below the rate is never refused.
 
-Memory is bounded. A bucket that is full again says nothing that a new one would not, so it may be
-forgotten; one that is not full may not, or its owner would be given more than the limit. Each new
-key pays for looking at two old ones. Where `max_keys` buckets are all less than full, newcomers
-share one more, and a newcomer that gets a bucket of its own later starts it as full as the shared
-one is: refused sooner than it deserves, perhaps, but never given more than the limit.
+Memory is bounded. A bucket that is full again is like a new one, so it may be forgotten; one that
+is not full may not, or its owner would be given more than the limit. For each new key two old ones
+are looked at. Where `max_keys` buckets are all less than full, newcomers share one more, and a
+newcomer that gets a bucket of its own later starts it as full as the shared one is: perhaps refused
+sooner than it deserves, but never given more than the limit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from l7proxy.core.routing import Route
 
     Rule = Callable[[HttpRequest], "tuple[Limit, str] | None"]
-    """Whose limit a request counts against, and under which key; None where against none."""
+    """Returns the limit that a request counts against and its key there; None where none."""
 
 ROUNDING = 1e-6
 """The part of a token that may be missing, so that no one at exactly the rate is refused because
@@ -45,31 +45,39 @@ LONGEST_KEY = 64
 class Buckets:
     """The token buckets of many keys."""
 
-    __slots__ = ("_hand", "_newcomers_full_at", "full_at", "interval", "leeway", "max_keys", "size")
+    __slots__ = (
+        "_newcomers_full_at",
+        "_to_inspect",
+        "full_at",
+        "interval",
+        "leeway",
+        "max_keys",
+        "size",
+    )
 
     def __init__(self, rate: float, size: int, max_keys: int) -> None:
         self.size = size
         self.max_keys = max_keys
         self.interval = 1 / rate
-        """Seconds until there is one more token."""
+        """Seconds in which a bucket gets one more token."""
         self.leeway = (size - 1 + ROUNDING) * self.interval
-        """A bucket that is full no later than in so many seconds has a token."""
+        """A bucket has a token if it is full in no more than so many seconds."""
         self.full_at: dict[str, float] = {}
-        """When the bucket of each key is full, if it has one to itself."""
+        """The time at which the bucket of each key is full, for keys that have their own."""
         # The keys of `full_at`, in the order in which they are looked at.
-        self._hand: deque[str] = deque()
+        self._to_inspect: deque[str] = deque()
         self._newcomers_full_at = -inf
 
     def __len__(self) -> int:
-        return len(self._hand)
+        return len(self._to_inspect)
 
     def wait(self, key: str, now: float) -> float:
-        """Seconds until there is a token for the key; 0 or less where there is one."""
+        """Returns the seconds until the key has a token; 0 or less where it has one."""
         due = self.full_at.get(key, self._newcomers_full_at) - now
         return due - self.leeway
 
-    def take(self, key: str, now: float) -> None:
-        """Takes a token, which must be there."""
+    def spend(self, key: str, now: float) -> None:
+        """Spends a token of the key, which must have one."""
         full_at = self.full_at.get(key)
         if full_at is not None:
             self.full_at[key] = max(full_at, now) + self.interval
@@ -81,28 +89,28 @@ class Buckets:
             self._newcomers_full_at = after
 
     def standing(self, key: str, now: float) -> tuple[int, float]:
-        """The whole tokens left to the key, and the seconds until its bucket is full."""
+        """Returns the whole tokens that the key has, and the seconds until its bucket is full."""
         due = max(0.0, self.full_at.get(key, self._newcomers_full_at) - now)
         return max(0, int(self.size - due / self.interval + ROUNDING)), due
 
     def _room_for(self, key: str, now: float) -> bool:
-        hand, full_at = self._hand, self.full_at
-        for _ in range(min(2, len(hand))):
-            oldest = hand.popleft()
+        to_inspect, full_at = self._to_inspect, self.full_at
+        for _ in range(min(2, len(to_inspect))):
+            oldest = to_inspect.popleft()
             if full_at[oldest] <= now:
                 del full_at[oldest]
             else:
-                hand.append(oldest)
-        if len(hand) >= self.max_keys:
+                to_inspect.append(oldest)
+        if len(to_inspect) >= self.max_keys:
             return False
-        hand.append(key)
+        to_inspect.append(key)
         return True
 
 
 class Limit:
-    """One limit: its name for people, its buckets, and what it has done so far.
+    """One limit: its name for people, its buckets, and the numbers of requests it has decided on.
 
-    `identity` is what it is known by in another configuration.
+    `identity` is the name by which another configuration's limit is the same one.
     """
 
     __slots__ = ("admitted", "buckets", "config", "identity", "name", "refused")
@@ -116,7 +124,7 @@ class Limit:
         self.refused = 0
 
     def headers(self, key: str, now: float) -> tuple[tuple[str, str], ...]:
-        """The X-RateLimit fields: requests at once, those left, and seconds until all are."""
+        """Returns the X-RateLimit fields: the burst, the tokens left, and seconds until all are."""
         remaining, due = self.buckets.standing(key, now)
         return (
             ("X-RateLimit-Limit", str(self.buckets.size)),
@@ -132,7 +140,7 @@ class Limit:
             self.buckets.max_keys = new.max_keys
 
     def snapshot(self) -> dict[str, Any]:
-        """Its state, for people and for the `status` message."""
+        """Returns its state, for people and for the `status` message."""
         return {
             "limit": self.name,
             "requests_per_second": self.config.requests_per_second,
@@ -144,7 +152,7 @@ class Limit:
 
 
 class RateLimits:
-    """Every limit in a configuration, and which of them a request counts against."""
+    """All limits of a configuration; finds those that a request counts against."""
 
     def __init__(self, config: Config, routes: Sequence[Route]) -> None:
         self.limits: list[Limit] = []
@@ -165,13 +173,16 @@ class RateLimits:
     def claims(
         self, request: HttpRequest, route: Route, pool_name: str | None
     ) -> list[tuple[Limit, str]]:
-        """The limits that a request counts against, each with the key that it counts under."""
+        """Returns the limits that a request counts against, each with its key there."""
         rules = (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ()))
         found = (rule(request) for rule in rules)
         return [claim for claim in found if claim is not None]
 
     def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
-        """Counts a request against its limits, or against none of them and ends it with a 429."""
+        """Counts a request against all its limits; or refuses it with a 429, and counts it nowhere.
+
+        Returns whether it was counted.
+        """
         claims = self.claims(exchange.request, route, pool_name)
         longest = 0.0
         exceeded: tuple[Limit, str] | None = None
@@ -188,15 +199,15 @@ class RateLimits:
             exchange.refuse(RATE_LIMITED.with_detail(limit.name), headers)
             return False
         for limit, key in claims:
-            limit.buckets.take(key, now)
+            limit.buckets.spend(key, now)
             limit.admitted += 1
         return True
 
     def handover_from(self, before: RateLimits) -> None:
-        """Goes on where the same limits in another configuration stopped.
+        """Goes on with the buckets of the same limits in another configuration.
 
-        Those that can't be told apart, in either, start anew: better one that was used up too
-        little than one that was used up by somebody else's requests.
+        Limits that can't be told apart, in either, start anew: better a bucket that is too full
+        than one that was emptied by somebody else's requests.
         """
         old = _by_identity(before.limits)
         for identity, limit in _by_identity(self.limits).items():
@@ -206,7 +217,7 @@ class RateLimits:
     def consulted(
         self, request: HttpRequest, route: Route, pool_name: str | None, now: float
     ) -> list[dict[str, Any]]:
-        """The limits that the request counts against, and how they stand for its keys now."""
+        """Returns the limits that the request counts against, and the state of its buckets now."""
         rules = self._route_rules[route.index]
         if pool_name is not None:
             rules += self._pool_rules[pool_name]
@@ -221,7 +232,7 @@ class RateLimits:
         return found
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """The state of every limit, in the order: per_ip, API key tiers, routes, pools."""
+        """Returns the state of every limit, in the order: per_ip, API key tiers, routes, pools."""
         return [limit.snapshot() for limit in self.limits]
 
     def _limit(self, name: str, config: LimitConfig, identity: str | None = None) -> Limit:
@@ -255,7 +266,7 @@ class RateLimits:
 
 
 def _by_identity(limits: Iterable[Limit]) -> dict[str, Limit]:
-    """The limits that have an identity to themselves."""
+    """Returns the limits whose identity no other one has."""
     found: dict[str, list[Limit]] = {}
     for limit in limits:
         found.setdefault(limit.identity, []).append(limit)
@@ -275,8 +286,11 @@ def _per_header(limit: Limit, header: str) -> Rule:
 
 
 def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
-    """A key is in the tier that lists it, else in the one that the gateway names, else in the
-    first that lists none; where there is none such, it is not limited."""
+    """Returns the rule for API keys.
+
+    A key is in the tier that lists it, else in the one that the gateway names, else in the first
+    that lists none; where there is none such, it is not limited.
+    """
     key_header = config.api_key_header.lower()
     tier_header = config.api_tier_header and config.api_tier_header.lower()
     listed = {key: tiers[name] for name, tier in config.per_api_key.items() for key in tier.listed}
@@ -297,7 +311,7 @@ def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
 
 
 def _short(key: str) -> str:
-    """The key, or a digest of it: one client's memory is as small as the other's."""
+    """Returns the key, or its digest where it is long, so that each takes little memory."""
     if len(key) <= LONGEST_KEY:
         return key
     from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""When a failed attempt may be followed by another, and how long to wait before it."""
+"""Retries: whether a failed attempt may be followed by another, and after what time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RetryPolicy:
-    """Decides by what was sent, what the method promises, and how much retrying goes on.
+    """Decides by how far the request got, by its method, and by how many retries there are.
 
     Where nothing reached a backend, any method may be tried elsewhere; otherwise only methods
     that may be repeated without harm (RFC 9110, 9.2.2). The budget keeps retries from adding
@@ -27,18 +27,18 @@ class RetryPolicy:
         self._random = random
         self.statuses = frozenset(config.retry_on)
         self.counted: set[Exchange] = set()
-        """Requests that were sent more than once, or are about to be: those on the budget."""
+        """Requests on the budget: they were sent more than once, or are about to be."""
         self.pausing: set[Exchange] = set()
         """Requests between two attempts."""
         self.denied = 0
-        """Retries that the budget did not allow."""
+        """The number of retries that the budget did not allow."""
 
     def allows(self, method: str, attempts: int, *, sent: bool) -> bool:
-        """Whether a request may be tried again after `attempts` attempts, budget aside."""
+        """Returns whether a request may be tried again after `attempts` attempts, budget aside."""
         return attempts < self._config.attempts and (not sent or method in IDEMPOTENT)
 
     def affords(self, exchange: Exchange, requests: int) -> bool:
-        """Whether the budget has room for the exchange, one of `requests` that are in flight."""
+        """Returns whether the budget has room for the exchange, one of `requests` in flight."""
         if exchange in self.counted:
             return True
         if len(self.counted) < max(self._config.budget_min, self._config.budget * requests):
@@ -47,12 +47,12 @@ class RetryPolicy:
         return False
 
     def forget(self, exchange: Exchange) -> None:
-        """The exchange has ended."""
+        """Forgets an exchange that has ended."""
         self.counted.discard(exchange)
         self.pausing.discard(exchange)
 
     def backoff(self, attempts: int) -> float:
-        """Seconds to wait after `attempts` attempts: a random part of a doubling limit.
+        """Returns the seconds to wait after `attempts` attempts, at random below a doubling limit.
 
         "Full jitter", after M. Brooker, "Exponential Backoff and Jitter" (AWS, 2015).
         """

@@ -6,7 +6,7 @@ from l7proxy.core.policies.base import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from l7proxy.core.policies.base import Successors
+    from l7proxy.core.policies.base import BackendMap
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
@@ -22,10 +22,10 @@ class SlowStart(Policy):
         self._pool = pool
         self._seconds = seconds
         self._climbing: dict[Backend, tuple[int, Timer]] = {}
-        """The step that each is on, and the timer of the next."""
+        """The step that each backend is on, and the timer of the next."""
 
     def begin(self, backend: Backend, now: float) -> None:
-        """The backend is back, as of now."""
+        """Starts a backend that is back at `now` with an eighth of its weight."""
         self.removed(backend)
         self._climb(backend, 1, now)
 
@@ -34,7 +34,7 @@ class SlowStart(Policy):
         if climbing is not None:
             self._pool.timers.cancel(climbing[1])
 
-    def handover_from(self, before: SlowStart, successors: Successors) -> None:
+    def handover_from(self, before: SlowStart, successors: BackendMap) -> None:
         if before._seconds != self._seconds:
             return
         for old, new in successors.items():
@@ -45,7 +45,7 @@ class SlowStart(Policy):
                 self._stay(new, step, timer.when)
 
     def reweigh(self, backend: Backend) -> None:
-        """The backend's own weight is another now: it goes on with its present share of that."""
+        """Puts the present share of a backend's own weight in force, after that was changed."""
         step, _ = self._climbing.get(backend, (STEPS, None))
         share = 1 if step == STEPS else step / STEPS
         self._pool.weigh(backend, backend.full_weight * share)

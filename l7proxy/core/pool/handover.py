@@ -12,7 +12,7 @@ from l7proxy.core.policies.flags import DRAINING, FULL, MAINTENANCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from l7proxy.core.policies.base import Successors
+    from l7proxy.core.policies.base import BackendMap
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.events import Event
     from l7proxy.core.pool.pool import Pool
@@ -56,7 +56,7 @@ def _inherit(pool: Pool, backend: Backend, old: Backend) -> None:
 class HandoverObserver(AttemptObserver):
     """Tells a pool how the requests go that were begun under the pool before it."""
 
-    def __init__(self, pool: Pool, successors: Successors) -> None:
+    def __init__(self, pool: Pool, successors: BackendMap) -> None:
         self._pool = pool
         self._successors = successors
 

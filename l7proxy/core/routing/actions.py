@@ -1,4 +1,4 @@
-"""What a route does with a request beside passing it to a pool."""
+"""The actions of a route: rewrites, redirects, splits and edits of headers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Rewrite:
-    """Changes what the backend is asked for. `regex` is the route's own, for its groups."""
+    """Changes the path and the host that the backend gets.
+
+    `regex` is that of the route's path: templates may use its groups.
+    """
 
     def __init__(
         self, config: RewriteConfig, regex: re.Pattern[str] | None, rules: PathRules
@@ -53,7 +56,7 @@ class Rewrite:
         self._host = None if config.host is None else Template(config.host)
 
     def path(self, path: str) -> str | None:
-        """The path that takes this one's place; None where it stays as it is.
+        """Returns the path in place of this one; None where it stays as it is.
 
         Raises `Refused` where the result is not a path that may be sent.
         """
@@ -74,7 +77,10 @@ class Rewrite:
         return None if changed == path else changed
 
     def host(self, request: HttpRequest, target: Target) -> str | None:
-        """The Host header that the backend gets; None where it is the client's."""
+        """Returns the Host header that the backend gets; None where it is the client's.
+
+        Raises `Refused` where the result is not a host.
+        """
         if self._host is None:
             return None
         groups = self._groups(target.path)
@@ -99,7 +105,7 @@ class Rewrite:
 
 
 class _Groups:
-    """The groups of a route's regular expression, found when the first one is asked for."""
+    """The groups of a route's regular expression, matched when one is asked for."""
 
     def __init__(self, regex: re.Pattern[str] | None, path: str) -> None:
         self._regex = regex
@@ -113,7 +119,7 @@ class _Groups:
 
 
 def _host_field(name: str, request: HttpRequest, target: Target) -> str | None:
-    """The `host` without its port, in lower case, or the `authority` as the client wrote it.
+    """Returns the `host`, in lower case and without its port, or the `authority` as sent.
 
     Raises `Refused` with a 400 where what the client wrote is not a host.
     """
@@ -122,7 +128,7 @@ def _host_field(name: str, request: HttpRequest, target: Target) -> str | None:
 
 
 def _segments(prefix: str, rules: PathRules) -> str:
-    """A prefix in normal form and without its last slash."""
+    """Returns a prefix in normal form and without its last slash."""
     return normal_path(prefix, rules).removesuffix("/")
 
 
@@ -136,7 +142,10 @@ class Redirect:
         self._regex = regex
 
     def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
-        """The answer; `path` is the request's own or what a rewrite made of it."""
+        """Returns the answer; `path` is the request's own or its rewritten one.
+
+        Raises `Refused` with a 400 where the host is needed and not known.
+        """
         query = "" if target.query is None else "?" + target.query
         groups = _Groups(self._regex, target.path)
 
@@ -162,9 +171,9 @@ class Split:
     """Shares requests among pools, by smooth weighted round robin or by the hash of a key.
 
     Smooth weighted round robin is nginx's: each pool's current weight grows by its weight, the
-    largest is picked and falls by the sum. A key is hashed with BLAKE2b, which has nothing in
-    common with the hashes by which pools spread keys over their backends: with one hash for both,
-    a small share of the keys would all be at home on one backend.
+    largest is picked and falls by the sum. A key is hashed with six bytes of BLAKE2b, which have
+    nothing in common with the hashes by which pools spread keys over their backends: with one hash
+    for both, all keys of a small share would be at home on one backend.
     """
 
     def __init__(self, config: SplitConfig) -> None:
@@ -173,15 +182,15 @@ class Split:
         self._bounds = tuple(accumulate(self._weights))
         self._sum = self._bounds[-1]
         self._currents = [0.0] * len(self.pools)
-        self._kind, _, self._name = (config.sticky or "").partition(":")
-        if self._kind == "header":
+        self._source, _, self._name = (config.sticky or "").partition(":")
+        if self._source == "header":
             self._name = self._name.lower()
 
     def pick(self, exchange: Exchange) -> str:
-        """The name of the pool whose turn it is, or to which the request's key belongs."""
+        """Returns the name of the pool whose turn it is, or that of the request's key."""
         assert exchange.target is not None
         key = self._key(exchange.request, exchange.target)
-        return self._next() if key is None else self.pools[self._place(key)]
+        return self._next() if key is None else self.pools[self._index_of(key)]
 
     def _next(self) -> str:
         currents = self._currents
@@ -191,42 +200,42 @@ class Split:
         currents[best] -= self._sum
         return self.pools[best]
 
-    def _place(self, key: str) -> int:
+    def _index_of(self, key: str) -> int:
         from hashlib import blake2b
 
         digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=6).digest()
         return bisect_right(self._bounds, int.from_bytes(digest) / 2**48 * self._sum)
 
     def _key(self, request: HttpRequest, target: Target) -> str | None:
-        kind = self._kind
-        if not kind:
+        source = self._source
+        if not source:
             return None
-        if kind == "client_ip":
+        if source == "client_ip":
             return request.client_ip or None
-        if kind == "header":
+        if source == "header":
             return request.headers.get(self._name)
-        if kind == "cookie":
+        if source == "cookie":
             return cookies_of(request).get(self._name)
         values = query_values(target.query).get(self._name) if target.query else None
         return values[0] if values else None
 
 
 class HeaderEdits:
-    """Takes headers away, sets them and adds them, in this order."""
+    """Removes headers, sets them and adds them, in this order."""
 
     def __init__(self, config: HeaderEditsConfig) -> None:
         replaced = config.set or {}
         self.gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
-        """What is taken away, and what is replaced, in lower case."""
+        """The names that are removed or replaced, in lower case."""
         self._added = [*replaced.items(), *header_lines(config.add or {})]
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The names and values as they are passed on."""
+        """Returns the names and values as they are passed on."""
         gone = self.gone
         kept = [pair for pair in pairs if pair[0].lower() not in gone] if gone else list(pairs)
         return kept + self._added
 
     def edited(self, response: HttpResponse) -> HttpResponse:
-        """The response with its headers changed."""
+        """Returns the response with its headers changed."""
         headers = self.apply(response.headers or ())
         return HttpResponse(response.status, Headers(headers) if headers else None, response.body)

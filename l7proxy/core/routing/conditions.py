@@ -1,4 +1,4 @@
-"""What else a request must be like: methods, headers, query, cookies, client addresses.
+"""A route's conditions beside host and path: methods, headers, query, cookies, clients.
 
 Each condition can say whether it holds, what it asks for, and whether it holds wherever another
 one does.
@@ -27,10 +27,14 @@ class Condition:
     allows: tuple[str, ...] = ()
 
     def holds(self, request: HttpRequest, target: Target) -> bool:
+        """Returns whether it holds for the request."""
         raise NotImplementedError
 
     def covers(self, other: Condition) -> bool:
-        """Whether this holds for every request for which `other` does, as far as can be told."""
+        """Returns whether this holds for every request for which `other` holds.
+
+        False where it can't be told.
+        """
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -55,7 +59,7 @@ class MethodIn(Condition):
 
 
 class PathIs(Condition):
-    """The whole path matches: what look-ups alone can't decide. `PathMatch` speaks for it."""
+    """The whole path matches, which look-ups alone can't decide; `PathMatch` describes it."""
 
     def __init__(self, test: re.Pattern[str]) -> None:
         self._matches = test.fullmatch
@@ -74,7 +78,7 @@ class ValueIs(Condition):
         self.test = test
 
     def values(self, request: HttpRequest, target: Target) -> Sequence[str]:
-        """The values there are under the name."""
+        """Returns the values under the name."""
         raise NotImplementedError
 
     def holds(self, request: HttpRequest, target: Target) -> bool:
@@ -122,7 +126,7 @@ class CookieIs(ValueIs):
 
 
 class ClientIn(Condition):
-    """The client's address is in one of these networks; a client that has a name is in none."""
+    """The client's address is in one of these networks; a client with a name is in none."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         from ipaddress import ip_network
@@ -148,14 +152,14 @@ class ClientIn(Condition):
 
 
 class ValueTest:
-    """What a value must be like."""
+    """A test of values."""
 
     def passes(self, values: Sequence[str]) -> bool:
-        """Whether one of the values passes."""
+        """Returns whether one of the values passes."""
         raise NotImplementedError
 
     def covers(self, other: ValueTest) -> bool:
-        """Whether whatever passes `other` passes this, as far as can be told."""
+        """Returns whether all that pass `other` pass this; False where it can't be told."""
         raise NotImplementedError
 
 
@@ -228,7 +232,7 @@ class Absent(ValueTest):
 
 
 def conditions_of(route: RouteConfig) -> list[Condition]:
-    """The conditions that a route sets beside host and path, each counting for one."""
+    """Returns the conditions of a route beside host and path, each of which counts as one."""
     made: list[Condition] = []
     if route.methods is not None:
         made.append(MethodIn(route.methods))
@@ -255,7 +259,7 @@ def _test(match: ValueMatchConfig) -> ValueTest:
 
 @lru_cache(64)
 def query_values(query: str) -> dict[str, list[str]]:
-    """The values of each parameter in a query string, decoded as forms are."""
+    """Returns the values of each parameter in a query string, decoded as forms are."""
     found: dict[str, list[str]] = {}
     for part in query.split("&"):
         if part:
@@ -278,7 +282,7 @@ def _decoded(text: str) -> str:
 
 @lru_cache(1024)
 def client_address(text: str) -> IPv4Address | IPv6Address | None:
-    """The IP address in the text, an IPv4 one in IPv6 clothes as what it is; None for a name."""
+    """Returns the IP address in the text, IPv4-mapped ones as IPv4; None for a name."""
     from ipaddress import ip_address
 
     try:

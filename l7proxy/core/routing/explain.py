@@ -1,4 +1,4 @@
-"""Why a route was taken and the others were not, and which routes no request can reach."""
+"""The reasons for the route that was taken and against others; routes that nothing can reach."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _POINTS = (
     "its pattern has more literal characters",
     "it comes first in the file",
 )
-"""What decides between two routes for the same host, in the order of `Route.specificity`."""
+"""The points that decide between two routes for a host, in the order of `Route.specificity`."""
 
 
 class Explanation:
-    """The route that won, None where none matched, and why the closest others did not."""
+    """The route that won, None where none matched, and the reasons against the closest others."""
 
     __slots__ = ("lost", "winner")
 
@@ -37,14 +37,17 @@ class Explanation:
 
 
 def explain(router: Router, request: HttpRequest, target: Target, most: int = 5) -> Explanation:
-    """Looks at every route; raises `Refused` as `Router.match` does."""
+    """Returns the reasons for and against routes, at most so many; looks at every route.
+
+    Raises `Refused` as `Router.match` does.
+    """
     winner = router.match(request, target)
     host = host_of(request, target)
     lost: list[tuple[int, tuple[int, ...], Route, str]] = []
     for route in router.routes:
         if route is winner:
             continue
-        missing = list(_what_is_missing(route, request, target, host))
+        missing = list(_unmet(route, request, target, host))
         if missing or winner is None:
             why = "; ".join(missing)
         else:
@@ -56,9 +59,7 @@ def explain(router: Router, request: HttpRequest, target: Target, most: int = 5)
     return Explanation(winner, [(route, why) for _, _, route, why in lost[:most]])
 
 
-def _what_is_missing(
-    route: Route, request: HttpRequest, target: Target, host: str
-) -> Iterator[str]:
+def _unmet(route: Route, request: HttpRequest, target: Target, host: str) -> Iterator[str]:
     if _host_rank(route, host) is None:
         yield f"the host must be {' or '.join(route.hosts)}"
     if not route.path.matches(target.path):
@@ -69,7 +70,7 @@ def _what_is_missing(
 
 
 def _host_rank(route: Route, host: str) -> tuple[int, int] | None:
-    """How specific the route is about the host, the smaller the more; None where it is another."""
+    """Returns a smaller rank the more specific the route is about the host; None of another."""
     ranks = []
     for wanted in route.hosts:
         if wanted == ANY_HOST:
@@ -89,21 +90,23 @@ def _why_it_wins(winner: Route, loser: Route, host: str) -> str:
 
 
 def shadowed(routes: Iterable[Route]) -> list[tuple[Route, Route]]:
-    """Routes that no request can reach, each with one that takes all of its requests.
+    """Returns the routes that no request can reach, each with one that takes all its requests.
 
-    Only what can be told from the routes as they are written: a route that shares its requests
-    among several others, or whose regular expression only another one covers, is not found.
+    Only those are found that are obvious as they are written: not a route whose requests go to
+    several others, nor one whose regular expression only another one covers.
     """
-    places: dict[tuple[str, int, str], list[Route]] = {}
+    same_path: dict[tuple[str, int, str], list[Route]] = {}
     routes = list(routes)
     for route in routes:
         for host in route.hosts:
-            places.setdefault((host, route.path.kind, route.path.literal), []).append(route)
+            path = (host, route.path.form, route.path.literal)
+            same_path.setdefault(path, []).append(route)
     found = []
     for route in routes:
         by = [
             next(
-                (other for other in _rivals(route, host, places) if _takes_all(other, route)), None
+                (other for other in _rivals(route, host, same_path) if _takes_all(other, route)),
+                None,
             )
             for host in route.hosts
         ]
@@ -113,26 +116,26 @@ def shadowed(routes: Iterable[Route]) -> list[tuple[Route, Route]]:
 
 
 def _rivals(
-    route: Route, host: str, places: dict[tuple[str, int, str], list[Route]]
+    route: Route, host: str, same_path: dict[tuple[str, int, str], list[Route]]
 ) -> Iterator[Route]:
-    """The routes for the host that come before this one and whose path may cover its path."""
+    """Yields the routes for the host that come before this one and whose path may cover its."""
     path = route.path
-    looked_up = [(path.kind, path.literal)]
-    if path.kind in (REGEX, ANY):
+    looked_up = [(path.form, path.literal)]
+    if path.form in (REGEX, ANY):
         looked_up.append((PREFIX, "/"))
-    if path.kind == REGEX:
+    if path.form == REGEX:
         assert path.test is not None
         start = literal_start(path.test.pattern)
         ends = [end + 1 for end, character in enumerate(start) if character == "/" and end]
         looked_up += [(PREFIX, start[:end]) for end in ends]
-    for kind, literal in looked_up:
-        for other in places.get((host, kind, literal), ()):
+    for form, literal in looked_up:
+        for other in same_path.get((host, form, literal), ()):
             if other is not route and other.specificity < route.specificity:
                 yield other
 
 
 def _takes_all(route: Route, other: Route) -> bool:
-    """Whether this route, which comes first, holds for whatever the other one holds for."""
+    """Returns whether this route, which comes first, takes all requests of the other one."""
     return route.path.covers(other.path) and all(
         any(ours.covers(theirs) for theirs in other.conditions or ())
         for ours in route.conditions or ()

@@ -1,4 +1,4 @@
-"""What the path of a route matches, and how specific it is.
+"""The paths of routes: what they match, and how specific they are.
 
 | written | matches | literal prefix |
 | --- | --- | --- |
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config import RouteConfig
     from l7proxy.core.http.target import PathRules
 
+# The forms of a route's path, the most specific first.
 EXACT = 0
 PREFIX = 1
 REGEX = 2
@@ -30,26 +31,26 @@ ANY = 3
 
 
 class PathMatch:
-    """How a route's path is looked for.
+    """A route's path, compiled.
 
-    - `kind`: `EXACT`, `PREFIX`, `REGEX` or `ANY`, the most specific first
+    - `form`: `EXACT`, `PREFIX`, `REGEX` or `ANY`, the most specific first
     - `literal`: of a prefix, the text up to its first `*`; of an exact path, all of it
-    - `more`: how many literal characters a pattern has after its first `*`
-    - `test`: what the whole path must match, where the literal is not the whole truth
+    - `more`: the number of literal characters that a pattern has after its first `*`
+    - `test`: the regular expression for the whole path, where the literal does not say all
     - `shown`: as written
     """
 
-    __slots__ = ("kind", "literal", "more", "shown", "test")
+    __slots__ = ("form", "literal", "more", "shown", "test")
 
     def __init__(
         self,
-        kind: int,
+        form: int,
         literal: str,
         shown: str,
         test: re.Pattern[str] | None = None,
         more: int = 0,
     ) -> None:
-        self.kind = kind
+        self.form = form
         self.literal = literal
         self.shown = shown
         self.test = test
@@ -57,39 +58,39 @@ class PathMatch:
 
     @property
     def folder(self) -> str:
-        """Of a prefix: the whole segments in its literal, where a path is looked up."""
+        """The whole segments in a prefix's literal, by which it is looked up."""
         return self.literal.rpartition("/")[0]
 
     def matches(self, path: str) -> bool:
-        """Whether the path is one that the route takes."""
-        if self.kind == EXACT:
+        """Returns whether the route takes the path."""
+        if self.form == EXACT:
             return path == self.literal
         if self.test is not None:
             return self.test.fullmatch(path) is not None
-        return self.kind == ANY or path == self.folder or path.startswith(self.literal)
+        return self.form == ANY or path == self.folder or path.startswith(self.literal)
 
     def covers(self, other: PathMatch) -> bool:
-        """Whether this matches every path that `other` matches, as far as can be told."""
-        if self.kind == ANY or self.same_as(other):
+        """Returns whether this matches every path that `other` matches, as far as can be told."""
+        if self.form == ANY or self.same_as(other):
             return True
-        if self.kind != PREFIX or self.test is not None:
-            return self.test is not None and other.kind == EXACT and self.matches(other.literal)
+        if self.form != PREFIX or self.test is not None:
+            return self.test is not None and other.form == EXACT and self.matches(other.literal)
         if self.literal == "/":
             return True
-        if other.kind == REGEX:
+        if other.form == REGEX:
             assert other.test is not None
             return literal_start(other.test.pattern).startswith(self.literal)
-        if other.kind == EXACT:
+        if other.form == EXACT:
             return self.matches(other.literal)
-        return other.kind == PREFIX and other.literal.startswith(self.literal)
+        return other.form == PREFIX and other.literal.startswith(self.literal)
 
     def same_as(self, other: PathMatch) -> bool:
-        """Whether both are written alike."""
-        return (self.kind, self.literal, self.test) == (other.kind, other.literal, other.test)
+        """Returns whether both are written alike."""
+        return (self.form, self.literal, self.test) == (other.form, other.literal, other.test)
 
 
 def path_match(route: RouteConfig, rules: PathRules) -> PathMatch:
-    """How the route's path is looked for; its texts are put in normal form as a request's is."""
+    """Compiles a route's path; its texts are brought into the normal form of a request's path."""
     if route.path is not None:
         return PathMatch(EXACT, normal_path(route.path, rules), route.path)
     if route.path_regex is not None:
@@ -107,7 +108,7 @@ def path_match(route: RouteConfig, rules: PathRules) -> PathMatch:
 
 
 def _regex(pattern: str) -> str:
-    """A pattern with a `*` as a regular expression for the whole path."""
+    """Returns the regular expression for the whole path of a pattern with a `*`."""
     *segments, last = pattern.split("/")[1:]
     regex = "".join("/" + _segment(segment) for segment in segments)
     if last == "*":
@@ -116,14 +117,14 @@ def _regex(pattern: str) -> str:
 
 
 def _segment(segment: str) -> str:
-    """A `*` stands for any characters but a slash; alone, for at least one."""
+    """Returns the regular expression of a segment: `*` is any characters; alone, at least one."""
     if segment == "*":
         return "[^/]+"
     return "[^/]*".join(map(re.escape, segment.split("*")))
 
 
 def literal_start(regex: str) -> str:
-    """Characters that every match of a regular expression begins with; perhaps not all of them."""
+    """Returns text that every match of a regular expression begins with; perhaps not all of it."""
     if "|" in regex:
         return ""
     found = re.match(r"[A-Za-z0-9/_-]*", regex)

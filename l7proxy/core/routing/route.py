@@ -21,8 +21,8 @@ ANY_HOST = ""
 class Route:
     """A compiled route.
 
-    - `index` is its place in the configuration; the `default` comes after the last
-    - `hosts` are those it is for, `ANY_HOST` where it doesn't say
+    - `index` is its position in the configuration; the `default` comes after the last
+    - `hosts` are the hosts that it is for, `ANY_HOST` where it names none
     - `conditions`, None where there are none, must all hold once host and path are found
     - `pool_name` is the pool that answers, None where a split or the route itself decides
     - `acts` is whether there is anything to do before the request goes to its pool
@@ -69,14 +69,14 @@ class Route:
         asked = len(self.conditions or ()) - (self.path.test is not None)
         path = self.path
         # Of two routes for the same host, the one with the smaller tuple wins.
-        prefix = 0 if path.kind == EXACT else len(path.literal)
-        self.specificity = (path.kind, -prefix, -asked, -path.more, index)
+        prefix = 0 if path.form == EXACT else len(path.literal)
+        self.specificity = (path.form, -prefix, -asked, -path.more, index)
 
     def _compile_actions(self, config: ActionsConfig, rules: PathRules) -> None:
         from l7proxy.core.http.messages import written_response
         from l7proxy.core.routing.actions import Redirect, Rewrite, Split
 
-        regex = self.path.test if self.path.kind == REGEX else None
+        regex = self.path.test if self.path.form == REGEX else None
         if config.split is not None:
             self.split = Split(config.split)
         if config.rewrite is not None:
@@ -87,11 +87,11 @@ class Route:
             self.respond = written_response(config.respond)
 
     def admits(self, request: HttpRequest, target: Target) -> bool:
-        """Whether all conditions hold."""
+        """Returns whether all conditions hold."""
         return all(condition.holds(request, target) for condition in self.conditions or ())
 
     def act(self, exchange: Exchange) -> None:
-        """Rewrites the request, and answers it where the route does so by itself.
+        """Rewrites the request, and answers it where the route answers by itself.
 
         Raises `Refused` where that can't be done.
         """
@@ -106,7 +106,7 @@ class Route:
             exchange.reply(response)
 
     def rewritten(self, request: HttpRequest, target: Target) -> tuple[str | None, str | None]:
-        """The path and the host that the backend is asked for, None where they stay as they are.
+        """Returns the path and the host that the backend gets, None where they stay as they are.
 
         Raises `Refused` where either can't be sent.
         """
@@ -121,7 +121,7 @@ class Route:
         return self.path.shown
 
     def __str__(self) -> str:
-        """How the route is called: its name, or what it matches."""
+        """Returns the route's name or, without one, what it matches."""
         if self.config.name is not None:
             return self.config.name
         host = " ".join(host for host in self.config.host or ())

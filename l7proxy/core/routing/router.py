@@ -1,4 +1,4 @@
-"""Which route a request takes.
+"""The router: finds the route that a request takes.
 
 One rule decides between all routes that match, and the first point in which two differ decides:
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from l7proxy.core.http.target import PathRules, Target
 
     Entry = tuple[Route, ...]
-    """Routes that are found in the same place of a table, the most specific first."""
+    """Routes that are found together in a table, the most specific first."""
 
 
-_MOST_REMEMBERED = 10_000
-"""Spellings of hosts whose tables are kept at hand; anybody can make up more."""
+MOST_REMEMBERED = 10_000
+"""The most spellings of hosts whose tables are remembered; anybody can make up more."""
 
 
 class Router:
@@ -61,14 +61,14 @@ class Router:
             compiled.append(self.default)
         self.routes = tuple(compiled)
         self.decides_by_head = not any(route.config.client_ip for route in compiled)
-        """Whether no route asks who the client is: then equal heads take the same route."""
+        """True where no route asks for a client address: then equal heads take the same route."""
         self._any = PathTable(by_host.pop(ANY_HOST))
         self._hosts = {host: PathTable(routes) for host, routes in by_host.items()}
         self._remembered: dict[str, tuple[PathTable, ...]] = {}
         self._wildcards = any(host.startswith("*.") for host in by_host)
 
     def match(self, request: HttpRequest, target: Target) -> Route | None:
-        """The route that the request takes, or None.
+        """Returns the route that the request takes, or None.
 
         Raises `Refused` where routes ask for the host and the request's Host header is bad.
         """
@@ -81,7 +81,10 @@ class Router:
         return self.default if route is None else route
 
     def refusal(self, request: HttpRequest, target: Target) -> tuple[LocalReply, str | None]:
-        """Why no route matches: 405 with the value of Allow where only the method is wrong."""
+        """Returns the answer where no route matches, and the value of Allow.
+
+        It is a 405 where only the method is wrong; else a 404, without Allow.
+        """
         allowed: dict[str, None] = {}
         tables = [self._any]
         if self._hosts:
@@ -100,7 +103,7 @@ class Router:
         return NO_ROUTE.with_detail(target.path), None
 
     def _tables(self, request: HttpRequest, target: Target) -> tuple[PathTable, ...]:
-        """The tables for the request's host, remembered by how the request writes it."""
+        """Returns the tables for the request's host; they are remembered by its spelling."""
         written = target.authority
         if written is None:
             lines = request.headers.all("host")
@@ -109,13 +112,13 @@ class Router:
         if tables is None:
             tables = tuple(self._tables_of(host_of(request, target)))
             if written and len(written) < 256:
-                if len(self._remembered) >= _MOST_REMEMBERED:
+                if len(self._remembered) >= MOST_REMEMBERED:
                     self._remembered.clear()
                 self._remembered[written] = tables
         return tables
 
     def _tables_of(self, host: str) -> Iterator[PathTable]:
-        """The tables for a host: its own, then those of wildcards, the longest first."""
+        """Yields the tables for a host: its own, then those of wildcards, the longest first."""
         hosts = self._hosts
         table = hosts.get(host)
         if table is not None:
@@ -141,15 +144,15 @@ class PathTable:
         last: list[Route] = []
         for route in routes:
             path = route.path
-            if path.kind == EXACT:
+            if path.form == EXACT:
                 exact.setdefault(path.literal, []).append(route)
-            elif path.kind != PREFIX:
+            elif path.form != PREFIX:
                 last.append(route)
             elif path.literal.endswith("/"):
                 folders.setdefault(path.folder, []).append(route)
             else:
                 partial.setdefault(path.folder, {}).setdefault(path.literal, []).append(route)
-        # None costs less to look at than a dict without anything in it.
+        # Looking at None costs less than looking into an empty dict.
         self._exact = {path: _in_order(found) for path, found in exact.items()} or None
         self._folders = {folder: _in_order(found) for folder, found in folders.items()}
         # Literals that end inside a segment, by the folder they are in: how long they are, the
@@ -165,11 +168,13 @@ class PathTable:
         self._longest = max(map(len, (*folders, *partial)), default=-1)
 
     def find(self, request: HttpRequest, target: Target) -> Route | None:
-        """The most specific route for the path whose conditions hold."""
+        """Returns the most specific route for the path whose conditions hold, or None."""
         path = target.path
         if self._exact is not None:
-            for route in self._exact.get(path, ()):
-                if route.conditions is None or route.admits(request, target):
+            entry = self._exact.get(path)
+            if entry is not None:
+                route = _first(entry, request, target)
+                if route is not None:
                     return route
         end = len(path)
         longest = self._longest
@@ -180,23 +185,27 @@ class PathTable:
         while end >= 0:
             folder = path[:end]
             if partial and folder in partial:
-                for entry in self._partial_entries(folder, path):
-                    for route in entry:
-                        if route.admits(request, target):
-                            return route
-            found = folders.get(folder)
-            if found is not None:
-                for route in found:
-                    if route.conditions is None or route.admits(request, target):
-                        return route
+                route = self._first_partial(folder, request, target)
+                if route is not None:
+                    return route
+            entry = folders.get(folder)
+            if entry is not None:
+                route = _first(entry, request, target)
+                if route is not None:
+                    return route
             end = path.rfind("/", 0, end)
-        for route in self._last:
-            if route.conditions is None or route.admits(request, target):
+        return _first(self._last, request, target)
+
+    def _first_partial(self, folder: str, request: HttpRequest, target: Target) -> Route | None:
+        """Returns the first route whose literal ends inside a segment and whose conditions hold."""
+        for entry in self._partial_entries(folder, target.path):
+            route = _first(entry, request, target)
+            if route is not None:
                 return route
         return None
 
     def candidates(self, path: str) -> Iterator[Route]:
-        """Every route found where the path leads, the most specific first."""
+        """Yields every route that is found along the path, the most specific first."""
         yield from (self._exact or {}).get(path, ())
         end = len(path)
         while end >= 0:
@@ -213,6 +222,14 @@ class PathTable:
             entry = entries.get(path[:length])
             if entry is not None:
                 yield entry
+
+
+def _first(entry: Entry, request: HttpRequest, target: Target) -> Route | None:
+    """Returns the first route whose conditions hold, or None."""
+    for route in entry:
+        if route.conditions is None or route.admits(request, target):
+            return route
+    return None
 
 
 def _in_order(routes: list[Route]) -> Entry:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Template:
-    """`{name}` stands for a value, `{{` and `}}` for braces."""
+    """A text in which `{name}` stands for a value, and `{{` and `}}` for braces."""
 
     __slots__ = ("_parts", "begins_with_value", "names")
 
@@ -21,7 +21,7 @@ class Template:
         self.begins_with_value = not self._parts[0][0] and len(self._parts) > 1
 
     def fill(self, value_of: Callable[[str], str | None]) -> str:
-        """The text with what `value_of` gives for each name; None leaves nothing in its place."""
+        """Returns the text with the values of its names filled in; None is an empty value."""
         return "".join(
             literal if name is None else literal + (value_of(name) or "")
             for literal, name in self._parts
@@ -29,5 +29,5 @@ class Template:
 
 
 def group(match: re.Match[str], name: str) -> str | None:
-    """A group of a match, by its name or number."""
+    """Returns a group of a match, by its name or number."""
     return match[int(name)] if name.isdecimal() else match[name]

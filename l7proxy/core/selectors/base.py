@@ -1,4 +1,4 @@
-"""What a selector is. Subclass `Selector`, implement `pick`, and name it in the configuration.
+"""The base of all selectors: derive from it, implement `pick`, and name the class.
 
 class Newest(Selector):
     def pick(self, request=None, avoid=()):
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.pool.backend import Backend
 
-    Drawn = TypeVar("Drawn")
+    Sample = TypeVar("Sample")
 
 
 class Selector:
@@ -35,11 +35,11 @@ class Selector:
     the same order. The pool calls `joined` and `left` as backends become eligible or stop being
     so, `opened` and `closed` as requests start and end on them, `observed` when a backend has
     answered, `reweighted` when a weight changes, `forgotten` when a backend is gone for good.
-    Overriding one of them is all it takes to hear of it. `joined` and `left` keep `eligible`; a
-    subclass that needs it calls `super()` first.
+    A subclass hears of those that it overrides. `joined` and `left` keep `eligible`; a subclass
+    that needs it calls `super()` first.
 
-    What a selector decides follows from its options, the order of the calls and the `random` it
-    was given: no clock, no hash that differs from one process to the next.
+    A decision follows from the options, the order of the calls and the `random` that is passed
+    in: not from a clock, nor from a hash that differs from one process to the next.
     """
 
     options: ClassVar[type[Record]] = NoOptions
@@ -49,12 +49,12 @@ class Selector:
     """The options in force, an instance of `options`."""
 
     rule: ClassVar[str] = ""
-    """How it decides, in a line for people."""
+    """The rule by which it decides, in a line for people."""
 
     def __init__(
         self, backends: Sequence[Backend], options: Mapping[str, Any], random: Random
     ) -> None:
-        """Raises `ConfigError`, with pointers from the pool's options, where they can't be used.
+        """Raises `ConfigError`, with pointers from the pool, where the options can't be used.
 
         Raises ValueError where it can't work with these backends.
         """
@@ -74,16 +74,16 @@ class Selector:
     def check_weights(self, weights: Iterable[float]) -> None:
         """Raises ValueError, with a text for people, where it can't work with such weights.
 
-        They are those of all backends of the pool. It is asked before anything is changed.
+        The weights are those of all backends of the pool. It is asked before anything is changed.
         """
 
     def prepare(self) -> None:
-        """Makes what the other methods need; called once, before any backend joins."""
+        """Sets up the state of the other methods; called once, before any backend joins."""
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:
-        """The backend for a request, or None where none is eligible outside `avoid`.
+        """Returns the backend for a request, or None where none is eligible outside `avoid`.
 
         `avoid` holds the backends that this same request was tried on before.
         """
@@ -91,11 +91,11 @@ class Selector:
 
     def joined(self, backend: Backend) -> None:
         """A backend became eligible."""
-        insort(self.eligible, backend, key=place)
+        insort(self.eligible, backend, key=position)
 
     def left(self, backend: Backend) -> None:
         """A backend stopped being eligible."""
-        del self.eligible[bisect_left(self.eligible, backend.index, key=place)]
+        del self.eligible[bisect_left(self.eligible, backend.index, key=position)]
 
     def reweighted(self, backend: Backend) -> None:
         """An eligible backend's weight is another now."""
@@ -115,23 +115,23 @@ class Selector:
     def explain(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
-        """The state that the next pick goes by, in the algorithm's own terms.
+        """Returns the state by which the next pick is made, in the algorithm's own terms.
 
         It is asked before a pick with the same arguments, and changes no pick.
         """
         return {}
 
-    def undrawn(self, draw: Callable[[], Drawn]) -> Drawn:
-        """What `draw` would give now; the chance that it used is put back."""
+    def peek(self, sample: Callable[[], Sample]) -> Sample:
+        """Returns what `sample` would return now, and puts `random` back to where it was."""
         state = self.random.getstate()
-        drawn = draw()
+        sampled = sample()
         self.random.setstate(state)
-        return drawn
+        return sampled
 
     def pick_without(
         self, request: HttpRequest | None, avoid: Collection[Backend]
     ) -> Backend | None:
-        """Picks as if those in `avoid` had left: for a `pick` that has no better way."""
+        """Picks as if the backends in `avoid` had left: for a `pick` that has no better way."""
         resting = [backend for backend in dict.fromkeys(avoid) if backend.eligible]
         for backend in resting:
             self.left(backend)
@@ -141,6 +141,6 @@ class Selector:
         return picked
 
 
-def place(backend: Backend) -> int:
-    """A backend's place in the order of the configuration."""
+def position(backend: Backend) -> int:
+    """Returns a backend's position in the order of the configuration."""
     return backend.index

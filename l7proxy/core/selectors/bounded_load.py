@@ -1,7 +1,7 @@
-"""`bounded-load`: a ring on which nobody is given much more than the average.
+"""`bounded-load`: a ring on which no backend is given much more than the average.
 
 V. Mirrokni, M. Thorup and M. Zadimoghaddam, "Consistent hashing with bounded loads" (2016): a
-key whose backend has its fill goes on to the next on the ring.
+key whose backend is full goes on to the next on the ring.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BoundedLoad(RingHash):
-    """No backend gets a request beyond `factor` times the average in flight, rounded up.
+    """Gives no backend a request beyond `factor` times the average in flight, rounded up.
 
     The average is over the eligible backends, by weight, with the new request counted in. How
     far a key goes on depends on the factor and not on n: O(log n) for a pick.
@@ -31,10 +31,10 @@ class BoundedLoad(RingHash):
     def prepare(self) -> None:
         super().prepare()
         self._in_flight = 0
-        """On the eligible backends together."""
+        """Requests on all eligible backends together."""
         self._weights: dict[Backend, float] = {}
         self._weight = 0.0
-        """Of the eligible backends together."""
+        """The weight of all eligible backends together."""
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
@@ -83,7 +83,7 @@ class BoundedLoad(RingHash):
 
 
 class _Full:
-    """The backends with no room: those that have their share by weight of `room`, or more."""
+    """Contains the backends without room: those with their share by weight of `room`, or more."""
 
     __slots__ = ("_room", "_weight")
 

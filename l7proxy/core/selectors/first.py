@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class First(Selector):
-    """The first in order; a backend that is full is not eligible. O(1) for a pick."""
+    """Picks the first in order; a backend that is full is not eligible. O(1) for a pick."""
 
     rule = "the first in the order of the configuration that can be used"
 

@@ -1,4 +1,4 @@
-"""The bytes of a request that decide, hashed, which backend it goes to."""
+"""The hash key of a request: the bytes by whose hash it goes to a backend."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 
 _ANY_PATH = PathRules(keep_encoded_slashes=True)
-"""Whatever got as far as to a pool has a path that these rules can read."""
+"""These rules can read the path of any request that has got as far as to a pool."""
 
 
 def hash_key(config: str | HashKeyConfig) -> HashKey:
-    """Compiles a `hash_key` option. A part that is there but empty counts as absent.
+    """Compiles a `hash_key` option to a function from requests to keys.
+
+    A part that is there but empty counts as absent.
 
     No request, or one without the part and its fallback, has the empty key. Where a single `str`
     names the part (`client_ip`, `path`, `host`), there is no fallback.
@@ -43,7 +45,7 @@ def hash_key(config: str | HashKeyConfig) -> HashKey:
 
 
 def _named(config: HashKeyConfig) -> Part:
-    """The part that is looked up by name."""
+    """Returns how the part that is looked up by name is found."""
     if config.query is not None:
         parameter = config.query
         return lambda request: _query_parameter(request, parameter)
@@ -55,7 +57,7 @@ def _named(config: HashKeyConfig) -> Part:
 
 
 def _query_parameter(request: HttpRequest, name: str) -> str | None:
-    """The first value of that name, as it was sent: not decoded, as nginx's `$arg_` is not."""
+    """Returns the first value of that name, as sent: not decoded, as nginx's `$arg_` is not."""
     for pair in request.target.partition("?")[2].split("&"):
         key, _, value = pair.partition("=")
         if key == name:
@@ -72,7 +74,7 @@ def _path(request: HttpRequest) -> str:
 
 
 def _host(request: HttpRequest) -> str | None:
-    """The host that was asked for, without its port: an absolute-form target's before Host."""
+    """Returns the host without its port: that of an absolute-form target, else that of Host."""
     asked = parse_target(request, _ANY_PATH).host or request.headers.get("host")
     if asked is None:
         return None

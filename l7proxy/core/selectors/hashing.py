@@ -14,7 +14,7 @@ _MASK = (1 << 64) - 1
 
 
 def hash64(data: bytes) -> int:
-    """BLAKE2b's first 64 bits: the fastest hash of the standard library that mixes well."""
+    """Returns 64 bits of BLAKE2b: the fastest hash of the standard library that mixes well."""
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
@@ -26,7 +26,7 @@ def mix(bits: int) -> int:
 
 
 def identities(backends: Iterable[Backend]) -> dict[Backend, str]:
-    """What each backend is hashed by: its address, never its position.
+    """Returns the text by which each backend is hashed: its address, never its position.
 
     So the same backends in another order, or with some missing, get the same hashes. Where
     several have the same address, the later ones are told apart by their names.

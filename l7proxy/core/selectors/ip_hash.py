@@ -1,8 +1,9 @@
 """`ip-hash`: by the client's network, pick for pick as nginx's `ip_hash` does it.
 
-The first three bytes of an IPv4 address, or all of an IPv6 address, are hashed to a place in the
-list of backends, drawn out by weight. A backend that is not eligible keeps its places, so that
-only its own clients go elsewhere: to the place that hashing once more gives.
+The first three bytes of an IPv4 address, or all of an IPv6 address, are hashed to a point on a
+line, on which each backend has a stretch as long as its weight. A backend that is not eligible
+keeps its stretch, so that only its own clients go elsewhere: to the point that hashing once more
+gives.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _GOLDEN = 0.6180339887498949
 
 
 class IpHash(Selector):
-    """O(log n) for a pick; after 21 places in vain, whose turn it is in the round robin.
+    """Picks by the client's network; after 21 hashes in vain, by smooth weighted round robin.
 
-    The places are for all backends of the pool by weight, so that another weight or another
-    backend moves most clients; `ring-hash` with the key `client_ip` moves few.
+    O(log n) for a pick. The stretches are those of all backends of the pool, so that another
+    weight or another backend moves most clients; `ring-hash` with the key `client_ip` moves few.
     """
 
     rule = "the owner of the place to which the client's network hashes, else of the next"
@@ -57,8 +58,8 @@ class IpHash(Selector):
                 hashed = (hashed * 113 + octet) % _MODULUS
             # nginx knows whole weights only. Others are reached by steps of the golden ratio,
             # because the remainder would hardly depend on the client.
-            drawn = hashed % self._total if self._whole else hashed * _GOLDEN % 1 * self._total
-            backend = self._owners[bisect_right(self._ends, drawn)]
+            point = hashed % self._total if self._whole else hashed * _GOLDEN % 1 * self._total
+            backend = self._owners[bisect_right(self._ends, point)]
             if backend.eligible and backend not in avoid:
                 return backend
         return self._rotation.step(avoid)
@@ -95,7 +96,7 @@ class IpHash(Selector):
 
 
 def network(client: str) -> bytes:
-    """What of a client's address is hashed; of a client that has a name instead, all of it."""
+    """Returns the bytes that are hashed of a client's address, or of the name it has instead."""
     if ":" in client:
         try:
             return IPv6Address(client).packed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from l7proxy.core.selectors.base import Selector, place
+from l7proxy.core.selectors.base import Selector, position
 from l7proxy.core.selectors.smooth import SmoothRotation
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LeastConnections(Selector):
-    """The smallest in-flight / weight; among equals, one step of smooth weighted round robin.
+    """Picks the least in-flight / weight; among equals, by a step of smooth weighted round robin.
 
     Backends with the same load share a rotation, so the tied ones are at hand: O(log n) for a
     pick and for a change of load. Dividing two whole numbers gives equal floats exactly when the
@@ -33,7 +33,7 @@ class LeastConnections(Selector):
         """A heap of the loads that have a rotation; the least is on top."""
         self._load_of: dict[Backend, float] = {}
         self._least: SmoothRotation | None = None
-        """The rotation of those with the least load."""
+        """The rotation of the backends with the least load."""
         self._changed: dict[Backend, None] = {}
         """Backends whose load may be another than the one they are filed under."""
 
@@ -97,7 +97,7 @@ class LeastConnections(Selector):
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
         self._catch_up()
-        ordered = sorted(self._load_of, key=place)
+        ordered = sorted(self._load_of, key=position)
         weights = {b: w for r in self._rotations.values() for b, w in r.current_weights().items()}
         return {
             "in_flight_per_weight": {b.name: self._load_of[b] for b in ordered},

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
 
 _UNHEARD = 1e6
-"""Seconds expected of a backend that has requests and has not answered one: worse than any."""
+"""Seconds expected of a backend that has requests and has not answered any: more than of others."""
 
 
 class LeastTime(BetterOfTwo):
-    """Less time x (in-flight + 1) / weight is better.
+    """Picks the less response time x (in-flight + 1) / weight.
 
-    What is remembered fades towards zero while a backend is not heard of, so that a slow one is
-    tried again; time is what the latest observation said. A backend never heard of is tried at
-    once, by one request. A failure never makes a backend look faster: failing is quick.
+    A response time fades towards zero while its backend answers nothing, so that a slow one is
+    tried again; the clock is the time of the latest observation. A backend that has never answered
+    is tried at once, by one request. A failure never makes a backend look faster: failing is quick.
     """
 
     options = LeastTimeOptions
@@ -38,7 +38,7 @@ class LeastTime(BetterOfTwo):
     def prepare(self) -> None:
         super().prepare()
         self._remembered: dict[Backend, tuple[float, float]] = {}
-        """For each backend heard of its response time (seconds), and as of when."""
+        """The response time (seconds) of each backend that has answered, and as of when."""
         self._now = 0.0
 
     def is_better(self, backend: Backend, other: Backend) -> bool:

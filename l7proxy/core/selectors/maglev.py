@@ -1,4 +1,4 @@
-"""`maglev`: a table of equally many places for each unit of weight, one look for a pick.
+"""`maglev`: a table with equally many slots for each unit of weight, one look for a pick.
 
 D. Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI 2016).
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Maglev(LookupTable):
-    """More even than a ring, and O(1) for a pick while a fair share of the pool is eligible.
+    """Spreads keys more evenly than a ring; O(1) while a fair share of the pool is eligible.
 
-    A key whose backend is not eligible tries other places in an order of its own, so that what a
-    backend leaves behind is spread over all others and nothing else moves. With a new backend
+    A key whose backend is not eligible tries other slots in an order of its own, so that the keys
+    of a backend that leaves are spread over all others and nothing else moves. With a new backend
     the table is built anew, and a few keys move that need not: that is Maglev's bargain.
     """
 
@@ -43,35 +43,35 @@ class Maglev(LookupTable):
         wanted = [hashes[backend] % size for backend in backends]
         skips = [(hashes[backend] >> 32) % (size - 1) + 1 for backend in backends]
         counts = [0] * len(backends)
-        taken = bytearray(size)
+        filled = bytearray(size)
         owners: list[Any] = [None] * size
         numbers = array("I", bytes(array("I").itemsize * size))
         equal = len(set(weights.values())) <= 1
         turns = cycle(range(len(backends))) if equal else _turns([weights[b] for b in backends])
         for turn in islice(turns, size):
-            at, skip = wanted[turn], skips[turn]
-            while taken[at]:
-                at += skip
-                if at >= size:
-                    at -= size
-            taken[at] = 1
-            owners[at] = backends[turn]
-            numbers[at] = counts[turn]
+            slot, skip = wanted[turn], skips[turn]
+            while filled[slot]:
+                slot += skip
+                if slot >= size:
+                    slot -= size
+            filled[slot] = 1
+            owners[slot] = backends[turn]
+            numbers[slot] = counts[turn]
             counts[turn] += 1
-            wanted[turn] = at
+            wanted[turn] = slot
         self._counts = dict(zip(backends, counts, strict=True))
         return owners, numbers
 
-    def first_place(self, key: bytes) -> int:
+    def first_slot(self, key: bytes) -> int:
         return hash64(key) % len(self._owners)
 
-    def further_places(self, key: bytes, first: int) -> Iterable[int]:
-        # A step below a prime reaches every place.
+    def further_slots(self, key: bytes, first: int) -> Iterable[int]:
+        # A step below a prime reaches every slot.
         size = len(self._owners)
         step = (hash64(key) >> 32) % (size - 1) + 1
         return ((first + step * count) % size for count in range(1, size))
 
-    def places_of(self, backend: Backend) -> int:
+    def slots_of(self, backend: Backend) -> int:
         return max(1, round(self._counts[backend] * backend.weight / self._built_for[backend]))
 
     def explain(
@@ -79,12 +79,15 @@ class Maglev(LookupTable):
     ) -> Mapping[str, Any]:
         return {
             **super().explain(request, avoid),
-            "places": {backend.name: self.places_of(backend) for backend in self.eligible},
+            "places": {backend.name: self.slots_of(backend) for backend in self.eligible},
         }
 
 
 def _turns(weights: Sequence[float]) -> Iterator[int]:
-    """Whose turn it is to take a place, for ever: the heaviest in every round, others by weight."""
+    """Yields, without end, the index of the backend that gets the next slot.
+
+    The heaviest gets one in every round, others in as many rounds as their weight allows.
+    """
     most = max(weights)
     due = [0.0] * len(weights)
     rounds = 0

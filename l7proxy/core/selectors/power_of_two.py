@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PowerOfTwoChoices(BetterOfTwo):
-    """The smaller in-flight / weight is better: an idle pool is used in proportion to weights."""
+    """Picks the smaller in-flight / weight: an idle pool is used in proportion to the weights."""
 
     rule = "of the two drawn by weight, the fewer in flight for the weight; of equals the first"
 

@@ -65,9 +65,10 @@ def _load(reference: str) -> type[Selector]:
         raise UnknownSelector(f'can\'t import selector "{reference}": {why}') from None
     found = getattr(module, class_name, None)
     if found is None:
-        near = suggestion(class_name, [name for name, it in vars(module).items() if _is_one(it)])
+        selectors = [name for name, value in vars(module).items() if _is_selector(value)]
+        near = suggestion(class_name, selectors)
         raise UnknownSelector(f'module {module_name} has no "{class_name}"{near}')
-    if not _is_one(found):
+    if not _is_selector(found):
         raise UnknownSelector(f'"{reference}" is not a subclass of l7proxy.core.Selector')
     if found.pick is Selector.pick:
         raise UnknownSelector(f'"{reference}" has no method "pick" of its own')
@@ -75,5 +76,5 @@ def _load(reference: str) -> type[Selector]:
     return selector
 
 
-def _is_one(value: object) -> bool:
+def _is_selector(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, Selector)

@@ -1,4 +1,4 @@
-"""`rendezvous`: every backend bids for every key, and the highest bid has it.
+"""`rendezvous`: every backend has a score for every key, and the best one gets it.
 
 D. Thaler and C. Ravishankar, "A name-based mapping scheme for rendezvous" (1996); the weights
 after J. Resch, "New hashing algorithms for data storage" (2015).
@@ -22,43 +22,52 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
 
 
-class Bids:
-    """The bids of backends for hashed keys. Each backend's seed is computed once."""
+class Scores:
+    """The scores of backends for hashed keys; a key belongs to the backend with the least."""
 
     def __init__(self) -> None:
         self._seeds: dict[Backend, int] = {}
+        """A hash of each backend, computed once."""
 
-    def know(self, backends: Collection[Backend]) -> None:
+    def seed(self, backends: Collection[Backend]) -> None:
         """Computes the seeds of exactly these backends."""
         self._seeds = {
             backend: hash64(name.encode("utf-8", "surrogatepass"))
             for backend, name in identities(backends).items()
         }
 
-    def knows(self, backend: Backend) -> bool:
+    def has_seed(self, backend: Backend) -> bool:
+        """Returns whether the backend was among those that were seeded last."""
         return backend in self._seeds
 
-    def highest(self, key: int, backends: Collection[Backend]) -> Backend | None:
-        """Who of `backends` bids most for the key, or None where there is nobody. O(n)."""
-        # With u spread evenly over (0, 1), -log(u) / weight is least for a backend with a
-        # probability in proportion to its weight.
+    def best(self, key: int, backends: Collection[Backend]) -> Backend | None:
+        """Returns the first of `backends` with the least score; None where there are none.
+
+        O(n).
+        """
         best, least = None, 0.0
+        seeds = self._seeds
         for backend in backends:
-            u = (mix(key ^ self._seeds[backend]) + 1) * 2.0**-64
-            bid = -log(u) / backend.weight
-            if best is None or bid < least:
-                best, least = backend, bid
+            score = _score(key, seeds[backend], backend.weight)
+            if best is None or score < least:
+                best, least = backend, score
         return best
 
-    def bid(self, key: int, backend: Backend) -> float:
-        """What a backend bids, in the form in which `highest` compares: the least wins."""
-        return -log((mix(key ^ self._seeds[backend]) + 1) * 2.0**-64) / backend.weight
+    def score(self, key: int, backend: Backend) -> float:
+        """Returns a backend's score for a key: 0 or more, the least is the best."""
+        return _score(key, self._seeds[backend], backend.weight)
+
+
+def _score(key: int, seed: int, weight: float) -> float:
+    # With u spread evenly over (0, 1), -log(u) / weight is least for a backend with a probability
+    # in proportion to its weight.
+    return -log((mix(key ^ seed) + 1) * 2.0**-64) / weight
 
 
 class Rendezvous(Selector):
-    """No table, no memory but a number for each backend, and exact weights at any time.
+    """Needs no table, a number for each backend, and has exact weights at any time.
 
-    A pick asks everyone: O(n) by its definition.
+    A pick scores every eligible backend: O(n) by its definition.
     """
 
     options = HashOptions
@@ -66,8 +75,8 @@ class Rendezvous(Selector):
 
     def prepare(self) -> None:
         self._key = hash_key(self.settings.hash_key)
-        self._bids = Bids()
-        self._bids.know(self.backends)
+        self._scores = Scores()
+        self._scores.seed(self.backends)
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
@@ -75,17 +84,17 @@ class Rendezvous(Selector):
         wanted: Collection[Backend] = self.eligible
         if avoid:
             wanted = [backend for backend in wanted if backend not in avoid]
-        return self._bids.highest(hash64(self._key(request)), wanted)
+        return self._scores.best(hash64(self._key(request)), wanted)
 
     def explain(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
         key = self._key(request)
         hashed = hash64(key)
-        scores = {b.name: self._bids.bid(hashed, b) for b in self.eligible if b not in avoid}
+        scores = {b.name: self._scores.score(hashed, b) for b in self.eligible if b not in avoid}
         return {"key": key.decode("utf-8", "backslashreplace"), "bids": scores}
 
     def joined(self, backend: Backend) -> None:
         super().joined(backend)
-        if not self._bids.knows(backend):
-            self._bids.know(self.backends)
+        if not self._scores.has_seed(backend):
+            self._scores.seed(self.backends)

@@ -1,4 +1,4 @@
-"""`ring-hash`: points on a ring, place for place as nginx's `hash $key consistent` (ketama)."""
+"""`ring-hash`: points on a ring, pick for pick as nginx's `hash $key consistent` (ketama)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_POINTS = 10_000_000
 
 
 class RingHash(LookupTable):
-    """A key goes to the next point on the ring whose backend is eligible.
+    """Picks the owner of the next point on the ring whose backend is eligible.
 
     Every backend has 160 points (`points`) per unit of weight. O(log n) for a pick, while a fair
     share of the pool is eligible.
@@ -53,16 +53,16 @@ class RingHash(LookupTable):
         # the first of them is found, and the others never: nginx drops them.
         order = sorted(range(len(points)), key=list(map(float, points)).__getitem__)
         self._ring = array("I", map(points.__getitem__, order))
-        return [owners[at] for at in order], array("I", map(numbers.__getitem__, order))
+        return [owners[point] for point in order], array("I", map(numbers.__getitem__, order))
 
-    def first_place(self, key: bytes) -> int:
-        place = bisect_left(self._ring, crc32(key))
-        return 0 if place == len(self._ring) else place
+    def first_slot(self, key: bytes) -> int:
+        slot = bisect_left(self._ring, crc32(key))
+        return 0 if slot == len(self._ring) else slot
 
-    def further_places(self, key: bytes, first: int) -> Iterable[int]:
+    def further_slots(self, key: bytes, first: int) -> Iterable[int]:
         return round_from(first, len(self._ring))
 
-    def places_of(self, backend: Backend) -> int:
+    def slots_of(self, backend: Backend) -> int:
         return self._points(backend.weight)
 
     def explain(
@@ -70,7 +70,7 @@ class RingHash(LookupTable):
     ) -> Mapping[str, Any]:
         return {
             **super().explain(request, avoid),
-            "points": {b.name: self.places_of(b) for b in self.eligible},
+            "points": {b.name: self.slots_of(b) for b in self.eligible},
         }
 
     def _points(self, weight: float) -> int:
@@ -79,7 +79,7 @@ class RingHash(LookupTable):
 
 
 def chain_of_points(address: str, count: int) -> list[int]:
-    """The points of an address: a chain of CRC-32s over host, NUL, port and the point before."""
+    """Returns an address's points: a chain of CRC-32s of host, NUL, port and the point before."""
     host, colon, port = address.rpartition(":")
     if address[:5].lower() == "unix:":
         host, port = address[5:], ""

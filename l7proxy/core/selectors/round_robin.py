@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.selectors.base import Selector, place
+from l7proxy.core.selectors.base import Selector, position
 from l7proxy.core.selectors.smooth import SmoothRotation
 
 TYPE_CHECKING = False
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class RoundRobin(Selector):
-    """Everyone in turn, in proportion to the weights, spread as evenly as possible.
+    """Picks all in turn, in proportion to the weights, spread as evenly as possible.
 
-    Who left and returns goes on from where it was. O(log n) for a pick, O(1) once the pool has
-    been left alone for a round.
+    A backend that left and returns goes on from where it was. O(log n) for a pick, O(1) once the
+    pool has been left alone for a round.
     """
 
     rule = "the largest current weight after each has grown by its weight; the first of equals"
@@ -50,4 +50,4 @@ class RoundRobin(Selector):
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
         weights = self.rotation.current_weights()
-        return {"current_weights": {b.name: weights[b] for b in sorted(weights, key=place)}}
+        return {"current_weights": {b.name: weights[b] for b in sorted(weights, key=position)}}

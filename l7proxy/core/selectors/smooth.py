@@ -7,13 +7,14 @@ of all weights. Weights 5, 1, 1 give a a b a c a a.
 Three observations make it cheap without changing a single pick:
 
 - Members of equal weight grow alike, so their order among themselves changes only by picks: a
-  heap for each distinct weight, holding each current weight less what its class has grown, needs
-  no update when the class grows.
-- The first of each heap rise at a steady pace, each at their own: a `KineticTournament` among them.
+  heap for each distinct weight, which holds each current weight less all growth since step 0,
+  needs no update at a step.
+- The first members of the heaps are lines over the steps, with their weights as slopes: a
+  `KineticTournament` finds the highest.
 - Undisturbed, the rotation repeats after sum(weights) / gcd(weights) steps. So the steps are
   recorded, and once the record holds a whole period it is repeated as it is; where all weights are
-  equal, it can be told without one. Only a change has what was repeated worked into the current
-  weights.
+  equal, the period is known without a record. Only a change has the repeated steps worked into the
+  current weights.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 _LONGEST_PERIOD = 1 << 16
 _REPEATED = 256
-"""A period is written down as often as it takes to be at least so many steps long: starting it
-over costs more than a step."""
+"""A period is repeated in its list until the list has at least so many steps: starting it over
+costs more than a step."""
 _QUIET = 16
 """Steps without a change after which it is worth finding out how long the period is."""
 
@@ -41,18 +42,19 @@ _QUIET = 16
 class SmoothRotation:
     """A set of backends that take turns by weight.
 
-    `currents` keeps the current weight of those who left, so that nobody starts over on
-    returning. Rotations whose members move between them share it.
+    `currents` keeps the current weights of backends that left, so that they go on from there when
+    they return. Rotations whose members move between them share it.
     """
 
     def __init__(self, currents: dict[Backend, float] | None = None) -> None:
         self._currents = {} if currents is None else currents
         self._members: dict[Backend, tuple[float, float]] = {}
-        """For each member its weight and what its current weight was, or would have been, as of
-        step 0."""
+        """The weight of each member, and its intercept: the current weight that it had, or would
+        have had, at step 0."""
         self._heaps: dict[float, list[tuple[float, int, Backend]]] = {}
         self._tournament = KineticTournament()
-        self._sum: float = 0
+        # Whole weights have a whole sum, exact and shown as it is written.
+        self._sum: int | float = 0
         self._steps = 0
         self._record: list[Backend] = []
         self._look_at = _QUIET
@@ -60,51 +62,51 @@ class SmoothRotation:
         self._period: list[Backend] = []
         """The picks of whole periods, once they are known; the state is as before the first."""
         self._upcoming: Iterator[Backend] = iter(())
-        """What is left of them this time round."""
+        """The picks in `_period` that are still to come this time round."""
 
     def __len__(self) -> int:
         return len(self._members)
 
     def join(self, backend: Backend) -> None:
-        """Lets the backend take turns, by its weight of this moment."""
+        """Adds a backend with its present weight."""
         self._disturb()
         weight = backend.weight
-        base = self._currents.pop(backend, 0) - weight * self._steps
-        self._members[backend] = (weight, base)
+        intercept = self._currents.pop(backend, 0) - weight * self._steps
+        self._members[backend] = (weight, intercept)
         self._sum += weight
-        heap, entry = self._heaps.setdefault(weight, []), (-base, backend.index, backend)
+        heap, entry = self._heaps.setdefault(weight, []), (-intercept, backend.index, backend)
         heappush(heap, entry)
         if heap[0] is entry:
-            self._tournament.enter(weight, base, backend.index, self._steps)
+            self._tournament.put(weight, intercept, backend.index, self._steps)
         if len(heap) > 2 * len(self._members) + 16:
             self._sweep(heap, weight)
 
     def leave(self, backend: Backend) -> None:
-        """Takes the backend out; what it has grown to is kept for its return."""
+        """Removes a backend; its current weight is kept for its return."""
         self._disturb()
-        weight, base = self._members.pop(backend)
-        self._currents[backend] = base + weight * self._steps
+        weight, intercept = self._members.pop(backend)
+        self._currents[backend] = intercept + weight * self._steps
         self._sum -= weight
         if self._heaps[weight][0][2] is backend:
             self._new_first(weight)
 
     def forget(self, backend: Backend) -> None:
-        """Lets go of what a backend that left had grown to: it will not return."""
+        """Forgets the current weight of a backend that left and will not return."""
         self._currents.pop(backend, None)
 
     def step(self, avoid: Collection[Backend] = ()) -> Backend | None:
-        """Picks whose turn it is; members in `avoid` sit this one out, as if they had left."""
+        """Picks the member whose turn it is, as if those in `avoid` had left."""
         if avoid:
             return self._step_without(avoid)
         return next(self._upcoming, None) or self._next()
 
     def current_weights(self) -> dict[Backend, float]:
-        """Each member's current weight, after the last pick that was handed out."""
+        """Returns each member's current weight after the last pick that was handed out."""
         seen = self._seen()
         steps, turns = self._steps + len(seen), _turns(seen)
         return {
-            backend: base + weight * steps - self._sum * turns.get(backend, 0)
-            for backend, (weight, base) in self._members.items()
+            backend: intercept + weight * steps - self._sum * turns.get(backend, 0)
+            for backend, (weight, intercept) in self._members.items()
         }
 
     def _step_without(self, avoid: Collection[Backend]) -> Backend | None:
@@ -137,31 +139,31 @@ class SmoothRotation:
         return backend
 
     def _lower(self, backend: Backend, by: float) -> None:
-        weight, base = self._members[backend]
-        base -= by
-        self._members[backend] = (weight, base)
-        heappush(self._heaps[weight], (-base, backend.index, backend))
+        weight, intercept = self._members[backend]
+        intercept -= by
+        self._members[backend] = (weight, intercept)
+        heappush(self._heaps[weight], (-intercept, backend.index, backend))
         self._new_first(weight)
 
     def _new_first(self, weight: float) -> None:
-        """Brings a live entry to the top of the heap, and into the contest."""
+        """Brings a valid entry to the top of the heap, and into the tournament."""
         heap, members = self._heaps[weight], self._members
         while heap and members.get(heap[0][2]) != (weight, -heap[0][0]):
             heappop(heap)
         if heap:
-            self._tournament.enter(weight, -heap[0][0], heap[0][1], self._steps)
+            self._tournament.put(weight, -heap[0][0], heap[0][1], self._steps)
         else:
             del self._heaps[weight]
-            self._tournament.leave(weight, self._steps)
+            self._tournament.remove(weight, self._steps)
 
     def _sweep(self, heap: list[tuple[float, int, Backend]], weight: float) -> None:
-        """Takes out the entries of those who have left or moved on; a live one stays on top."""
+        """Removes the entries that are no longer valid; the one on top is, and stays there."""
         members = self._members
         heap[:] = {entry for entry in heap if members.get(entry[2]) == (weight, -entry[0])}
         heapify(heap)
 
     def _look_for_period(self) -> None:
-        """Has the record repeated if it ends with a whole period; else says when to look again."""
+        """Repeats the record if it ends with a whole period; else sets when to look again."""
         if len(self._heaps) == 1:
             period = self._round()
             if period:
@@ -172,8 +174,8 @@ class SmoothRotation:
             self._look_at = length
             return
         period = self._record[-length:] if length else []
-        # Who was picked by weight, everyone, is back at the start. After a change the first
-        # period need not be like that.
+        # If every member was picked by its weight, all are back at the start. After a change the
+        # first period need not be like that.
         turns = _turns(period)
         if all(
             turns.get(backend, 0) * self._sum == weight * length
@@ -185,16 +187,16 @@ class SmoothRotation:
             self._record = []
 
     def _repeat(self, period: list[Backend]) -> None:
-        """Takes these turns again and again, until something changes; none at all: no record."""
+        """Repeats a period until something changes; where it is empty, nothing is recorded."""
         self._look_at = 0
         self._record = []
         if period:
             self._period = period * (-(-_REPEATED // len(period)))
 
     def _round(self) -> list[Backend]:
-        """The next turns of members that all have the same weight; none where they are uneven.
+        """Returns the period of members that all have the same weight; empty where there is none.
 
-        Whoever has its turn falls by the sum of all weights. If that brings it behind everybody,
+        At its turn a member falls by the sum of all weights. If that brings it behind all others,
         they go round in the order that they are in.
         """
         members = self._members
@@ -205,7 +207,7 @@ class SmoothRotation:
         return [backend for _, _, backend in order] if even else []
 
     def _period_length(self) -> int:
-        """The number of steps after which the rotation may repeat; 0 where too many to record."""
+        """Returns the steps after which the rotation may repeat; 0 where too many to record."""
         weights = self._heaps.keys()
         if any(weight != int(weight) for weight in weights):
             return 0
@@ -213,14 +215,14 @@ class SmoothRotation:
         return length if length <= _LONGEST_PERIOD else 0
 
     def _seen(self) -> list[Backend]:
-        """The picks of the period that were handed out this time round."""
+        """Returns the picks of the period that were handed out this time round."""
         if not self._period:
             return []
         unseen = self._upcoming.__length_hint__()  # type: ignore[attr-defined]
         return list(islice(self._period, len(self._period) - unseen))
 
     def _disturb(self) -> None:
-        """Works what was repeated into the current weights: things are about to change."""
+        """Works the repeated steps into the current weights, before something changes."""
         if self._period:
             seen = self._seen()
             self._steps += len(seen)

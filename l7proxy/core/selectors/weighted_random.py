@@ -1,4 +1,4 @@
-"""`random`: anyone, in proportion to the weights."""
+"""`random`: any backend, in proportion to the weights."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
 
 
-class Drawing(Selector):
-    """A selector that draws from the eligible backends by weight."""
+class SamplingSelector(Selector):
+    """A selector that samples the eligible backends by weight."""
 
     rule = "drawn at random by weight"
 
     def prepare(self) -> None:
-        self.draw = WeightedSampler(self.random)
+        self.sampler = WeightedSampler(self.random)
 
     def joined(self, backend: Backend) -> None:
-        self.draw.add(backend)
+        self.sampler.add(backend)
 
     def left(self, backend: Backend) -> None:
-        self.draw.remove(backend)
+        self.sampler.remove(backend)
 
     def reweighted(self, backend: Backend) -> None:
-        self.draw.change(backend)
+        self.sampler.change(backend)
 
 
-class WeightedRandom(Drawing):
-    """O(1) for a pick while the weights are equal, else O(log n)."""
+class WeightedRandom(SamplingSelector):
+    """Picks one backend at random. O(1) while the weights are equal, else O(log n)."""
 
     def pick(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Backend | None:
-        return self.pick_without(request, avoid) if avoid else self.draw.one()
+        return self.pick_without(request, avoid) if avoid else self.sampler.one()
 
     def explain(
         self, request: HttpRequest | None = None, avoid: Collection[Backend] = ()
     ) -> Mapping[str, Any]:
-        # Who is avoided leaves for the draw and returns, which is more than a look.
-        drawn = None if avoid else self.undrawn(self.draw.one)
-        return {} if drawn is None else {"drawn": [drawn.name]}
+        # With backends to avoid a pick changes the sampler, which a mere look must not.
+        sampled = None if avoid else self.peek(self.sampler.one)
+        return {} if sampled is None else {"drawn": [sampled.name]}

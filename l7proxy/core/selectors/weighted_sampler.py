@@ -1,4 +1,4 @@
-"""Drawing backends at random, by weight."""
+"""Random samples of backends, by weight."""
 
 from __future__ import annotations
 
@@ -13,61 +13,62 @@ _UNIT = 1 << 16
 
 
 class WeightedSampler:
-    """A changing set of backends, each drawn with a probability in proportion to its weight.
+    """A changing set of backends, each sampled with a probability in proportion to its weight.
 
-    While all weights are equal a draw is one look into a list. Otherwise the shares are in a
-    Fenwick tree (P. Fenwick, "A new data structure for cumulative frequency tables", 1994): O(log
-    n) for a draw and for a change.
+    While all weights are equal, a sample is one look into a list. Otherwise the shares are in a
+    Fenwick tree (P. Fenwick, "A new data structure for cumulative frequency tables", 1994):
+    O(log n) for a sample and for a change.
     """
 
     def __init__(self, random: Random) -> None:
         self._random = random.random
         self._members: list[Backend] = []
-        self._places: dict[Backend, int] = {}
+        self._indexes: dict[Backend, int] = {}
+        """The index of each member in `_members`."""
         self._shares: list[int] = []
-        """Each member's share, in the order of `_members`."""
+        """The share of each member, in the order of `_members`."""
         self._how_many: dict[int, int] = {}
-        """For each share that occurs, how many members have it."""
+        """For each share that occurs, the number of members that have it."""
         self._sum = 0
         self._tree: list[int] | None = None
         """Built when weights differ for the first time; its length is a power of two, plus one."""
 
     def add(self, backend: Backend) -> None:
-        """Puts the backend in, with its weight of this moment."""
+        """Adds a backend with its present weight."""
         share = _share(backend)
-        place = len(self._members)
-        self._places[backend] = place
+        index = len(self._members)
+        self._indexes[backend] = index
         self._members.append(backend)
         self._shares.append(0)
-        self._set_share(place, share)
+        self._set_share(index, share)
 
     def remove(self, backend: Backend) -> None:
-        """Takes the backend out."""
-        # The last member takes the free place, so that nobody else need move.
-        place = self._places.pop(backend)
+        """Removes a backend."""
+        # The last member moves to the free index, so that nobody else need move.
+        index = self._indexes.pop(backend)
         last = len(self._members) - 1
         moved, share = self._members[last], self._shares[last]
         self._set_share(last, 0)
         self._members.pop()
         self._shares.pop()
-        if place != last:
-            self._members[place] = moved
-            self._places[moved] = place
-            self._set_share(place, share)
+        if index != last:
+            self._members[index] = moved
+            self._indexes[moved] = index
+            self._set_share(index, share)
 
     def change(self, backend: Backend) -> None:
-        """Notes the backend's weight of this moment."""
-        self._set_share(self._places[backend], _share(backend))
+        """Notes the present weight of a backend."""
+        self._set_share(self._indexes[backend], _share(backend))
 
     def one(self) -> Backend | None:
-        """A member, or None where there is none."""
+        """Returns one member; None where there is none."""
         members = self._members
         if len(self._how_many) > 1:
             return members[self._find(int(self._random() * self._sum))[0]]
         return members[int(self._random() * len(members))] if members else None
 
     def two(self) -> tuple[Backend, Backend] | None:
-        """Two different members, the second drawn from those that are left; None below two."""
+        """Returns two different members, the second sampled without the first; None below two."""
         members = self._members
         count = len(members)
         if count < 2:
@@ -78,32 +79,33 @@ class WeightedSampler:
             if second >= first:
                 second += 1
             return members[first], members[second]
-        drawn = int(self._random() * self._sum)
-        first, within = self._find(drawn)
-        # The second is drawn as if the first one's stretch of shares were cut out.
+        point = int(self._random() * self._sum)
+        first, within = self._find(point)
+        # The second is sampled as if the first one's stretch of shares were cut out.
         share = self._shares[first]
         other = int(self._random() * (self._sum - share))
-        if other >= drawn - within:
+        if other >= point - within:
             other += share
         return members[first], members[self._find(other)[0]]
 
-    def _find(self, drawn: int) -> tuple[int, int]:
-        """The place whose stretch of shares holds `drawn`, and how far within it that is."""
+    def _find(self, point: int) -> tuple[int, int]:
+        """Returns the index of the member whose stretch of shares holds a point, from 0 to the sum
+        of all shares, and how far within the stretch it is."""
         tree = self._tree
         if tree is None:
             tree = self._tree = self._build()
-        place, step = 0, len(tree) - 1
+        index, step = 0, len(tree) - 1
         while step:
-            ahead = place + step
-            if ahead < len(tree) and tree[ahead] <= drawn:
-                place = ahead
-                drawn -= tree[ahead]
+            ahead = index + step
+            if ahead < len(tree) and tree[ahead] <= point:
+                index = ahead
+                point -= tree[ahead]
             step >>= 1
-        return place, drawn
+        return index, point
 
-    def _set_share(self, place: int, share: int) -> None:
-        before = self._shares[place]
-        self._shares[place] = share
+    def _set_share(self, index: int, share: int) -> None:
+        before = self._shares[index]
+        self._shares[index] = share
         self._sum += share - before
         how_many = self._how_many
         if before:
@@ -116,10 +118,10 @@ class WeightedSampler:
         tree = self._tree
         if tree is None:
             return
-        if place + 1 >= len(tree):
+        if index + 1 >= len(tree):
             self._tree = self._build()
             return
-        node, change = place + 1, share - before
+        node, change = index + 1, share - before
         while node < len(tree):
             tree[node] += change
             node += node & -node

@@ -33,6 +33,11 @@ def open_with(proxy: Proxy, now: float = 0.0, cookie: str | None = None, **given
     return proxy.open(HttpRequest("GET", "/", headers, cookies=given or None), now)
 
 
+def name_of(exchange: Exchange) -> str | None:
+    """The name of the backend that has the exchange now."""
+    return None if exchange.backend is None else exchange.backend.name
+
+
 def visit(
     proxy: Proxy,
     now: float = 0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from l7proxy.core import Headers, HttpResponse
 from l7proxy.core.affinity.learn import Learned, Sessions
 from tests.core.affinity.support import open_with, pair_of, sticky_proxy, visit
 
-LEARN = {"learn": {}}
+LEARN: dict[str, Any] = {"learn": {}}
 
 
 def test_a_client_with_no_session_is_given_one() -> None:
@@ -133,7 +134,7 @@ def test_the_table_holds_nobodys_session_id() -> None:
     visit(proxy, session_id="a-secret" * 1000)
     affinity = proxy.pools["web"].affinity
     assert isinstance(affinity, Learned)
-    assert [len(key) for key in affinity._sessions._table] == [16]
+    assert [len(digest) for digest in affinity.sessions] == [16]
 
 
 @given(

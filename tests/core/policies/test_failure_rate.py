@@ -30,13 +30,13 @@ def test_it_judges_as_one_would_who_remembers_all(
 def test_a_good_one_that_turns_out_bad_is_one_outcome_and_one_failure() -> None:
     rate = FailureRate(FailureRateConfig(share=0.5, min_requests=4))
     assert [rate.add(0.0, failed=False) for _ in range(4)] == 4 * [False]
-    assert [rate.turn(0.0), rate.turn(0.0)] == [False, True]
+    assert [rate.add_late_failure(0.0), rate.add_late_failure(0.0)] == [False, True]
 
 
 def test_the_window_slides_for_one_that_turns_out_bad_as_for_any() -> None:
     rate = FailureRate(FailureRateConfig(share=0.5, window=WINDOW, min_requests=1))
     rate.add(0.0, failed=False)
-    assert not rate.turn(WINDOW)
+    assert not rate.add_late_failure(WINDOW)
 
 
 def test_what_was_cleared_is_forgotten() -> None:

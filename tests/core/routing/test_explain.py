@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,13 +99,13 @@ def test_routes_that_others_take_everything_from_are_named() -> None:
         {"headers": {"a": {"regex": "y+"}}},
         {"headers": {"a": "yy"}},
     ) == [(1, 0), (2, 0), (4, 3), (5, 3)]
-    absent = {"cookies": {"a": {"present": False}}}
+    absent: dict[str, object] = {"cookies": {"a": {"present": False}}}
     assert pairs(absent, absent) == [(1, 0)]
     assert pairs({"query": {"a": {"regex": "x+"}}}, {"query": {"a": "x"}}) == [(1, 0)]
 
 
 def test_one_path_covers_another_where_it_matches_all_that_the_other_does() -> None:
-    def path(**route: str) -> PathMatch:
+    def path(**route: Any) -> PathMatch:
         return path_match(RouteConfig(backend_pool="p", **route), PathRules())
 
     every, below, starred = path(), path(path_pattern="/a/*"), path(path_pattern="/a*")

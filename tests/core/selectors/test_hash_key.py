@@ -1,4 +1,4 @@
-"""What of a request is hashed."""
+"""The part of a request that is hashed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from l7proxy.core import ConfigError, Headers, HttpRequest, config_from
+from l7proxy.core.config.algorithms import HashOptions
+from l7proxy.core.config.problems import Problems
 from l7proxy.core.selectors.hash_key import hash_key
 
 REQUEST = HttpRequest(
@@ -22,10 +24,9 @@ def key(option: Any, request: HttpRequest | None = REQUEST) -> bytes:
         {"backends": ["a:1"], "algorithm": "rendezvous", "options": {"hash_key": option}}
     )
     options = config.backend_pools["default"].options
-    from l7proxy.core.config.algorithms import HashOptions
-    from l7proxy.core.config.problems import Problems
-
-    return hash_key(HashOptions.load(options, "", Problems()).hash_key)(request)
+    loaded = HashOptions.load(options, "", Problems())
+    assert isinstance(loaded, HashOptions)
+    return hash_key(loaded.hash_key)(request)
 
 
 @pytest.mark.parametrize(("option", "expected"), [

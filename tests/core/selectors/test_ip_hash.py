@@ -7,6 +7,7 @@ import pytest
 from l7proxy.core import HttpRequest
 from l7proxy.core.selectors.ip_hash import network
 from tests.core.selectors.support import bring_back, pool_of, take_out
+from tests.node.conversation import Conversation
 
 
 def home(pool: object, client: str) -> str:
@@ -66,8 +67,6 @@ def test_after_enough_places_in_vain_the_turn_decides() -> None:
 
 def test_in_a_whole_proxy_every_request_of_a_client_goes_to_one_backend() -> None:
     # The pool's other requests must not take the place of those that ask to be hashed.
-    from tests.node.test_node import Talk
-
-    talk = Talk({"backends": ["a:1", "b:1", "c:1"], "algorithm": "ip-hash"})
+    node = Conversation({"backends": ["a:1", "b:1", "c:1"], "algorithm": "ip-hash"})
     for client in ("10.0.1.1", "10.0.2.1", "10.0.3.1"):
-        assert len({talk.get("/x", client_ip=client)["backend"] for _ in range(5)}) == 1
+        assert len({node.get("/x", client_ip=client)["backend"] for _ in range(5)}) == 1

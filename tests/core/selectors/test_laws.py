@@ -372,7 +372,7 @@ def test_backends_that_share_an_address_share_its_keys(algorithm: str) -> None:
 @pytest.mark.parametrize("weights", [None, [1 + n % 4 for n in range(100)]])
 def test_maglevs_table_is_even_to_one_per_cent(weights: list[int] | None) -> None:
     pool = many("maglev", 100, weights)
-    places: dict[str, int] = pool.selector.explain()["places"]  # type: ignore[assignment]
+    places: dict[str, int] = pool.selector.explain()["places"]
     total = sum(backend.weight for backend in pool.backends)
     assert sum(places.values()) == 65_537
     for backend in pool.backends:

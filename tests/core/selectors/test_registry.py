@@ -16,6 +16,7 @@ from l7proxy.core.selectors import UnknownSelector, find_selector
 from l7proxy.core.selectors.registry import BUILT_IN
 from tests.core.selectors.support import bring_back, picks, pool_of, take_out
 from tests.core.selectors.third_party import Newest
+from tests.node.conversation import Conversation
 
 OURS = "tests.core.selectors.third_party:Newest"
 
@@ -60,11 +61,9 @@ def test_loading_a_configuration_imports_nobody_s_selector(
     ]
 
 
-def test_it_is_used_by_a_whole_node_that_is_told_its_name(tmp_path: Path) -> None:
-    from tests.node.test_node import Talk
-
-    talk = Talk({"backends": ["a:1", "b:1"], "algorithm": OURS})
-    assert [talk.get("/")["backend"] for _ in range(3)] == ["b", "b", "b"]
+def test_it_is_used_by_a_whole_node_that_is_told_its_name() -> None:
+    node = Conversation({"backends": ["a:1", "b:1"], "algorithm": OURS})
+    assert [node.get("/")["backend"] for _ in range(3)] == ["b", "b", "b"]
 
 
 def test_an_entry_point_gives_a_selector_a_name(

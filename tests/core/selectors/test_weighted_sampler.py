@@ -1,4 +1,4 @@
-"""Draws by weight."""
+"""Samples by weight."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from l7proxy.core.selectors.weighted_sampler import WeightedSampler
 from tests.core.selectors.support import pool_of
 
 
-def test_a_draw_gives_everybody_a_chance() -> None:
+def test_a_sample_gives_every_backend_a_chance() -> None:
     pool = pool_of("random", *range(1, 8))
-    draw = WeightedSampler(Random(0))
+    sampler = WeightedSampler(Random(0))
     for backend in pool.backends:
-        draw.add(backend)
-    assert {draw.one() for _ in range(400)} == set(pool.backends)
+        sampler.add(backend)
+    assert {sampler.one() for _ in range(400)} == set(pool.backends)
