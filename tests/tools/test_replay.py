@@ -99,6 +99,14 @@ def test_the_requests_of_a_log_go_where_those_of_envelopes_go() -> None:
     assert made["requests"] == 40 and made["limited"] > 0
 
 
+def test_a_logged_field_that_could_not_be_sent_is_refused_as_the_node_refuses_it() -> None:
+    line = '192.0.2.1 - - [01/Mar/2026:12:00:00 +0000] "GET /api/x HTTP/1.1" 200 1 "-" "curl/8"'
+    lines = [line.replace("curl/8", agent) for agent in (r"a\x00b", "a b", "-", r"\t a  b\t")]
+    lines += [f"a_b:1 {line}", f"..:1 {line}"]
+    made, _ = played_traffic(Traffic(lines))
+    assert made["statuses"] == {"200": 4, "400": 2}
+
+
 def test_requests_that_took_no_route_are_told_apart_by_why() -> None:
     routes = [{"path": "/x", "methods": ["GET"], "backend_pool": "api"}]
     envelopes = [
