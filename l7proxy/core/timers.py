@@ -1,7 +1,7 @@
-"""What is due when: the one schedule that everything in a proxy shares.
+"""The schedule that everything in a proxy shares: a heap of timers, and delay lines beside it.
 
 Nothing here reads a clock. The shell asks for `next_deadline()` and calls `advance(now)`; in
-virtual time the same calls run an hour of traffic without sleeping.
+virtual time the same calls run an hour of traffic without sleeping. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Timer:
-    """One action, due at `when` (seconds)."""
+    """One action, due at `when`; None in its place once it has run or was cancelled."""
 
     __slots__ = ("action", "when")
 
@@ -25,14 +25,16 @@ class Timer:
 
     @property
     def pending(self) -> bool:
+        """Whether the action will still be called."""
         return self.action is not None
 
 
 class DelayLine:
-    """Things that are each due the same while after they were put in.
+    """Things that are each due the same delay after they were put in.
 
-    For what every request needs and hardly any lets come due: putting in and dropping is O(1)
-    and makes no object, since the order of putting in is the order in which they are due.
+    For what every request needs and hardly any request lets come due, such as its timeout: `put`
+    and `drop` are O(1) and make no object, because things are due in the order in which they were
+    put in.
     """
 
     __slots__ = ("_action", "_delay", "_timers", "drop", "waiting", "watched")
@@ -42,52 +44,53 @@ class DelayLine:
         self._delay = delay
         self._action = action
         self.waiting: dict[Any, float] = {}
-        """When each thing is due (seconds), in that order."""
+        """When each thing is due, in that order."""
         self.watched = False
+        """Whether the timers look at this line: they do so until they find it empty."""
         self.drop: Callable[[Any, None], object] = self.waiting.pop
-        """`drop(thing, None)` makes sure that nothing happens to it."""
+        """`drop(thing, None)` takes a thing out, if it is in, so that nothing happens to it."""
 
     def put(self, thing: Any, now: float) -> None:
-        """Has `action(thing, now)` called when its while is over. A thing can be in once."""
+        """Has `action(thing, now)` called when the delay is over. A thing can be in once."""
         due = self.waiting[thing] = now + self._delay
         if not self.watched:
             self._timers.watch(self, due)
 
     def first(self) -> float | None:
-        """When the next thing is due (seconds)."""
+        """Returns when the next thing is due; None where there is none."""
         return next(iter(self.waiting.values()), None)
 
     def run_first(self, now: float) -> None:
-        """Takes out the first thing and acts on it, at `now`."""
+        """Takes out the first thing and calls the action for it, at `now`."""
         thing = next(iter(self.waiting))
         del self.waiting[thing]
         self._action(thing, now)
 
 
 class Timers:
-    """Actions in order of time; of those due at the same time, the first scheduled goes first.
+    """Runs actions in order of time; of those due at the same time, the first scheduled first.
 
     What waits in a delay line comes after what was scheduled for the same time.
     """
 
     def __init__(self) -> None:
         self._lines: list[DelayLine] = []
-        """Those that may have something in them."""
+        """The delay lines that may have something in them."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._scheduled = 0
         self._cancelled = 0
         self.on_sooner: Callable[[float], None] | None = None
-        """Told when something is due that may be due before everything else."""
+        """Is called with the time of what is scheduled and may be due before everything else."""
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled + sum(len(line.waiting) for line in self._lines)
 
     def delay_line(self, delay: float, action: Callable[[Any, float], None]) -> DelayLine:
-        """A line in which everything is due `delay` seconds after it was put in."""
+        """Returns a line in which everything is due `delay` seconds after it was put in."""
         return DelayLine(self, delay, action)
 
     def watch(self, line: DelayLine, due: float) -> None:
-        """Looks at a line that was empty, and now has something that is due at `due`."""
+        """Has a line looked at that was empty, and now has something that is due at `due`."""
         line.watched = True
         self._lines.append(line)
         if self.on_sooner is not None:
@@ -104,7 +107,7 @@ class Timers:
         return timer
 
     def cancel(self, timer: Timer) -> None:
-        """Makes sure the action is not called; does nothing if it was, or is cancelled already."""
+        """Makes sure the action is not called; does nothing if it was, or was cancelled before."""
         if timer.action is None:
             return
         timer.action = None
@@ -117,7 +120,7 @@ class Timers:
             self._cancelled = 0
 
     def next_deadline(self) -> float | None:
-        """When the next action is due (seconds); None where nothing is scheduled."""
+        """Returns when the next action is due; None where nothing is scheduled."""
         heap = self._heap
         while heap and heap[0][2].action is None:
             heappop(heap)
@@ -130,36 +133,36 @@ class Timers:
         return due
 
     def advance(self, now: float) -> None:
-        """Runs everything due by `now`, each action being told the instant it was due.
+        """Runs everything due by `now`, each action with the instant at which it was due.
 
-        An action may schedule more; what that makes due by `now` runs in its order too.
+        An action may schedule more; what is due by `now` of that runs in its order, too.
         """
         while (due := self.next_deadline()) is not None and due <= now:
             self._run_first(due, due)
 
     def catch_up(self, now: float) -> None:
-        """Runs everything due by `now`, each action being told that it is `now`.
+        """Runs everything due by `now`, each action with `now`.
 
-        For real time, which a process that stood still has not seen pass: what an action starts
-        late has all of its time from then on, and is not overdue before it began.
+        For real time, which goes on while the process stands still: what an action starts late has
+        all of its time from then on, and is not overdue before it began.
         """
         while (due := self.next_deadline()) is not None and due <= now:
             self._run_first(due, now)
 
-    def _run_first(self, due: float, told: float) -> None:
-        """Runs what is due first, at `due`."""
+    def _run_first(self, due: float, now: float) -> None:
+        """Runs what is due first, at `due`, as if it were `now`."""
         if self._heap and self._heap[0][0] == due:
             timer = heappop(self._heap)[2]
             action, timer.action = timer.action, None
             assert action is not None
-            action(told)
+            action(now)
         else:
             line = self._next_line()
             assert line is not None
-            line[1].run_first(told)
+            line[1].run_first(now)
 
     def _next_line(self) -> tuple[float, DelayLine] | None:
-        """The line with the thing that is due first; those that are empty are let go."""
+        """Returns when the first thing in any line is due, and that line; forgets empty lines."""
         best: tuple[float, DelayLine] | None = None
         for line in tuple(self._lines):
             due = line.first()

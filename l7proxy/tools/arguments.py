@@ -1,23 +1,23 @@
-"""What `replay` and `diff` are told about the traffic, how they read it; what a percentage is."""
+"""The options about traffic that `replay` and `diff` share, and how the traffic is opened."""
 
 from __future__ import annotations
 
 import gzip
 import sys
 import zlib
+from argparse import ArgumentTypeError
 from io import StringIO, TextIOWrapper
+from typing import TYPE_CHECKING, TextIO
 
 from l7proxy.tools.formats import FORMATS, Traffic
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
-    from typing import TextIO
 
 
 def add_traffic_arguments(parser: ArgumentParser) -> None:
-    """The options that say what the traffic is."""
+    """Adds the traffic and the options that say how to read it."""
     parser.add_argument("traffic", metavar="TRAFFIC", help="a recording or a log; - reads stdin")
     parser.add_argument("--config", metavar="FILE", help="the configuration")
     parser.add_argument("--seed", type=int, default=0, help="what chance begins with (default: 0)")
@@ -51,9 +51,7 @@ def add_traffic_arguments(parser: ArgumentParser) -> None:
 
 
 def percentage(text: str) -> float:
-    """The number that an option's text says; raises `ArgumentTypeError` if it is not 0 to 100."""
-    from argparse import ArgumentTypeError
-
+    """Returns the number in an option's text; raises `ArgumentTypeError` if it is not 0 to 100."""
     try:
         number = float(text)
     except ValueError:
@@ -64,9 +62,9 @@ def percentage(text: str) -> float:
 
 
 def open_text(name: str) -> TextIO:
-    """The lines of a file, which may be gzipped, or of stdin for `-`; raises OSError.
+    """Opens a file, which may be gzipped, or stdin for `-`; raises OSError.
 
-    A closed stdin has none. Reading raises OSError where a file is not gzipped as it should be.
+    A closed stdin has no lines. Reading raises OSError where a `.gz` file is not a gzipped one.
     """
     if name == "-":
         return StringIO() if sys.stdin is None else sys.stdin
@@ -76,7 +74,7 @@ def open_text(name: str) -> TextIO:
 
 
 class _Gzipped(gzip.GzipFile):
-    """A gzipped file, in whose errors it is named."""
+    """A gzipped file whose errors name it."""
 
     def read1(self, size: int = -1) -> bytes:
         try:
@@ -86,7 +84,7 @@ class _Gzipped(gzip.GzipFile):
 
 
 def traffic_from(options: Namespace, lines: TextIO) -> Traffic:
-    """The traffic in the lines; raises ValueError where format or mapping can't be used."""
+    """Returns the traffic in the lines; raises ValueError for a format or mapping of no use."""
     return Traffic(
         lines,
         options.format,
@@ -98,18 +96,20 @@ def traffic_from(options: Namespace, lines: TextIO) -> Traffic:
 
 
 class Progress:
-    """A flag on a terminal: how much of the file has been read."""
+    """A bar on a terminal that shows how much of the file has been read."""
 
     WIDTH = 30
+    """Of the bar, in characters."""
 
     def __init__(self, lines: TextIO, size: int, write: Callable[[str], object]) -> None:
+        """`size` is that of the file, in bytes."""
         self._where = lines.buffer.tell
         self._size = size
         self._write = write
         self._shown = -1
 
     def __call__(self, count: int) -> None:
-        """Shows the flag where it has moved."""
+        """Draws the bar again if it has become longer; `count` is how many lines were played."""
         done = min(self._where() / self._size, 1.0)
         percent = int(done * 100)
         if percent != self._shown:
@@ -118,6 +118,6 @@ class Progress:
             self._write(f"\r[{bar:<{self.WIDTH}}] {percent:3}% {count} messages ")
 
     def clear(self) -> None:
-        """Leaves the line empty."""
+        """Removes the bar."""
         if self._shown >= 0:
             self._write("\r\x1b[K")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
@@ -13,7 +14,6 @@ from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
 from l7proxy.tools.printable import printable
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -30,10 +30,10 @@ def check(
     *,
     strict: bool = False,
 ) -> int:
-    """Says that the configuration is fine (0), or complains of every problem in it (2).
+    """Says that the configuration is fine, or complains of every problem in it.
 
-    What is allowed and hardly meant is warned of; with `strict` that is a problem, too. The keys
-    that it names are read, as they are at a start.
+    Returns the exit status, 0 or 2. What is allowed and hardly meant is warned of; with `strict`
+    that is a problem, too. The keys that the configuration names are read, as they are at a start.
     """
     try:
         config = parse_config(text)
@@ -65,14 +65,14 @@ def check(
 
 
 def no_routes(config: Config) -> Iterator[tuple[str, str]]:
-    """Where there should be a route, if there is none."""
+    """Yields where there should be a route, if there is none, and a warning."""
     if not config.effective_routes and config.default is None:
         at = "/backend_pools" if config.routes is None else "/routes"
         yield at, "there is nothing here that takes a request: every one is answered 404"
 
 
 def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
-    """Where a route is that no request can reach, and which other one takes its requests."""
+    """Yields where each route is that no request can reach, and which route gets them all."""
     if proxy.config.routes is None:
         return
     for route, by in shadowed(proxy.router.routes[: len(proxy.config.routes)]):
@@ -84,7 +84,7 @@ def unreachable_routes(proxy: Proxy) -> Iterator[tuple[str, str]]:
 
 
 def unlikely_conditions(config: Config) -> Iterator[tuple[str, str]]:
-    """Where a route asks for what hardly any request is like, and what may have been meant."""
+    """Yields where a route asks for what no request has, and what may have been meant."""
     for index, route in enumerate(config.routes or ()):
         at = pointer_to("/routes", index)
         if route.path is not None and "*" in route.path:
@@ -102,7 +102,7 @@ def unlikely_conditions(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def unasked_backends(config: Config) -> Iterator[tuple[str, str]]:
-    """Where a pool is simulated that looks as if it had HTTP backends."""
+    """Yields where a pool is simulated that looks as if it had HTTP backends, and a warning."""
     for name, pool in config.backend_pools.items():
         addressed = any(
             backend.address.startswith(("http://", "https://")) for backend in pool.backends
@@ -115,7 +115,7 @@ def unasked_backends(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def unused_pools(config: Config) -> Iterator[tuple[str, str]]:
-    """Where a pool is that no route leads to."""
+    """Yields where each pool is that no route leads to, and a warning."""
     used: set[str | None] = set()
     for actions in (*config.effective_routes, *filter(None, (config.default,))):
         used.update((actions.backend_pool, actions.mirror))

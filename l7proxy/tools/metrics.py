@@ -83,7 +83,7 @@ class Series:
     def __init__(self) -> None:
         self.requests = [0] * SLOTS
         self.in_flight = [-1] * SLOTS
-        """The most at once in each slot; -1 where nothing began or ended."""
+        """The most at once in each slot after an attempt began in it; -1 where none did."""
         self.level = [-1] * SLOTS
         """What was left in flight at the end of each slot; -1 where that is as it was before."""
         self.peak = 0
@@ -173,18 +173,10 @@ class ReplayMetrics(AttemptObserver):
             if level > series.peak:
                 series.peak = level
 
-    def succeeded(self, backend: Backend, began_at: float, now: float) -> None:
+    def released(self, backend: Backend, now: float) -> None:
         """Counts an attempt out."""
         slot = self._slot if now == self._now else self._slot_at(now)
-        series = self.series[backend]
-        level = backend.in_flight
-        if level > series.in_flight[slot]:
-            series.in_flight[slot] = level
-        # The attempt is still in flight, and is taken out right after this.
-        series.level[slot] = level - 1
-
-    failed = succeeded
-    dropped = succeeded
+        self.series[backend].level[slot] = backend.in_flight
 
     def _flags_changed(self, backend: Backend, now: float) -> None:
         series = self.series.get(backend) or self._add_newcomer(backend)

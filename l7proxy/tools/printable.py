@@ -1,4 +1,4 @@
-"""Texts of others on a terminal: nothing in them may move its cursor or make more lines."""
+"""Texts of others on a terminal: escaped so that they can't move its cursor or make more lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    r"""The text with an escape, such as `\x1b`, for each character that would not be seen."""
+    r"""Returns the text with an escape, such as `\x1b`, for each character that is not seen."""
     if text.isprintable():
         return text
     return "".join(
@@ -18,12 +18,12 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The text with each of its lines made printable."""
+    """Returns the text with each of its lines made printable."""
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
 
 
 def printable_value(value: Any) -> Any:
-    """A JSON value with every text in it made printable, keys included."""
+    """Returns a JSON value with every text in it made printable, keys included."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

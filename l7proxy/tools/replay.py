@@ -196,8 +196,8 @@ def balance(loads: Sequence[float]) -> dict[str, float | None]:
     }
 
 
-def _share(part: float, whole: float) -> float:
-    return round(part / whole, 4) if whole else 0.0
+def _share(part: float, total: float) -> float:
+    return round(part / total, 4) if total else 0.0
 
 
 def levels(metrics: ReplayMetrics, backend: Backend) -> list[int]:

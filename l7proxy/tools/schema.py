@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from l7proxy.core.config.json_schema import describe_record
 from l7proxy.core.config.model import Config, SinglePoolConfig
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.config.json_schema import Schema
 
@@ -13,13 +14,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def config_schema() -> Schema:
-    """Returns the schema (draft 2020-12): every shape that the loader takes.
+    """Returns the schema (draft 2020-12): every shape that the loader accepts.
 
     What a schema can't say, such as that a pool that is named must be there, is for
     `l7proxy check`.
     """
     definitions: Schema = {}
-    whole = describe_record(Config, definitions)
+    several = describe_record(Config, definitions)
     single = describe_record(SinglePoolConfig, definitions)
     return {
         "$schema": DIALECT,
@@ -27,6 +28,6 @@ def config_schema() -> Schema:
         "type": "object",
         "if": {"required": ["backends"], "not": {"required": ["backend_pools"]}},
         "then": single,
-        "else": whole,
+        "else": several,
         "$defs": definitions,
     }

@@ -29,7 +29,7 @@ PATIENCE = 60
 
 
 class Browser:
-    """One page in a browser of its own; `events` has everything that it told."""
+    """One page in a browser of its own; `events` has all that it said without being asked."""
 
     def __init__(self, profile: Path) -> None:
         theirs_in, self._out = os.pipe()
@@ -89,11 +89,11 @@ class Browser:
         )
         self.events.clear()
         self.call("Page.navigate", url=url)
-        while not self.told("Page.loadEventFired"):
+        while not self.seen("Page.loadEventFired"):
             self.events.append(self._next())
 
-    def told(self, method: str) -> list[dict[str, Any]]:
-        """What was told of one kind of event."""
+    def seen(self, method: str) -> list[dict[str, Any]]:
+        """The parameters of each event of that name."""
         return [event["params"] for event in self.events if event.get("method") == method]
 
     def evaluate(self, expression: str) -> Any:
@@ -102,7 +102,7 @@ class Browser:
         return result["result"].get("value")
 
     def screenshot(self) -> bytes:
-        """The whole page, as PNG."""
+        """All of the page, as PNG."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import singledispatch
 from random import Random
 from typing import Any
 
@@ -54,43 +55,72 @@ def some_record(random: Random, record: type[Record], faults: float, depth: int)
 def some_value(random: Random, spec: Spec[Any], faults: float, depth: int) -> Any:
     if random.random() < faults:
         return random.choice(JUNK)
-    if isinstance(spec, Maybe):
-        return None if random.random() < 0.3 else some_value(random, spec.spec, faults, depth)
-    if isinstance(spec, Mapped):
-        return some_value(random, spec.spec, faults, depth)
-    if isinstance(spec, Either):
-        return some_value(random, random.choice((spec.one, spec.other)), faults, depth)
-    if isinstance(spec, RecordOf):
-        return some_record(random, spec.record, faults, depth)
-    if isinstance(spec, ListOf):
-        size = random.randint(spec.min_items if random.random() < 0.9 else 0, 2)
-        return [some_value(random, spec.item, faults, depth) for _ in range(max(size, 0))]
-    if isinstance(spec, MapOf):
-        return {
-            str(some_value(random, spec.keys, faults, depth)): some_value(
-                random, spec.item, faults, depth
-            )
-            for _ in range(random.randint(0 if depth > 1 else 1, 2))
-        }
-    if isinstance(spec, Text):
-        return random.choice(spec.choices or fitting(spec))
-    if isinstance(spec, Numeric):
-        return some_number(random, spec)
-    if isinstance(spec, Boolean):
-        return random.random() < 0.5
+    return fitting_value(spec, random, faults, depth)
+
+
+@singledispatch
+def fitting_value(spec: Spec[Any], random: Random, faults: float, depth: int) -> Any:
+    """A value of the right kind, in which there may be faults all the same."""
     assert isinstance(spec, Anything)
     return random.choice(JUNK)
 
 
-def fitting(spec: Text) -> list[str]:
-    if spec.pattern is None:
-        return ["a", "b"]
-    return [text for text in TEXTS if re.search(spec.pattern, text)] or ["a"]
+@fitting_value.register(Maybe)
+def _(spec: Maybe[Any], random: Random, faults: float, depth: int) -> Any:
+    return None if random.random() < 0.3 else some_value(random, spec.spec, faults, depth)
 
 
-def some_number(random: Random, spec: Numeric[float]) -> float:
+@fitting_value.register(Mapped)
+def _(spec: Mapped[Any], random: Random, faults: float, depth: int) -> Any:
+    return some_value(random, spec.spec, faults, depth)
+
+
+@fitting_value.register(Either)
+def _(spec: Either[Any, Any], random: Random, faults: float, depth: int) -> Any:
+    return some_value(random, random.choice((spec.one, spec.other)), faults, depth)
+
+
+@fitting_value.register(RecordOf)
+def _(spec: RecordOf[Any], random: Random, faults: float, depth: int) -> Any:
+    return some_record(random, spec.record, faults, depth)
+
+
+@fitting_value.register(ListOf)
+def _(spec: ListOf[Any], random: Random, faults: float, depth: int) -> Any:
+    size = random.randint(spec.min_items if random.random() < 0.9 else 0, 2)
+    return [some_value(random, spec.item, faults, depth) for _ in range(max(size, 0))]
+
+
+@fitting_value.register(MapOf)
+def _(spec: MapOf[Any], random: Random, faults: float, depth: int) -> Any:
+    return {
+        str(some_value(random, spec.keys, faults, depth)): some_value(
+            random, spec.item, faults, depth
+        )
+        for _ in range(random.randint(0 if depth > 1 else 1, 2))
+    }
+
+
+@fitting_value.register(Text)
+def _(spec: Text, random: Random, faults: float, depth: int) -> Any:
+    return random.choice(spec.choices or fitting_texts(spec))
+
+
+@fitting_value.register(Boolean)
+def _(spec: Boolean, random: Random, faults: float, depth: int) -> Any:
+    return random.random() < 0.5
+
+
+@fitting_value.register(Numeric)
+def _(spec: Numeric[float], random: Random, faults: float, depth: int) -> Any:
     low = spec.minimum if spec.minimum is not None else spec.above
     low = 0 if low is None else low
     high = spec.maximum if spec.maximum is not None else low + 10
     number: float = random.choice((low, low + 1, high, low + 0.5, high + 1))
     return int(number) if isinstance(spec, WholeNumber) and random.random() < 0.8 else number
+
+
+def fitting_texts(spec: Text) -> list[str]:
+    if spec.pattern is None:
+        return ["a", "b"]
+    return [text for text in TEXTS if re.search(spec.pattern, text)] or ["a"]

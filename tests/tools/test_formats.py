@@ -146,9 +146,9 @@ def test_a_host_in_front_becomes_the_host_header() -> None:
 
 
 def test_escapes_in_a_log_are_what_they_stand_for() -> None:
-    line = COMBINED.replace("curl/8", r"a \"b\" \x41 \\ \t").replace("/api/a", r"/\x2fa")
+    line = COMBINED.replace("curl/8", r" a \"b\" \x41 \\ \t.\t").replace("/api/a", r"/\x2fa")
     _, request = only([line])
-    assert request.headers.get("user-agent") == 'a "b" A \\ \t'
+    assert request.headers.get("user-agent") == 'a "b" A \\ \t.'
     assert request.target == "//a?b=c"
 
 

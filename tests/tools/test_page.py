@@ -27,7 +27,7 @@ PLOTS = """
     const colour = shape.tagName == "path" ? style.stroke : style.fill;
     return {width: at.width, height: at.height, colour};
   });
-  return {kind: plot.dataset.plot, width: box.width, height: box.height, shapes};
+  return {name: plot.dataset.plot, width: box.width, height: box.height, shapes};
 })
 """
 
@@ -47,33 +47,55 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("width", [1100, 390], ids=["desk", "phone"])
-def test_every_plot_has_something_in_it_and_nothing_leaves_the_page(
-    browser: Browser, report: Path, width: int
-) -> None:
-    browser.open(report.as_uri(), width)
-    plots: list[dict[str, Any]] = browser.evaluate(PLOTS)
+@pytest.fixture(scope="module", params=[1100, 390], ids=["desk", "phone"])
+def plots(request: pytest.FixtureRequest, browser: Browser, report: Path) -> list[dict[str, Any]]:
+    """The plots as the browser draws them in a window of some width, which is photographed."""
+    browser.open(report.as_uri(), request.param)
     REPORT.mkdir(exist_ok=True)
-    (REPORT / f"replay-{width}.png").write_bytes(browser.screenshot())
+    (REPORT / f"replay-{request.param}.png").write_bytes(browser.screenshot())
+    found: list[dict[str, Any]] = browser.evaluate(PLOTS)
+    return found
 
-    assert [plot["kind"] for plot in plots].count("requests") == 3
-    assert [plot["kind"] for plot in plots].count("in-flight") == 3
-    assert [plot["kind"] for plot in plots].count("states") == 6
+
+def test_every_pool_and_every_backend_has_its_plots(plots: list[dict[str, Any]]) -> None:
+    names = [plot["name"] for plot in plots]
+    assert names.count("requests") == 3
+    assert names.count("in-flight") == 3
+    assert names.count("states") == 6
+
+
+def test_every_plot_has_something_in_it(plots: list[dict[str, Any]]) -> None:
     for plot in plots:
         assert plot["width"] > 200 and plot["height"] > 10
         drawn = [shape for shape in plot["shapes"] if shape["width"] > plot["width"] / 3]
         assert drawn, plot
         assert all(shape["colour"] not in ("none", "rgba(0, 0, 0, 0)") for shape in drawn)
-        if plot["kind"] != "states":
+        if plot["name"] != "states":
             assert max(shape["height"] for shape in drawn) > plot["height"] / 4
-    colours = {s["colour"] for p in plots if p["kind"] == "states" for s in p["shapes"]}
-    assert len(colours) >= 2, "the ejected backend must look different"
 
-    assert browser.told("Log.entryAdded") == []
-    assert browser.told("Runtime.exceptionThrown") == []
-    assert browser.told("Runtime.consoleAPICalled") == []
-    asked = {event["request"]["url"] for event in browser.told("Network.requestWillBeSent")}
+
+def test_a_backend_that_was_ejected_looks_different(plots: list[dict[str, Any]]) -> None:
+    states = [plot for plot in plots if plot["name"] == "states"]
+    assert len({shape["colour"] for plot in states for shape in plot["shapes"]}) >= 2
+
+
+def test_nothing_leaves_the_page_and_nothing_is_wrong_with_it(
+    browser: Browser, report: Path
+) -> None:
+    browser.open(report.as_uri(), 1100)
+    assert browser.seen("Log.entryAdded") == []
+    assert browser.seen("Runtime.exceptionThrown") == []
+    assert browser.seen("Runtime.consoleAPICalled") == []
+    asked = {event["request"]["url"] for event in browser.seen("Network.requestWillBeSent")}
     assert {url for url in asked if not url.startswith("data:")} == {report.as_uri()}
+
+
+def test_the_share_of_a_route_is_a_bar(browser: Browser, report: Path) -> None:
+    browser.open(report.as_uri(), 1100)
+    bars = browser.evaluate(
+        "[...document.querySelectorAll('.bar')].map(b => b.getBoundingClientRect().width)"
+    )
+    assert len(bars) == 4 and min(bars) > 0
 
 
 def test_on_a_phone_the_page_does_not_scroll_sideways(browser: Browser, report: Path) -> None:

@@ -59,14 +59,16 @@ def played_traffic(
     return report(metrics, traffic, player.refused), metrics
 
 
+MIXED = [
+    *(request(n / 10, "/api/x") for n in range(8)),
+    *(request(1, "/web/x") for _ in range(3)),
+    request(1, "/none"),
+    request(1, "/api/x", method=3),
+]
+
+
 def test_a_report_says_how_many_requests_took_which_way() -> None:
-    envelopes = [
-        *(request(n / 10, "/api/x") for n in range(8)),
-        *(request(1, "/web/x") for _ in range(3)),
-        request(1, "/none"),
-        request(1, "/api/x", method=3),
-    ]
-    made, _ = played(envelopes)
+    made, _ = played(MIXED)
     assert made["requests"] == 12
     assert made["refused"] == 1
     assert made["statuses"] == {"200": 10, "404": 1, "429": 1}
@@ -75,14 +77,18 @@ def test_a_report_says_how_many_requests_took_which_way() -> None:
         ("/web/*", 3, {"200": 2, "429": 1}),
         ("no route matches", 1, {"404": 1}),
     ]
+    assert made["seconds"] == 1.2
+    assert made["latency"]["max"] == 0.5
+
+
+def test_a_report_says_what_each_backend_got_and_what_each_limit_refused() -> None:
+    made, _ = played(MIXED)
     api, web = made["pools"]
     assert [(b["backend"], b["attempts"]) for b in api["backends"]] == [("a", 2), ("b", 6)]
     assert api["balance"] == {"max_over_mean": 1, "coefficient_of_variation": 0}
     assert web["requests"] == 2
     assert made["limited"] == 1
     assert made["limits"] == [{"limit": "pool web", "admitted": 2, "refused": 1}]
-    assert made["seconds"] == 1.2
-    assert made["latency"]["max"] == 0.5
 
 
 def test_the_requests_of_a_log_go_where_those_of_envelopes_go() -> None:
@@ -97,6 +103,14 @@ def test_the_requests_of_a_log_go_where_those_of_envelopes_go() -> None:
     assert made == {**expected, "format": "combined"}
     assert page(made, metrics, "") == page({**expected, "format": "combined"}, its_metrics, "")
     assert made["requests"] == 40 and made["limited"] > 0
+
+
+def test_a_logged_field_that_could_not_be_sent_is_refused_as_the_node_refuses_it() -> None:
+    line = '192.0.2.1 - - [01/Mar/2026:12:00:00 +0000] "GET /api/x HTTP/1.1" 200 1 "-" "curl/8"'
+    lines = [line.replace("curl/8", agent) for agent in (r"a\x00b", "a b", "-", r"\t a  b\t")]
+    lines += [f"a_b:1 {line}", f"..:1 {line}"]
+    made, _ = played_traffic(Traffic(lines))
+    assert made["statuses"] == {"200": 4, "400": 2}
 
 
 def test_requests_that_took_no_route_are_told_apart_by_why() -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class AttemptEvents:
     """The events of one pool: its observers hear of them, and its selector, if it times attempts.
 
-    What nobody overrides is not called. `heard` is False where all that is left to do is counting.
+    What nobody overrides is not called. `heard` is False where nobody is told how an attempt goes
+    that goes well.
     """
 
     __slots__ = (
@@ -41,12 +42,13 @@ class AttemptEvents:
         if type(selector).observed is not Selector.observed:
             good.insert(0, partial(_time, selector, failed=False))
             bad.insert(0, partial(_time, selector, failed=True))
-        self.heard = bool(observers or good)
+        completed = handlers(observers, "completed")
+        self.heard = bool(good or completed)
         self.began: list[Callable[[Backend, float], None]] = handlers(observers, "began")
         self.released: list[Callable[[Backend, float], None]] = handlers(observers, "released")
         self.succeeded: Event = notifier(good)
         self.failed: Event = notifier(bad)
-        self.completed: Event = notifier(handlers(observers, "completed"))
+        self.completed: Event = notifier(completed)
         self.broke_off: Event = notifier(handlers(observers, "broke_off"))
         self.dropped: Event = notifier(handlers(observers, "dropped"))
 

@@ -151,6 +151,7 @@ class Pool:
 
     def _listen(self, observers: tuple[AttemptObserver, ...]) -> None:
         self._events = events = AttemptEvents(observers, self.selector)
+        self._began, self._released = events.began, events.released
         self.is_observed = events.heard
         """Whether anything is to be told of an attempt that goes well."""
         self.is_quiet = not (events.heard or self.retry_statuses or self._affinity)
@@ -240,9 +241,8 @@ class Pool:
             self.selector.opened(backend)
         if backend.in_flight == backend.max_in_flight:
             self.set_flag(backend, FULL, now)
-        if self.is_observed:
-            for began in self._events.began:
-                began(backend, now)
+        for began in self._began:
+            began(backend, now)
 
     def release(self, backend: Backend, now: float) -> None:
         """Counts an attempt out on the backend, and lets the next one that waits have its place."""
@@ -255,9 +255,8 @@ class Pool:
                 self.clear_flag(backend, FULL, now)
             if backend.flags & REMOVED and not backend.in_flight:
                 self._forget(backend)
-        if self.is_observed:
-            for released in self._events.released:
-                released(backend, now)
+        for released in self._released:
+            released(backend, now)
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         """Counts an attempt that brought no response, or one that is a failure by its status."""

@@ -8,8 +8,10 @@ Where a time in seconds comes last, as many people add `$request_time`, it is th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest
+from l7proxy.core.http.head import is_well_formed
+from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, WellFormedHeaders
 from l7proxy.tools.formats.line import BadLine, LoggedRequest, LogReader, as_served, request_line
 from l7proxy.tools.formats.times import common_log_time
 
@@ -43,16 +45,24 @@ def reader(*, as_logged: bool = False) -> LogReader:
             last_text = time
         if odd is not None:
             method, target = request_line(_unescaped_request(odd))
-        pairs = []
+        fields = []
+        well_formed = True
         if host is not None:
-            pairs.append(("Host", host))
+            field, well_formed = _field("Host", host)
+            fields.append(field)
         if referer is not None and referer != "-":
-            pairs.append(("Referer", unescaped(referer) if "\\" in referer else referer))
+            field, is_good = _field("Referer", referer)
+            fields.append(field)
+            well_formed = well_formed and is_good
         if agent is not None and agent != "-":
-            pairs.append(("User-Agent", unescaped(agent) if "\\" in agent else agent))
-        request = HttpRequest(
-            method, target, Headers(pairs) if pairs else NO_HEADERS, client_ip=client
-        )
+            field, is_good = _field("User-Agent", agent)
+            fields.append(field)
+            well_formed = well_formed and is_good
+        if not fields:
+            headers: Headers = NO_HEADERS
+        else:
+            headers = WellFormedHeaders(fields) if well_formed else Headers(fields)
+        request = HttpRequest(method, target, headers, client)
         if as_logged:
             duration = _DURATION(rest or "")
             request.simulate = as_served(int(status), float(duration[1]) if duration else None)
@@ -61,14 +71,24 @@ def reader(*, as_logged: bool = False) -> LogReader:
     return read
 
 
-def unescaped(text: str) -> str:
+@lru_cache(4096)
+def _field(name: str, text: str) -> tuple[tuple[str, str], bool]:
+    """Returns the header field whose value was logged as `text`, and whether it is well formed.
+
+    Remembers some: many clients send the same values.
+    """
+    value = _unescaped(text).strip(" \t")
+    return (name, value), is_well_formed((name,), [value])
+
+
+def _unescaped(text: str) -> str:
     r"""Returns the text that was logged with escapes such as `\"` and `\x22`."""
     return _ESCAPE.sub(_meant, text)
 
 
 def _unescaped_request(text: str) -> str:
-    """The same for a request line, whose octets beyond ASCII are percent-encoded as on the wire."""
-    return _ESCAPE.sub(_meant_in_request, text) if "\\" in text else text
+    """As `_unescaped`, with octets beyond ASCII percent-encoded, as they are on the wire."""
+    return _ESCAPE.sub(_meant_in_request, text)
 
 
 def _meant_in_request(escape: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import LONGEST
 from l7proxy.core.config.strict_json import why_not
 from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest
+from l7proxy.envelope.members import headers_member
 
 Envelope = dict[str, Any]
 LoggedRequest = tuple[float, HttpRequest]
@@ -67,15 +68,7 @@ def status_from(value: Any) -> int | None:
 
 def headers_from(members: Mapping[str, str | list[str]]) -> Headers:
     """Returns the headers of a request, given each name with its line or lines."""
-    if not members:
-        return NO_HEADERS
-    pairs: list[tuple[str, str]] = []
-    for name, value in members.items():
-        if isinstance(value, str):
-            pairs.append((name, value))
-        else:
-            pairs += [(name, line) for line in value]
-    return Headers(pairs)
+    return headers_member({"headers": members}) if members else NO_HEADERS
 
 
 def request_line(text: str) -> tuple[str, str]:
