@@ -8,11 +8,12 @@
 - `prepared`, `forwarding`: what the core and the backends learn of a request
 - `local_response`: error pages and other responses of the proxy's own
 - `access_log`: the file that requests are written down in
-- `service`: one configuration at work
-- `clock`: time passes in the core
-- `listener`: the sockets, and the connections that came in
-- `server`: one process: serve, reload, drain
-- `reloader`: when the configuration is read anew, and what if it is wrong
-- `workers`: several processes, and who looks after them
+- `service`: one configuration at work, with what connections need of it
+- `clock`: drives the core's timers
+- `listener`: accepts connections, and ends those whose clients are too slow
+- `server`: one process: it serves, reloads and drains
+- `reloader`: reads the configuration anew when it is asked to or a file has changed
+- `workers`: several processes, and the one that supervises them
+- `tls`: the certificates that clients are shown
 - `loop`: which event loop
 """

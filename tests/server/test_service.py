@@ -1,4 +1,4 @@
-"""What a configuration at work does about a bug."""
+"""What a configuration at work does about a bug, and about upstreams of other kinds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
+from l7proxy.core.http.messages import HttpRequest, HttpResponse
 from l7proxy.server.client_request import ClientRequest
 from l7proxy.upstreams.base import Upstream
 
 from .support import FakeBackend, conversation, pool_config, serving, until
+
+POST = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
 
 
 class Buggy(Upstream):
@@ -25,6 +28,35 @@ class Buggy(Upstream):
         if exchange.request.target.endswith("/bug"):
             raise ZeroDivisionError("a bug")
         self._sound.start(exchange, now)
+
+
+class Whole(Upstream):
+    """Answers a request in the very moment in which its body is complete."""
+
+    def start(self, exchange: Exchange, now: float) -> None:
+        exchange.started(now)
+
+        def answer(request: HttpRequest | None, now: float) -> None:
+            assert request is not None
+            exchange.answered(HttpResponse(200, None, request.body), now)
+            self.dispatch(exchange, now)
+
+        exchange.request.when_buffered(answer, now)
+
+
+@conversation
+async def test_the_next_request_begins_when_the_end_of_a_body_brings_its_answer() -> None:
+    async with serving(FakeBackend()) as proxy:
+        upstreams = proxy.server.service.dispatcher.upstreams
+        upstreams["api"] = Whole()  # type: ignore[index]
+        client = await proxy.connect()
+        for head, rest in ((POST + b"a", b"bc"), (POST, b"abc"), (POST + b"abc", b"")):
+            await client.say(head)
+            if rest:
+                await until(lambda: proxy.in_flight == 1)
+            await client.say(rest + b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await client.response()).endswith(b"\r\n\r\nabc")
+            assert (await client.response()).startswith(b"HTTP/1.1 404 ")
 
 
 @conversation
