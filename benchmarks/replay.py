@@ -14,7 +14,6 @@ Beside the replay run, in turns:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -25,8 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import MAIN, Used, conditions, run, table
-from benchmarks.traffic import log_lines
-from l7proxy.tools.formats import find_reader
+from benchmarks.traffic import logged
 
 FLOOR = r"""
 import re, sys
@@ -43,15 +41,11 @@ with open(sys.argv[1]) as log:
 
 def make(folder: Path, count: int) -> tuple[Path, Path]:
     """The log, and its requests as envelopes with their times."""
-    read = find_reader("combined")
     files = folder / f"log-{count}", folder / f"envelopes-{count}"
-    with files[0].open("w") as log, files[1].open("w") as envelopes:
-        for number, line in enumerate(islice(log_lines(), count), 1):
-            log.write(line)
-            read_back = read(line)
-            body = {"type": "http_request", "msg_id": number, **read_back["body"]}
-            said = {"src": read_back["src"], "dest": "lb", "at": read_back["at"], "body": body}
-            envelopes.write(json.dumps(said) + "\n")
+    with files[0].open("w") as log, files[1].open("wb") as envelopes:
+        for number, entry in enumerate(islice(logged(), count), 1):
+            log.write(entry.line())
+            envelopes.write(entry.envelope(number))
     return files
 
 

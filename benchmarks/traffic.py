@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, count, islice
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 CLIENTS = 10_000
 POSTS = 0.05
@@ -338,22 +339,48 @@ def http_template(request: Request) -> bytes:
     return f"{request.method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
-def log_lines(seed: int = 1) -> Iterator[str]:
-    """The honest mix as an access log in the combined format, 500 requests a second, no end."""
+class Logged(NamedTuple):
+    """A request as an access log has it."""
+
+    second: int
+    """When it was made, from the start of the log."""
+    client_ip: str
+    request: Request
+
+    def line(self) -> str:
+        """The line in the combined format, with its newline."""
+        day, second = divmod(self.second, 86_400)
+        clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+        request, headers = self.request, self.request.headers
+        status = 404 if request.place in PATHS_WITHOUT_ROUTE else 200
+        return (
+            f"{self.client_ip} - - [{1 + day:02}/Mar/2026:{clock} +0000] "
+            f'"{request.method} {request.path} HTTP/1.1" {status} 512 '
+            f'"{headers.get("Referer", "-")}" "{headers["User-Agent"]}"\n'
+        )
+
+    def envelope(self, number: int) -> bytes:
+        """What the line has of the request as an envelope with its time, and with a newline."""
+        told = {
+            name: value
+            for name, value in self.request.headers.items()
+            if name in ("Referer", "User-Agent")
+        }
+        body = {"type": "http_request", "msg_id": number, "method": self.request.method,
+                "path": self.request.path, "headers": told}  # fmt: skip
+        envelope = {"src": self.client_ip, "dest": "l7_proxy", "at": self.second, "body": body}
+        return json.dumps(envelope).encode() + b"\n"
+
+
+def logged(seed: int = 1) -> Iterator[Logged]:
+    """The honest mix as it is logged, 500 requests a second, without end."""
     random = Random(f"log {seed}")
     seconds = 0.0
     for request in requests(seed):
         seconds += random.expovariate(500)
-        day, second = divmod(int(seconds), 86_400)
-        clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
         client = int(request.client[1:])
-        status = 404 if request.place in PATHS_WITHOUT_ROUTE else 200
-        headers = request.headers
-        yield (
-            f"10.{client >> 16}.{client >> 8 & 255}.{client & 255} - - "
-            f'[{1 + day:02}/Mar/2026:{clock} +0000] "{request.method} {request.path} HTTP/1.1" '
-            f'{status} 512 "{headers.get("Referer", "-")}" "{headers["User-Agent"]}"\n'
-        )
+        client_ip = f"10.{client >> 16}.{client >> 8 & 255}.{client & 255}"
+        yield Logged(int(seconds), client_ip, request)
 
 
 def main() -> None:

@@ -30,10 +30,10 @@ from benchmarks.traffic import (
     TRAFFIC,
     http_template,
     lines,
-    log_lines,
+    logged,
     requests,
 )
-from l7proxy.tools.formats import find_reader
+from l7proxy.tools.formats.registry import LOGS, Details
 from tests.processes import PATIENCE, ROOT, run, unmeasured
 
 MANY = 10_000
@@ -216,17 +216,23 @@ def test_wrk_gets_the_mix_as_a_program_with_nothing_of_its_own() -> None:
 
 
 def test_the_log_is_of_the_same_requests() -> None:
-    read = find_reader("combined")
-    logged = [read(line) for line in islice(log_lines(), SOME)]
-    assert [envelope["body"]["path"] for envelope in logged] == [
-        request.path for request in islice(requests(), SOME)
-    ]
-    clients = {(envelope["src"], r.client) for envelope, r in zip(logged, requests(), strict=False)}
-    assert (
-        len(clients) == len({src for src, _ in clients}) == len({client for _, client in clients})
-    )
-    times = [envelope["at"] for envelope in logged]
-    assert times == sorted(times)
+    read = LOGS["combined"](Details())
+    entries = list(islice(logged(), SOME))
+    heard = [read(entry.line()) for entry in entries]
+    sent = list(islice(requests(), SOME))
+    assert [(r.method, r.target) for _, r in heard] == [(r.method, r.path) for r in sent]
+    times = [time - heard[0][0] for time, _ in heard]
+    assert times == sorted(times) == [entry.second for entry in entries]
+    assert times[-1] == pytest.approx(SOME / 500, abs=1)
+    for entry, (_, request) in zip(entries, heard, strict=True):
+        envelope = json.loads(entry.envelope(1))
+        assert envelope["src"] == request.client_ip
+        assert envelope["body"]["path"] == request.target
+        assert envelope["body"]["headers"] == dict(request.headers)
+    clients = {
+        (request.client_ip, one.client) for (_, request), one in zip(heard, sent, strict=True)
+    }
+    assert len(clients) == len({ip for ip, _ in clients}) == len({name for _, name in clients})
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
