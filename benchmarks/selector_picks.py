@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from l7proxy.core import HttpRequest, Proxy, config_from
 from l7proxy.core.config.algorithms import OPTIONS
-from l7proxy.core.policies.flags import EJECTED
+from l7proxy.core.flags import EJECTED
 from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.pool import Pool
 

@@ -9,7 +9,7 @@ import ast
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,13 @@ PACKAGE = ROOT / "l7proxy"
 HEIGHT = {"core": 0, "http1": 1, "envelope": 1, "files": 1, "upstreams": 2, "node": 3, "server": 3,
           "tools": 3, "commands": 4, "testing": 4}  # fmt: skip
 TOP = HEIGHT["commands"]
+
+CORE_HEIGHT = {
+    "callbacks": 0, "flags": 0, "random_streams": 0, "timers": 0, "exchange_state": 0, "http": 1,
+    "config": 2, "affinity": 3, "policies": 3, "selectors": 3, "pool": 4, "routing": 4,
+    "forwarded": 5, "exchange": 6, "proxy": 7, "trace": 7,
+}  # fmt: skip
+"""The rooms and files of the core: each may import, types aside, what is below it."""
 
 IMPURE = {
     "asyncio", "concurrent", "datetime", "http", "importlib", "io", "multiprocessing", "os",
@@ -56,6 +63,55 @@ def violations(package: Path) -> list[str]:
     return found
 
 
+def core_violations(package: Path) -> list[str]:
+    """Every import inside the core, those of types aside, that does not go downhill."""
+    found = []
+    for file in sorted((package / "core").rglob("*.py")):
+        here = file.relative_to(package / "core").as_posix()
+        room = here.partition("/")[0].removesuffix(".py")
+        for line, name in run_time_imports(file, package):
+            parts = name.split(".")
+            if parts[:2] != ["l7proxy", "core"] or len(parts) < 3 or room in ("__init__", parts[2]):
+                continue
+            if CORE_HEIGHT[room] <= CORE_HEIGHT.get(parts[2], len(CORE_HEIGHT)):
+                found.append(f"core/{here}:{line}: {room} imports {parts[2]}")
+    return found
+
+
+def circles(package: Path) -> list[set[str]]:
+    """The files that import each other, types aside, directly or through others."""
+    files = {module_of(file, package): file for file in package.rglob("*.py")}
+    arrows: dict[str, set[str]] = {}
+    for module, file in files.items():
+        names = [name for _, name in run_time_imports(file, package)]
+        leads = {name if name in files else name.rpartition(".")[0] for name in names}
+        arrows[module] = leads & files.keys() - {module}
+    reach = {module: reachable(module, arrows) for module in files}
+    found: list[set[str]] = []
+    for module in files:
+        circle = {other for other in reach[module] if module in reach[other]}
+        if circle and circle not in found:
+            found.append(circle)
+    return found
+
+
+def reachable(start: str, arrows: dict[str, set[str]]) -> set[str]:
+    """Everything that an import of `start` leads to; `start` itself only if it is in a circle."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = arrows[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def module_of(file: Path, package: Path) -> str:
+    """`l7proxy.core.pool` for its `__init__.py`."""
+    parts = ("l7proxy", *file.relative_to(package).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
 def wrong(room: str, name: str) -> str | None:
     """Why this room must not import that; None where it may."""
     parts = name.split(".")
@@ -77,8 +133,35 @@ def wrong(room: str, name: str) -> str | None:
 
 def imports(file: Path, package: Path) -> Iterator[tuple[int, str]]:
     """The absolute names that the file imports, with their lines; `from a import b` is `a.b`."""
+    yield from imports_in(ast.walk(ast.parse(file.read_text())), file, package)
+
+
+def run_time_imports(file: Path, package: Path) -> Iterator[tuple[int, str]]:
+    """The same without those that only a type checker sees."""
+    yield from imports_in(walk_run_time(ast.parse(file.read_text())), file, package)
+
+
+def walk_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that are ever run."""
+    is_for_types = (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+    if is_for_types:
+        assert isinstance(node, ast.If)
+        inner: list[ast.AST] = list(node.orelse)
+    else:
+        yield node
+        inner = list(ast.iter_child_nodes(node))
+    for child in inner:
+        yield from walk_run_time(child)
+
+
+def imports_in(nodes: Iterable[ast.AST], file: Path, package: Path) -> Iterator[tuple[int, str]]:
+    """The imports among these nodes of the file."""
     here = ("l7proxy", *file.relative_to(package).with_suffix("").parts)
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -118,6 +201,21 @@ def test_every_import_goes_downhill_and_the_core_is_pure() -> None:
     assert violations(PACKAGE) == []
 
 
+def test_in_the_core_every_import_goes_downhill() -> None:
+    rooms = {entry.stem for entry in (PACKAGE / "core").iterdir() if entry.stem[0] != "_"}
+    assert set(CORE_HEIGHT) == rooms
+    assert core_violations(PACKAGE) == []
+
+
+def test_no_files_import_each_other_but_for_types() -> None:
+    assert circles(PACKAGE) == []
+
+
+def test_every_file_can_be_read_in_one_sitting() -> None:
+    lengths = {file: len(file.read_text().splitlines()) for file in PACKAGE.rglob("*.py")}
+    assert {file.name: length for file, length in lengths.items() if length > 450} == {}
+
+
 @pytest.mark.parametrize(("file", "line", "complaint"), [
     ("core/pool/pool.py", "import time", "core imports time"),
     ("core/pool/pool.py", "from random import random", "core imports the module random"),
@@ -141,9 +239,39 @@ def test_every_import_goes_downhill_and_the_core_is_pure() -> None:
 def test_a_copy_in_which_the_rule_is_broken_is_found_out(
     tmp_path: Path, file: str, line: str, complaint: str
 ) -> None:
-    copy = tmp_path / "l7proxy"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / file).write_text((copy / file).read_text() + f"\n{line}\n")
-    (found,) = violations(copy)
+    (found,) = violations(copy_with(tmp_path, file, line))
     assert found.startswith(f"{file}:")
     assert complaint in found
+
+
+@pytest.mark.parametrize(("file", "line", "complaint"), [
+    ("core/http/target.py", "from l7proxy.core.config import Config", "http imports config"),
+    ("core/config/load.py", "def f():\n    import l7proxy.core.pool.pool", "config imports pool"),
+    ("core/selectors/base.py", "from l7proxy.core.policies import retry",
+     "selectors imports policies"),
+    ("core/pool/queue.py", "from l7proxy.core import exchange", "pool imports exchange"),
+    ("core/timers.py", "from l7proxy.core.http.target import Target", "timers imports http"),
+    ("core/exchange.py", "from l7proxy.core.proxy import Proxy", "exchange imports proxy"),
+])  # fmt: skip
+def test_a_copy_in_which_an_import_in_the_core_goes_uphill_is_found_out(
+    tmp_path: Path, file: str, line: str, complaint: str
+) -> None:
+    (found,) = core_violations(copy_with(tmp_path, file, line))
+    assert found.startswith(f"{file}:")
+    assert found.endswith(complaint)
+
+
+def test_a_copy_with_a_circle_is_found_out_and_one_for_types_is_none(tmp_path: Path) -> None:
+    line = "from l7proxy.core.pool.pool import Pool"
+    found = circles(copy_with(tmp_path / "a", "core/pool/queue.py", line))
+    assert found == [{"l7proxy.core.pool.pool", "l7proxy.core.pool.queue"}]
+    types = f"if TYPE_CHECKING:\n    {line}"
+    assert circles(copy_with(tmp_path / "b", "core/pool/queue.py", types)) == []
+
+
+def copy_with(folder: Path, file: str, line: str) -> Path:
+    """A copy of the package whose `file` has one more line."""
+    copy = folder / "l7proxy"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / file).write_text((copy / file).read_text() + f"\n{line}\n")
+    return copy

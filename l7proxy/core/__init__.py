@@ -5,23 +5,18 @@ comes in as `now` (seconds), chance as a seeded `random.Random`; the same config
 requests and the same seed give the same decisions. There is one exception: a selector that is
 named as `module:Class` is imported (`selectors.registry`), which runs whatever is in its module.
 
-- `messages`: what the core is asked and what it answers
+From the top down, each importing only what is below it (types aside):
+
+- `proxy`, `exchange`, `trace`: a request comes in, the life it then has, and why it went so;
+  `forwarded` is what a backend is asked for, `exchange_state` where an exchange stands
+- `routing`: which route a request takes, and what the route does with it
+- `pool`: a pool's backends, and which of them may be asked now
+- `policies`: what keeps a pool alive, and clients from asking too much
+- `selectors`: which backend is picked, one small class per algorithm
+- `affinity`: clients that come back to the backend they had
 - `config`: JSON to frozen, validated records
-- `target`: what a request names
-- `routing`: which route it takes, and what the route does with it
-- `backend`, `pool`: a backend's state, and who may be picked now
-- `selectors`: who is picked, one small class per algorithm
-- `affinity`, `cookies`: which clients come back to the backend they had
-- `rate_limit`: how many requests are too many
-- `retry`: when another attempt is made
-- `health`, `ejection`, `breaker`, `slow_start`: what keeps a pool alive. Each is a `policy`, which
-  goes on under another configuration; `observer`s hear of every attempt, and all but the last act
-  through a backend's flags
-- `streams`: separate streams of chance, so that one draw does not disturb another
-- `trace`: why it was decided so
-- `local reply`: why the proxy answers by itself, and with what status
-- `timers`: what is due when
-- `proxy`, `exchange`: a request comes in, and the life it then has
+- `http`: the protocol's facts, once
+- `flags`, `timers`, `random_streams`, `callbacks`: small things that all of these use
 """
 
 from l7proxy.core.config import Config, ConfigError, config_from, parse_config

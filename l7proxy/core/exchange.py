@@ -1,13 +1,6 @@
 """The life of one request, as a state machine that every shell and every upstream drives.
 
-    NEW ──select──> ATTEMPTING ──responded──> RESPONDING ──completed──> ENDED
-     │                │  ^  │                     │
-     │                │  │  └──failed──> ATTEMPTING, BACKING_OFF, or ENDED with a local reply
-     │                │  │                        └──failed (the response broke off)──> ENDED
-     │                │  └── a place is free ── QUEUED ── waited too long ──> ENDED
-     │                └── BACKING_OFF ── the wait is over ──> ATTEMPTING, QUEUED or ENDED
-     ├──> QUEUED      where every backend is full
-     └──> ENDED       where there is no route, no backend, or the request is bad
+`exchange_state` has the picture.
 
 The shell reads `state` after each event it reports: in ATTEMPTING it has an attempt on `backend`
 to carry out, in ENDED it has an answer to deliver. What changes an exchange without its shell
@@ -16,9 +9,15 @@ having reported anything (a deadline, a place that became free) puts it on `Prox
 
 from __future__ import annotations
 
-from enum import Enum
-
 from l7proxy.core.callbacks import ignore
+from l7proxy.core.exchange_state import (
+    ATTEMPTING,
+    BACKING_OFF,
+    ENDED,
+    NEW,
+    QUEUED,
+    RESPONDING,
+)
 from l7proxy.core.forwarded import Forwarded
 from l7proxy.core.http.local_reply import NO_BACKEND, TIMED_OUT, UPSTREAM_ERROR
 from l7proxy.core.http.messages import HttpResponse
@@ -36,28 +35,6 @@ if TYPE_CHECKING:
     from l7proxy.core.proxy import Proxy
     from l7proxy.core.timers import DelayLine, Timer
 
-
-class State(Enum):
-    """Where an exchange stands; see the picture above."""
-
-    NEW = "new"
-    QUEUED = "queued"
-    """It waits for a place on a backend."""
-    ATTEMPTING = "attempting"
-    """A backend has the request, or is about to get it."""
-    BACKING_OFF = "backing off"
-    """It waits before another attempt."""
-    RESPONDING = "responding"
-    """The response that the client gets has begun."""
-    ENDED = "ended"
-
-
-NEW = State.NEW
-QUEUED = State.QUEUED
-ATTEMPTING = State.ATTEMPTING
-BACKING_OFF = State.BACKING_OFF
-RESPONDING = State.RESPONDING
-ENDED = State.ENDED
 
 MIRRORED = object()
 """The owner of a copy, whose answer nobody gets."""

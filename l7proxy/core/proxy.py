@@ -7,7 +7,8 @@ from collections import OrderedDict, deque
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.problems import pointer_to
-from l7proxy.core.exchange import ENDED, Exchange
+from l7proxy.core.exchange import Exchange
+from l7proxy.core.exchange_state import ENDED
 from l7proxy.core.http.head import check_head
 from l7proxy.core.http.local_reply import DRAINING, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse

@@ -8,9 +8,10 @@ notes has none of this code in its way.
 from __future__ import annotations
 
 from l7proxy.core.callbacks import ignore
-from l7proxy.core.exchange import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, Exchange
+from l7proxy.core.exchange import Exchange
+from l7proxy.core.exchange_state import ATTEMPTING, BACKING_OFF, ENDED, QUEUED
+from l7proxy.core.flags import HEALTH_FLAGS
 from l7proxy.core.http.local_reply import BAD_REQUEST
-from l7proxy.core.policies.flags import HEALTH_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.config.problems import json_type, pointer_to, suggestion
 from l7proxy.core.config.record import RecordOf
 from l7proxy.core.config.spec import Text, count
-from l7proxy.core.policies.flags import REMOVED
+from l7proxy.core.flags import REMOVED
 from l7proxy.core.pool.pool import STATES
 from l7proxy.envelope.errors import BadMember
 from l7proxy.envelope.members import load_member, text_member

@@ -8,7 +8,8 @@ each request.
 from __future__ import annotations
 
 from l7proxy.core.callbacks import ignore
-from l7proxy.core.exchange import ENDED, MIRRORED, Exchange
+from l7proxy.core.exchange import MIRRORED, Exchange
+from l7proxy.core.exchange_state import ENDED
 from l7proxy.core.http.local_reply import DRAINING
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers

@@ -18,7 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
-from l7proxy.core.exchange import ENDED
+from l7proxy.core.exchange_state import ENDED
 from l7proxy.core.http.local_reply import CONTENT_TOO_LARGE, LocalReply
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import CHUNKED, BadRequest, body_reader

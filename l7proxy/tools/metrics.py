@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from math import log
 from typing import TYPE_CHECKING
 
+from l7proxy.core.flags import EJECTED
 from l7proxy.core.policies.base import AttemptObserver
-from l7proxy.core.policies.flags import EJECTED
 
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange

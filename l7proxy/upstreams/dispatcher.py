@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from l7proxy.core.exchange import ATTEMPTING, ENDED, MIRRORED, Exchange
+from l7proxy.core.exchange import MIRRORED, Exchange
+from l7proxy.core.exchange_state import ATTEMPTING, ENDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

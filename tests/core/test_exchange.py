@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.exchange import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, RESPONDING
+from l7proxy.core.exchange_state import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, RESPONDING
 from l7proxy.core.http.local_reply import BAD_REQUEST, CONNECT_FAILED, GARBAGE, RESET
 
 

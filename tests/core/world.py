@@ -13,18 +13,18 @@ from typing import Any
 
 from l7proxy.core import HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
-from l7proxy.core.exchange import (
+from l7proxy.core.exchange import Exchange
+from l7proxy.core.exchange_state import (
     ATTEMPTING,
     BACKING_OFF,
     ENDED,
     NEW,
     QUEUED,
     RESPONDING,
-    Exchange,
     State,
 )
+from l7proxy.core.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
 from l7proxy.core.http.local_reply import CONNECT_FAILED, RESET
-from l7proxy.core.policies.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
 from l7proxy.core.policies.health_check import Probe
 from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.pool import Pool

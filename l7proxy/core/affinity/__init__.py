@@ -1,6 +1,7 @@
 """Sticky sessions: a client that comes back gets the backend that it had.
 
-- `base`: the base of affinities, and how one is made from a pool's configuration
+- `base`: what all affinities have in common
+- `factory`: the one that a pool's configuration asks for
 - `cookie`: the proxy's own sealed cookie names the backend; nothing is remembered
 - `learn`: the application's session cookie is remembered with its backend
 
@@ -11,7 +12,8 @@ drain ends, since nothing new goes there.) The pin changes when a response begin
 client comes back to the backend that really answered.
 """
 
-from l7proxy.core.affinity.base import Affinity, BadKey, affinity_for
+from l7proxy.core.affinity.base import Affinity, BadKey
+from l7proxy.core.affinity.factory import affinity_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,14 +5,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
     from typing import Any
 
-    from l7proxy.core.config.affinity import StickyConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.http.messages import Headers, HttpRequest
     from l7proxy.core.pool.backend import Backend
-    from l7proxy.core.pool.pool import Pool
 
     Secrets = Callable[[str, str], bytes]
     """Reads a key: `secrets("file", path)` or `secrets("env", variable)`.
@@ -84,20 +81,3 @@ class Affinity:
     def _pin(self, exchange: Exchange, headers: Headers | None, now: float) -> str | None:
         """Pins the client to the exchange's backend; returns the Set-Cookie value, as `commit`."""
         raise NotImplementedError
-
-
-def affinity_for(
-    pool: Pool, config: StickyConfig, random: Random, secrets: Secrets | None
-) -> Affinity:
-    """Returns the affinity that a pool's configuration asks for.
-
-    Raises `BadKey` where it needs a key and does not get a good one.
-    """
-    if config.learn is not None:
-        from l7proxy.core.affinity.learn import Learned
-
-        return Learned(config.learn, pool.by_name, random)
-    from l7proxy.core.affinity.cookie import SealedCookie, read_key
-
-    assert config.cookie is not None
-    return SealedCookie(config.cookie, pool.name, pool.by_name, read_key(config.cookie, secrets))

@@ -1,7 +1,6 @@
 """Policies: they keep a pool of backends healthy, and clients from sending too much.
 
 - `base`: the base of all policies, and of those that observe every attempt
-- `flags`: the reasons why a backend should get no request
 - `health_check`: active checks
 - `outlier_ejection`: backends whose answers to real requests fail too often are left out
 - `circuit_breaker`: a breaker for each backend

@@ -12,9 +12,9 @@ from __future__ import annotations
 from functools import partial
 from math import inf
 
+from l7proxy.core.flags import BROKEN
 from l7proxy.core.policies.base import AttemptObserver, PerBackend
 from l7proxy.core.policies.failure_rate import FailureRate
-from l7proxy.core.policies.flags import BROKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

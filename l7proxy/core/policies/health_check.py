@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from l7proxy.core.callbacks import ignore
+from l7proxy.core.flags import DOWN, REMOVED
 from l7proxy.core.policies.base import Policy
-from l7proxy.core.policies.flags import DOWN, REMOVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

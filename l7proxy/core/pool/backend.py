@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.policies.flags import FLAG_NAMES
+from l7proxy.core.flags import FLAG_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ before finishes its own requests, and tells the new one how they go.
 
 from __future__ import annotations
 
+from l7proxy.core.flags import DRAINING, FULL, MAINTENANCE
 from l7proxy.core.policies.base import AttemptObserver
-from l7proxy.core.policies.flags import DRAINING, FULL, MAINTENANCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.policies.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
+from l7proxy.core.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
 from l7proxy.core.pool.backend import Backend
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.policies.flags import (
+from l7proxy.core.flags import (
     DOWN,
     DRAINING,
     EJECTED,

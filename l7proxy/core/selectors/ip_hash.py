@@ -12,7 +12,7 @@ from bisect import bisect_right
 from ipaddress import IPv6Address
 from itertools import accumulate
 
-from l7proxy.core.policies.flags import REMOVED
+from l7proxy.core.flags import REMOVED
 from l7proxy.core.selectors.base import Selector
 from l7proxy.core.selectors.smooth import SmoothRotation
 

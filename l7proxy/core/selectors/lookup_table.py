@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
-from l7proxy.core.policies.flags import REMOVED
+from l7proxy.core.flags import REMOVED
 from l7proxy.core.selectors.base import Selector
 from l7proxy.core.selectors.hash_key import hash_key
 from l7proxy.core.selectors.hashing import hash64

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core import HttpResponse
-from l7proxy.core.exchange import ATTEMPTING, ENDED
+from l7proxy.core.exchange_state import ATTEMPTING, ENDED
 from l7proxy.core.http.local_reply import RESET
 from tests.core.test_exchange import Story
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.exchange import ATTEMPTING, QUEUED
+from l7proxy.core.exchange_state import ATTEMPTING, QUEUED
 from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.pool.pool import Pool
 

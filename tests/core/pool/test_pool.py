@@ -6,7 +6,7 @@ import pytest
 
 from l7proxy.core import HttpResponse
 from l7proxy.core.config.model import BackendConfig
-from l7proxy.core.exchange import ATTEMPTING, ENDED, QUEUED
+from l7proxy.core.exchange_state import ATTEMPTING, ENDED, QUEUED
 from l7proxy.core.http.local_reply import CONNECT_FAILED
 from tests.core.test_exchange import Story
 

@@ -17,7 +17,8 @@ from l7proxy.core import (
     Proxy,
     config_from,
 )
-from l7proxy.core.exchange import ENDED, MIRRORED
+from l7proxy.core.exchange import MIRRORED
+from l7proxy.core.exchange_state import ENDED
 from l7proxy.core.http.local_reply import CONNECT_FAILED
 from l7proxy.core.random_streams import RandomStreams
 from l7proxy.upstreams.base import Upstream

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from l7proxy.core.config import config_from
-from l7proxy.core.policies.flags import MAINTENANCE
+from l7proxy.core.flags import MAINTENANCE
 from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.pool import Pool
 from l7proxy.core.proxy import Proxy
