@@ -15,7 +15,7 @@ class Headers:
     __slots__ = ("_index", "_pairs")
 
     well_formed = False
-    """Whether names and values are known to keep to RFC 9110, 5.1 and 5.5."""
+    """Whether it is known that `head.check_head` would find nothing wrong with them."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
