@@ -144,6 +144,10 @@ def check_head(request: HttpRequest) -> None:
 
 
 def _check_fields(headers: Headers) -> None:
+    """Raises `Refused` for the first fault in the fields."""
+    fields = dict(headers)
+    if len(fields) == len(headers) and is_well_formed(fields):
+        return
     fault = find_fault(headers)
     if fault is None:
         hosts = headers.all("host")
