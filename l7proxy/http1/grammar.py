@@ -1,7 +1,7 @@
 """The grammar's smallest pieces, as regular-expression source for bytes (RFC 9110 5, RFC 9112 2).
 
-What is no affair of the wire's alone is `core.http.grammar`'s. Quantifiers are possessive wherever
-they can be: no input makes a match take more than linear time.
+Tokens, values, targets and hosts are those of `core.http.grammar`. Quantifiers are possessive
+wherever they can be: no input makes a match take more than linear time.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def describe_forbidden(match: re.Match[bytes], start: int) -> str:
 
 
 def escape_octets(octets: bytes) -> bytes:
-    """These octets of a target with those beyond ASCII percent-encoded, each as it is."""
+    """Returns the octets of a target with those beyond ASCII percent-encoded, each as it is."""
     return b"".join([b"%c" % octet if octet < 0x80 else b"%%%02X" % octet for octet in octets])
 
 
 def text_of(octets: bytes) -> str:
-    """What came over the wire as people are to read it: UTF-8, and what is none as `\\xff`."""
+    """Returns octets for an error text: read as UTF-8, and as `\\xff` where they are not."""
     return octets.decode("utf-8", "backslashreplace")

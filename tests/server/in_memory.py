@@ -32,6 +32,7 @@ from .support import OK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
     from l7proxy.upstreams.http.downstream import Downstream
     from l7proxy.upstreams.http.pool import ConnectionPool
@@ -147,12 +148,12 @@ class Wire:
 class InMemory:
     """The proxy, and its loop as far as it needs one."""
 
-    def __init__(self, backend: Callable[[], Answers]) -> None:
+    def __init__(self, backend: Callable[[], Answers], config: Config = CONFIG) -> None:
         """`backend` makes for each connection what answers on it."""
         self._backend = backend
         self._wires: list[Wire] = []
         self._soon: list[Callable[[], object]] = []
-        service = Service(CONFIG, random.Random(0), self, ConnectionPools(self))  # type: ignore[arg-type]
+        service = Service(config, random.Random(0), self, ConnectionPools(self))  # type: ignore[arg-type]
         for pool in service.connections:
             pool.connect = functools.partial(self._connect, pool)  # type: ignore[method-assign]
         self.service = service

@@ -1,4 +1,4 @@
-"""The cookies of a request: those of its Cookie lines and those given beside them."""
+"""The cookies of a request: those of its Cookie fields, and those given beside them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def cookies_of(request: HttpRequest) -> Mapping[str, str]:
-    """Every cookie by name, as `cookie_pairs` reads them; the first of a repeated name counts.
+    """Returns every cookie by name; the first of a repeated name counts.
 
-    User agents send the more specific cookie first (RFC 6265, 5.4). Those given beside the
-    headers (`HttpRequest.cookies`) win over the Cookie lines.
+    User agents send the more specific cookie first (RFC 6265, 5.4). Cookies given beside the
+    headers (`HttpRequest.cookies`) win over those of Cookie fields.
     """
     lines = request.headers.all("cookie")
     if not lines:
@@ -26,9 +26,9 @@ def cookies_of(request: HttpRequest) -> Mapping[str, str]:
 
 
 def cookie_pairs(line: str) -> list[tuple[str, str]]:
-    """The names and values of one Cookie line; values as sent, without surrounding quotes.
+    """Returns the names and values of one Cookie field; values lose surrounding quotes.
 
-    What has no `=` or no name is skipped: one bad cookie must not hide the others.
+    A part without `=` or without a name is skipped: one bad cookie must not hide the others.
     """
     pairs = []
     for part in line.split(";"):

@@ -1,9 +1,9 @@
 """The grammar of HTTP's smallest pieces, written once (RFC 9110, 5; RFC 9112, 3; RFC 3986, 3.2).
 
-The sources mean the same in a pattern for text and, encoded, in one for bytes; an octet beyond
-ASCII is one Latin-1 character. Classes of characters have no quantifier, for `http1` and a JSON
-Schema write theirs differently. Every match takes linear time: what repeats is possessive, or
-followed by what it can't match itself.
+Each constant is the source of a regular expression. It means the same for text and, encoded, for
+bytes, where an octet beyond ASCII is one Latin-1 character. Character classes have no quantifier:
+`http1` uses possessive ones, and a JSON Schema has none of those. Every match takes linear time,
+because each repetition is possessive or followed by a character that it can't match.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ import re
 from functools import lru_cache
 
 TOKEN_CHARACTER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-"""Of a method or a field's name."""
+"""A character of a method or of a field's name (RFC 9110, 5.6.2)."""
 
 CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
 VALUE_CHARACTER = r"[^\x00-\x08\x0a-\x1f\x7f]"
-"""Of a field's value: everything but `CONTROL`, which leaves the tab."""
+"""A character of a field's value (RFC 9110, 5.5): any but `CONTROL`. The tab is allowed."""
 
 TARGET_CHARACTER = r"[^\x00-\x20\x7f#]"
-"""Of a request's target. A fragment (`#`) is no part of it: readers differ on where it ends."""
+"""A character of a request's target. A fragment (`#`) is no part of it: readers differ on where it
+would end."""
 
 HOST_CHARACTER = r"[A-Za-z0-9._~-]"
-"""Of a host's name. Narrower than RFC 3986's reg-name: sub-delimiters and percent-escapes are read
-differently from server to server, and no real host has them."""
+"""A character of a host's name. This is narrower than RFC 3986's reg-name: servers read
+sub-delimiters and percent-escapes in different ways, and no real host has them."""
 HOST_START = r"[A-Za-z0-9_~-]"
-"""The first character of a host's name that is no dot: a dot alone is no name."""
+"""A character of a host's name other than the dot; a name has at least one."""
 IP_LITERAL = r"\[[0-9A-Fa-f:.]+\]"
 
 HOST = rf"(?:\.*+{HOST_START}{HOST_CHARACTER}*+|{IP_LITERAL})"
@@ -44,13 +45,13 @@ is_token = re.compile(f"{TOKEN_CHARACTER}++").fullmatch
 find_control = re.compile(CONTROL).search
 
 _LONGEST_KNOWN_HOST = 255
-"""Longer than any name there is: what is longer than that is not remembered."""
+"""Characters of the longest authority that is remembered; no name in the DNS is longer."""
 
 
 def host_in(authority: str) -> str | None:
-    """The host in `host`, `host:` or `host:port`, in lower case and without a final dot.
+    """Returns the host of an `AUTHORITY`, in lower case and without a final dot.
 
-    None where it is no authority.
+    Returns None where the text is no authority.
     """
     if len(authority) > _LONGEST_KNOWN_HOST:
         return _host_in(authority)
@@ -68,13 +69,13 @@ def _host_in(authority: str) -> str | None:
 _known_host_in = lru_cache(1024)(_host_in)
 
 SHOWN_AT_MOST = 60
-"""How many characters of what a client sent are shown to it."""
+"""Characters of a client's text that an error text repeats at most."""
 
 
 def visible(text: str) -> str:
-    """The text as people are shown it: on one line, every character visible, cut where it is long.
+    """Returns the text on one line, with every character visible, and cut where it is long.
 
-    What can't be shown is written as in a Python string.
+    Characters that can't be shown are escaped as in a Python string.
     """
     shown = text[:SHOWN_AT_MOST]
     if not shown.isprintable():
@@ -86,5 +87,5 @@ def visible(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """The same in quotes."""
+    """Returns the `visible` text in double quotes."""
     return f'"{visible(text)}"'

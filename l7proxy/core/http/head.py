@@ -1,9 +1,9 @@
-"""What is wrong with the head of a request, in the same words at every door.
+"""Checks of a request's method, target and fields, and the error texts about them.
 
-`http1` reads its requests from bytes, and asks here for the words alone. What comes in an envelope,
-or from a tool, is checked here as a parser of the wire would check it. Of several faults the first
-in reading order counts: in method and target, then control characters in the fields, then what is
-no field name, then Host, Expect, and whether there may be content.
+Requests from envelopes and tools are checked here. Those from the wire are checked by `http1`, with
+expressions made of the same `grammar`; it takes its error texts from here. Where a request has
+several faults, the first in this order is reported: the method and the target, control characters
+in fields, field names, Host, Expect.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ CONTROL_IN_NAME = "a field's name has a control character"
 CONTENT_IN_CONNECT = "a CONNECT request with a body; what follows it belongs to the tunnel"
 
 MET = "100-continue"
-"""The one expectation that is met, in lower case (RFC 9110, 10.1.1)."""
+"""The only expectation that can be met, in lower case (RFC 9110, 10.1.1)."""
 
-_is_target = re.compile(f"{TARGET_CHARACTER}*+").fullmatch
-match_absolute = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)").fullmatch
-"""The authority, and path with query, of an absolute-form target without control characters."""
+_TARGET = f"{TARGET_CHARACTER}*+"
+ABSOLUTE = r"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)"
+"""An absolute-form target; the groups are its authority, and its path with the query."""
 
 
 def find_line_fault(method: str, target: str) -> str | None:
-    """What is wrong with a request's method, or with the form of its target; None if nothing is."""
+    """Returns the error text for a request's method, or for the form of its target, or None."""
     if find_control(method):
         return CONTROL_IN_METHOD
     if find_control(target):
         return BAD_TARGET
     if is_token(method) is None:
         return f"{quote(method)} is not a method"
-    if _is_target(target) is None:
+    if re.fullmatch(_TARGET, target) is None:
         return BAD_TARGET
     if method == "CONNECT":
         if re.fullmatch(AUTHORITY_WITH_PORT, target) is None:
@@ -56,7 +56,7 @@ def find_line_fault(method: str, target: str) -> str | None:
         return None
     if target.startswith("/") or (target == "*" and method == "OPTIONS"):
         return None
-    absolute = match_absolute(target)
+    absolute = re.fullmatch(ABSOLUTE, target)
     if absolute is None:
         return "the path must start with /"
     authority = absolute[1]
@@ -66,7 +66,7 @@ def find_line_fault(method: str, target: str) -> str | None:
 
 
 def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
-    """What is wrong with the first field that can't be sent on (RFC 9110, 5.1 and 5.5), if any."""
+    """Returns the error text for the first field that breaks RFC 9110, 5.1 or 5.5, or None."""
     fault = None
     for name, value in fields:
         if find_control(name):
@@ -79,11 +79,11 @@ def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
 
 
 def is_well_formed(fields: Mapping[str, str], has_controls: bool = True) -> bool:
-    """Whether nothing is wrong with these fields: a quick look, which may say no to good ones.
+    """Returns True where `check_head` would accept these fields and no value has outer blanks.
 
-    Then it is for `check_head` to look, and for whoever passes them on to strip the values. Without
+    It takes a few calls for a whole head, and may return False for fields that are good. Without
     `has_controls` it is known that no value has a control character. Raises TypeError where a value
-    is no string.
+    is not a string.
     """
     values = list(fields.values())
     names = tuple(fields)
@@ -101,21 +101,24 @@ def is_well_formed(fields: Mapping[str, str], has_controls: bool = True) -> bool
 
 
 _NEVER_PLAIN = bytes((*range(0x20), 0x7F))
-"""Control characters, and the tab."""
+"""The control characters, and the tab, which is left to `check_head`."""
 _NO_HOST = ""
 _LOOK_AGAIN = "?"
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 2048
-"""How many heads' names are remembered, and how many characters those of one may have."""
+"""Characters in the names of one head that is remembered."""
 _KNOWN_NAMES: dict[tuple[str, ...], str] = {}
-"""By the names of a head: how it spells Host, or one of the above.
+"""How the names of a head spell Host, `_NO_HOST`, or `_LOOK_AGAIN`.
 
-Clients are many, but those of one kind send the same names in the same order.
+There are many clients, but clients of one kind send the same names in the same order.
 """
 
 
 def _remember(names: tuple[str, ...]) -> str:
-    """How Host is spelled, `_NO_HOST`, or `_LOOK_AGAIN` where the names alone say too little."""
+    """Returns how Host is spelled among the names, or `_NO_HOST`.
+
+    Returns `_LOOK_AGAIN` where names alone can't show that the fields are good.
+    """
     found = _NO_HOST
     for name in names:
         lower = name.lower()
@@ -132,9 +135,9 @@ def _remember(names: tuple[str, ...]) -> str:
 
 
 def check_head(request: HttpRequest) -> None:
-    """Raises `Refused` where fields or cookies could not be sent on as they are.
+    """Raises `Refused`, with a 400 or 417, for a fault in the request's fields or cookies.
 
-    Fields that a parser has seen to are not looked at again.
+    Fields that a parser has checked (`Headers.well_formed`) are not checked again.
     """
     if not request.headers.well_formed:
         _check_fields(request.headers)
@@ -144,6 +147,10 @@ def check_head(request: HttpRequest) -> None:
 
 
 def _check_fields(headers: Headers) -> None:
+    """Raises `Refused` for the first fault in the fields."""
+    fields = dict(headers)
+    if len(fields) == len(headers) and is_well_formed(fields):
+        return
     fault = find_fault(headers)
     if fault is None:
         hosts = headers.all("host")
@@ -159,25 +166,25 @@ def _check_fields(headers: Headers) -> None:
 
 
 def control_in_value(name: str) -> str:
-    """That a field's value has a control character."""
+    """Returns the error text for a field whose value has a control character."""
     return f"the field {visible(name)} has a control character"
 
 
 def not_a_name(text: str) -> str:
-    """That the text can't be a field's name."""
+    """Returns the error text for what is not a field name."""
     return f"{quote(text)} is not a field name"
 
 
 def more_than_one(name: str) -> str:
-    """That there are several fields of a name, in any case, of which there may be one."""
+    """Returns the error text for a field that is repeated and must not be."""
     return f"more than one {name.title()} header"
 
 
 def not_a_host(text: str) -> str:
-    """That the text is not `host` or `host:port`."""
+    """Returns the error text for what is not an `AUTHORITY`."""
     return f"{quote(text)} is not a host"
 
 
 def not_met(expect: str) -> str:
-    """That an Expect field asks for what can't be had."""
+    """Returns the error text for an Expect field that asks for anything but `MET`."""
     return f"Expect is {quote(expect)}; only {MET} can be met"

@@ -1,7 +1,4 @@
-"""The one place where a status code of our own is decided.
-
-Whatever makes the proxy answer in place of a backend ends in one of these.
-"""
+"""The answers that the proxy gives in place of a backend, each with its status code."""
 
 from __future__ import annotations
 
@@ -11,9 +8,9 @@ if TYPE_CHECKING:
 
 
 class LocalReply:
-    """Why the proxy answers itself: a stable name, the HTTP status, and a line for people.
+    """An answer of the proxy's own: a stable name, the HTTP status, and a line of text for people.
 
-    `summary` is the line without the particulars of one request.
+    `summary` is the text without the details of one request.
     """
 
     __slots__ = ("name", "status", "summary", "text")
@@ -25,20 +22,20 @@ class LocalReply:
         self.summary = text if summary is None else summary
 
     def with_detail(self, detail: str) -> LocalReply:
-        """The same local reply with the particulars of one request."""
+        """Returns the same local reply with the details of one request in its text."""
         return LocalReply(self.name, self.status, f"{self.text}: {detail}", self.summary)
 
     def with_status(self, status: int) -> LocalReply:
-        """The same local reply with the status that a backend gave."""
+        """Returns the same local reply with the status that a backend gave."""
         return LocalReply(self.name, status, f"{self.text}: {status}", self.summary)
 
     @property
     def public(self) -> str:
-        """The line for clients: what is wrong with their request, but nothing of what is behind."""
+        """The text for clients: it has no details of what is behind the proxy."""
         return self.text if self.status < 500 else self.summary
 
     def __repr__(self) -> str:
-        return f"Verdict({self.status} {self.text})"
+        return f"LocalReply({self.status} {self.text})"
 
 
 BAD_REQUEST = LocalReply("bad_request", 400, "bad request")
@@ -61,17 +58,14 @@ TIMED_OUT = LocalReply("timed_out", 504, "the backend took too long")
 
 
 def bad_request(why: str, status: int = 400) -> LocalReply:
-    """The local reply to a request that can't be taken as HTTP; `why` is a sentence for people."""
+    """Returns the local reply to a request that is not good HTTP; `why` is a text for people."""
     if status == BAD_REQUEST.status:
         return BAD_REQUEST.with_detail(why)
     return LocalReply(BAD_REQUEST.name, status, why)
 
 
 class Refused(Exception):
-    """Raised where a request can't be taken further.
-
-    `local reply` and `headers` are what it is answered with.
-    """
+    """Raised where a request is refused; it is answered with `local_reply` and `headers`."""
 
     def __init__(self, local_reply: LocalReply, headers: Headers | None = None) -> None:
         super().__init__(local_reply.text)

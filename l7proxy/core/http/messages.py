@@ -1,4 +1,4 @@
-"""What the core is asked and what it answers: HTTP messages, free of any wire format."""
+"""HTTP requests and responses, independent of any wire format."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Headers:
     __slots__ = ("_index", "_pairs")
 
     well_formed = False
-    """Whether names and values are known to keep to RFC 9110, 5.1 and 5.5."""
+    """Whether the fields are known to pass `head.check_head`."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
         self._index: dict[str, list[str]] | None = None
 
     def all(self, name: str) -> list[str]:
-        """Every value of the field, in order; `name` in lower case."""
+        """Returns every value of the field, in order; `name` is in lower case."""
         index = self._index
         if index is None:
             index = self._index = {}
@@ -31,7 +31,7 @@ class Headers:
         return index.get(name, [])
 
     def get(self, name: str) -> str | None:
-        """The field's value, several lines joined with ", " (RFC 9110, 5.3); None if absent."""
+        """Returns the field's value, several lines joined by ", " (RFC 9110, 5.3), or None."""
         values = self.all(name)
         if not values:
             return None
@@ -53,7 +53,7 @@ class Headers:
 
 
 class WellFormedHeaders(Headers):
-    """Header fields that need no check: a parser has seen to it, or there are none."""
+    """Header fields that are known to be good: a parser has checked them, or there are none."""
 
     __slots__ = ()
 
@@ -89,8 +89,8 @@ class HttpRequest:
 
     `target` is in origin-form or absolute-form (RFC 9112, 3.2), `body` is bytes, `client_ip` is
     the address or name that the request came from. `cookies` are those given beside the Cookie
-    header, as the envelope protocol allows. `simulate` is the request's own word on how a simulated
-    backend is to behave.
+    header, as the envelope protocol allows. `simulate` says how a simulated backend is to behave
+    for this request.
     """
 
     __slots__ = ("body", "client_ip", "cookies", "headers", "method", "simulate", "target")
@@ -114,9 +114,9 @@ class HttpRequest:
         self.simulate = simulate
 
     def when_buffered(self, act: Callable[[HttpRequest | None, float], None], now: float) -> None:
-        """Calls `act(request, now)` once the request is there with all of its body, as it is here.
+        """Calls `act(request, now)` once all of the request's body has come: here, at once.
 
-        With None in its place where the body has passed and was not kept.
+        The request is None where its body has been passed on and was not kept.
         """
         act(self, now)
 
@@ -141,14 +141,14 @@ class HttpResponse:
 
 
 def header_lines(fields: Mapping[str, str | tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-    """The lines of header fields as they are written in a configuration: name to one or several."""
+    """Yields name and value of each line of the headers in a configuration."""
     for name, value in fields.items():
         for line in (value,) if isinstance(value, str) else value:
             yield name, line
 
 
 def written_response(canned: CannedResponse) -> HttpResponse:
-    """The response that a configuration has written down."""
+    """Returns the response that a configuration spells out."""
     headers = None
     if canned.headers is not None:
         headers = Headers(header_lines(canned.headers))

@@ -1,7 +1,7 @@
-"""What a request target names: a path, a query and perhaps a host (RFC 9112, 3.2).
+"""Parsing of request targets: a path, a query and perhaps a host (RFC 9112, 3.2).
 
-The path is brought into one normal form before anything looks at it, and what was matched is what
-is forwarded: a proxy that matches one spelling and forwards another can be talked past its routes.
+A path is brought into one normal form, in which it is matched and forwarded: a proxy that matches
+one spelling and forwards another can be talked past its routes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 
 from l7proxy.core.http.grammar import host_in
 from l7proxy.core.http.head import (
+    ABSOLUTE,
     CONTENT_IN_CONNECT,
     check_head,
     find_line_fault,
-    match_absolute,
     more_than_one,
     not_a_host,
 )
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from l7proxy.core.http.messages import HttpRequest
 
 NEVER_PASSED_ON = frozenset(("CONNECT", "TRACE"))
-"""Methods that no route takes: a tunnel to anywhere is not a reverse proxy's to give, and a TRACE
-would show whoever asks for it what was added for the backend alone, and what is kept from scripts.
-"""
+"""Methods that no route takes. A reverse proxy gives no tunnels, and a TRACE would show a client
+the fields that were added for the backend alone, and to scripts those that are kept from them."""
 _COMMON = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 ALLOW = Headers((("Allow", ", ".join(_COMMON)),))
-"""What is said of methods where no route has been asked."""
+"""The field that lists methods where no route has been asked."""
 
 STANDARD_METHODS = frozenset(_COMMON)
 _ABOUT_PATHS = STANDARD_METHODS - {"OPTIONS"}
-"""Methods that are well known, and never about the server as a whole."""
+"""Well-known methods that are never about the server as a whole."""
 
-# A path in normal form whose segments don't start with a dot, and perhaps a query. Everything
-# else takes the long way, which finds out whether there is anything to do.
+# A path in normal form whose segments don't start with a dot, and perhaps a query; targets that
+# don't match are parsed step by step. The repetition is in an atomic group because possessive
+# ones of more than a character are wrong in CPython before 3.11.5 (gh-106052).
 _NORMAL = re.compile(
-    r"(?=/)((?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)*+/?)"
+    r"(?=/)((?>(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)*)/?)"
     r"(?:\?([!\"$-~]*+))?"
 ).fullmatch
 
@@ -52,7 +52,7 @@ _DOTS_AT_ENCODED_SLASH = re.compile(r"(?:/|%2F)\.{1,2}%2F|%2F\.{1,2}(?:/|%2F|\Z)
 
 
 class PathRules:
-    """The two things about paths on which backends differ, so that one may choose."""
+    """How paths are read where backends differ."""
 
     __slots__ = ("keep_encoded_slashes", "merge_slashes")
 
@@ -65,12 +65,12 @@ USUAL_RULES = PathRules()
 
 
 class Target:
-    """Where a request wants to go.
+    """What a request is for.
 
-    `path` starts with `/` and is in normal form; `query` is as sent, without its `?`, and with what
-    is not ASCII percent-encoded. `authority`
-    is that of an absolute-form target, which then stands in place of the Host header (RFC 9112,
-    3.2.2). `host` is the name in it, or in the Host header once `host_of` was asked for it.
+    `path` starts with `/` and is in normal form. `query` has no `?`, and is as the client sent it
+    but for characters beyond ASCII, which are percent-encoded. `authority` is that of an
+    absolute-form target, which replaces the Host header (RFC 9112, 3.2.2). `host` is the host in
+    it, or in the Host header once `host_of` has looked there.
     """
 
     path: str
@@ -83,21 +83,21 @@ class Target:
 
 
 class ForTheServer(Refused):
-    """Raised where a request asks about the server as a whole, and not about any path.
+    """Raised for an OPTIONS that asks about the server and not about a path (RFC 9110, 9.3.7).
 
-    To its clients the proxy is the server, whatever is behind it (RFC 9110, 9.3.7).
+    The proxy answers it: it is the server that its clients know.
     """
 
 
-_ASKED_ITSELF = bad_request("the server is asked, and not about a path")
+_NO_PATH = bad_request("the request is about the server, not about a path")
 
 
 def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target:
-    """The request's target.
+    """Returns the request's target.
 
-    Raises `Refused` with a 400 where there is no making sense of method or target, with a 405 for
-    methods that are never passed on, and `ForTheServer`. Fields are looked at where they decide
-    which fault is the first; whether they are good `check_head` says.
+    Raises `Refused` with a 400 for a fault in the method or target, and with a 405 for methods that
+    are never passed on; raises `ForTheServer`. A fault in the fields is raised only where it comes
+    before another one: check fields with `check_head`.
     """
     if request.method in _ABOUT_PATHS:
         normal = _NORMAL(request.target)
@@ -117,9 +117,9 @@ def parse_target(request: HttpRequest, rules: PathRules = USUAL_RULES) -> Target
 
 
 def hops_left(method: str, headers: Headers) -> int | None:
-    """How many servers may pass an OPTIONS on, this one included (RFC 9110, 7.6.2).
+    """Returns how often an OPTIONS may still be passed on (RFC 9110, 7.6.2), or None for no limit.
 
-    With 0 it is this one that is asked. None where it is not said.
+    With 0 it is for this server to answer.
     """
     if method != "OPTIONS":
         return None
@@ -128,22 +128,22 @@ def hops_left(method: str, headers: Headers) -> int | None:
 
 
 def _parse_at_length(request: HttpRequest, rules: PathRules) -> Target:
-    """The target of a request whose line has no fault."""
+    """Returns the target of a request for which `find_line_fault` found nothing."""
     method, origin = request.method, request.target
     if method == "CONNECT" and request.body:
         raise _bad(CONTENT_IN_CONNECT)
     if method in NEVER_PASSED_ON:
         raise Refused(NOT_ALLOWED.with_detail(method), ALLOW)
     if origin == "*" or hops_left(method, request.headers) == 0:
-        raise ForTheServer(_ASKED_ITSELF)
+        raise ForTheServer(_NO_PATH)
     host = authority = None
     if not origin.startswith("/"):
-        absolute = match_absolute(origin)
+        absolute = re.fullmatch(ABSOLUTE, origin)
         assert absolute is not None
         authority, origin = absolute.groups()
         host = host_name(authority)
         if not origin and method == "OPTIONS":
-            raise ForTheServer(_ASKED_ITSELF)
+            raise ForTheServer(_NO_PATH)
         if not origin.startswith("/"):
             origin = f"/{origin}"
     path, mark, query = origin.partition("?")
@@ -155,11 +155,12 @@ def _parse_at_length(request: HttpRequest, rules: PathRules) -> Target:
 
 
 def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
-    """The one spelling of a path that starts with `/`; raises `Refused` with a 400.
+    """Returns the normal form of a path that starts with `/`.
 
     Unreserved characters are decoded, other escapes get upper-case digits (RFC 3986, 6.2.2),
-    what is not ASCII is escaped as UTF-8, repeated slashes are merged, and then `.` and `..` are
-    resolved. Refused is what backends are known to read in more than one way.
+    characters beyond ASCII are escaped as UTF-8, repeated slashes are merged, and then `.` and `..`
+    are resolved. Raises `Refused` with a 400 for paths that backends are known to read in different
+    ways.
     """
     if not path.startswith("/"):
         raise _bad("the path must start with /")
@@ -179,7 +180,10 @@ def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
 
 
 def escape_non_ascii(text: str) -> str:
-    """The text with everything that is not ASCII percent-encoded as UTF-8."""
+    """Returns the text with characters beyond ASCII percent-encoded as UTF-8.
+
+    Raises `Refused` with a 400 where it is not Unicode text.
+    """
     try:
         return _NOT_ASCII.sub(lambda found: _escaped(found[0].encode()), text)
     except UnicodeEncodeError:
@@ -187,7 +191,7 @@ def escape_non_ascii(text: str) -> str:
 
 
 def escape_segment(text: str) -> str:
-    """Any text as it is written in a path; slashes stay."""
+    """Returns any text as it is written in a path; slashes stay."""
     return "".join(
         character
         if character in _UNRESERVED or character == "/"
@@ -225,7 +229,7 @@ def _refuse_slash(escape: re.Match[str]) -> str:
 
 
 def _resolve_dots(path: str) -> str:
-    """The path without `.` and `..` segments (RFC 3986, 5.2.4)."""
+    """Returns the path without `.` and `..` segments (RFC 3986, 5.2.4)."""
     if _DOTS_WITH_PARAMETERS(path):
         # Some servers cut off ";parameters" first and climb then, past the route that was taken.
         raise _bad("the path has a dot segment with parameters")
@@ -244,7 +248,7 @@ def _resolve_dots(path: str) -> str:
 
 
 def host_of(request: HttpRequest, target: Target) -> str:
-    """The host that the request is for, in lower case and without its port; "" where it names none.
+    """Returns the host that the request is for, in lower case and without a port; "" for none.
 
     Raises `Refused` with a 400 for a Host header that is not a host, and for more than one.
     """
@@ -258,7 +262,10 @@ def host_of(request: HttpRequest, target: Target) -> str:
 
 
 def host_name(authority: str) -> str:
-    """The host in `host:port`, in lower case, without a final dot; raises `Refused` with a 400."""
+    """Returns the host in `host:port`, in lower case and without a final dot.
+
+    Raises `Refused` with a 400 where the text is no authority.
+    """
     host = host_in(authority)
     if host is None:
         raise _bad(not_a_host(authority))

@@ -44,7 +44,8 @@ def reader(*, as_logged: bool = False) -> LogReader:
             last_time = common_log_time(time)
             last_text = time
         if odd is not None:
-            method, target = request_line(_unescaped_request(odd))
+            method, target = request_line(odd)
+            method, target = _unescaped(method), _unescaped_target(target)
         fields = []
         well_formed = True
         if host is not None:
@@ -86,12 +87,12 @@ def _unescaped(text: str) -> str:
     return _ESCAPE.sub(_meant, text)
 
 
-def _unescaped_request(text: str) -> str:
+def _unescaped_target(text: str) -> str:
     """As `_unescaped`, with octets beyond ASCII percent-encoded, as they are on the wire."""
-    return _ESCAPE.sub(_meant_in_request, text)
+    return _ESCAPE.sub(_meant_in_target, text)
 
 
-def _meant_in_request(escape: re.Match[str]) -> str:
+def _meant_in_target(escape: re.Match[str]) -> str:
     meant = _meant(escape)
     return meant if meant.isascii() or len(escape[1]) != 3 else f"%{ord(meant):02X}"
 

@@ -21,4 +21,4 @@ def test_messages_show_what_they_are() -> None:
     assert repr(HttpRequest("GET", "/x")) == "HttpRequest(GET /x)"
     assert repr(HttpResponse(204)) == "HttpResponse(204)"
     assert repr(Headers([("a", "b")])) == "Headers([('a', 'b')])"
-    assert repr(NO_ROUTE.with_detail("/x")) == "Verdict(404 no route matches: /x)"
+    assert repr(NO_ROUTE.with_detail("/x")) == "LocalReply(404 no route matches: /x)"
