@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from l7proxy.tools.page import page
+from l7proxy.tools.template import Html, fill, joined
 from tests.tools.replays import played, request
 
 
@@ -20,3 +23,14 @@ def test_the_page_stands_alone() -> None:
 def test_a_page_of_nothing_is_a_page() -> None:
     made, metrics = played([])
     assert "0</b>requests" in page(made, metrics, "nothing")
+
+
+def test_values_are_escaped_unless_they_are_html_already() -> None:
+    made = fill("card", value="<b>", name=Html("<i>"))
+    assert made.text == "<div><b>&lt;b&gt;</b><i></div>"
+    assert joined([made, made], " ").text == f"{made.text} {made.text}"
+
+
+def test_a_part_is_filled_in_all_of_its_places() -> None:
+    with pytest.raises(KeyError):
+        fill("card", value="1")
