@@ -77,22 +77,22 @@ def test_every_configuration_shown_is_valid(block: Block) -> None:
 
 def test_the_table_of_the_http_proxy_has_every_key_and_its_default() -> None:
     section = README.read_text().partition("\n## As an HTTP proxy\n")[2].partition("\n## ")[0]
-    told: dict[str, str] = {}
+    documented: dict[str, str] = {}
     for names, defaults in re.findall(r"^\| (`[sh].*?) \| (.*?) \|", section, re.MULTILINE):
         keys = re.findall("`(.*?)`", names)
         full = [keys[0], *(k if k[0] != "." else keys[0].rpartition(".")[0] + k for k in keys[1:])]
-        told |= zip(full, defaults.split(", "), strict=True)
+        documented |= zip(full, defaults.split(", "), strict=True)
     definitions = config_schema()["$defs"]
     known = {
         f"{name}.{key}": default
         for name, record in (("server", "ServerConfig"), ("http", "HttpConfig"))
         for key, default in defaults_of(record, definitions)
     }
-    assert told == known
+    assert documented == known
 
 
 def defaults_of(record: str, definitions: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every key in a record, those of records in it after a dot, and how its default is told."""
+    """Every key in a record, those of records in it after a dot, and how its default is shown."""
     schema = definitions[record]
     for key, value in schema["properties"].items():
         if "$ref" in value:

@@ -1,76 +1,13 @@
-"""`l7proxy test`: golden conversations and cases, what differs, and which routes were reached."""
+"""`l7proxy test`: cases, what differs, and what is refused."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.tools.here import run
-
-CONFIG: dict[str, Any] = {
-    "backend_pools": {
-        "a": {"backends": ["a1:80", "a2:80"], "simulate": {"latency": 2}},
-        "b": {"backends": ["b:80"]},
-    }
-}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    return tmp_path
-
-
-def lines(file: Path, *values: Any) -> None:
-    file.write_text("".join(json.dumps(value) + "\n" for value in values))
-
-
-def asked(path: str, at: float | None = None) -> dict[str, Any]:
-    made: dict[str, Any] = {"src": "c", "dest": "n", "body": {"type": "http_request", "path": path}}
-    return made if at is None else {**made, "at": at}
-
-
-def run_tests(project: Path, *words: str | Path) -> Any:
-    return run("test", "--config", project / "config.json", *words)
-
-
-def test_a_golden_conversation_is_written_then_held_and_its_diff_names_the_line(
-    project: Path,
-) -> None:
-    lines(project / "one.in.jsonl", asked("/a", 0), asked("/b", 0.5), asked("/b", 9))
-    done = run_tests(project, project)
-    assert done.status == 1
-    assert "one.out.jsonl:1:\n+ {" in done.out
-    done = run_tests(project, project, "--golden-update")
-    assert (done.status, done.out.endswith("1 passed, 0 failed, 1 written\n")) == (0, True)
-    answers = (project / "one.out.jsonl").read_text().splitlines()
-    assert [json.loads(answer)["at"] for answer in answers] == [0.5, 2, 9]
-    assert run_tests(project, project / "one.in.jsonl").out == "1 passed, 0 failed\n"
-    assert run_tests(project, project, "--golden-update").out == "1 passed, 0 failed\n"
-    broken = json.loads(json.dumps(CONFIG))
-    broken["backend_pools"]["b"]["backends"] = ["c:80"]
-    (project / "config.json").write_text(json.dumps(broken))
-    done = run_tests(project, project)
-    assert done.status == 1
-    assert "one.out.jsonl:1:\n- " in done.out
-    assert '"backend": "b"' in done.out and '"backend": "c"' in done.out
-
-
-def test_without_at_a_conversation_takes_no_time_but_that_of_its_backends(project: Path) -> None:
-    lines(project / "one.in.jsonl", asked("/a"))
-    lines(project / "one.out.jsonl", {"src": "n", "dest": "c", "body": {
-        "type": "http_response", "status": 200, "backend": "a1"}})  # fmt: skip
-    assert run_tests(project, project).status == 0
-
-
-def test_a_conversation_may_have_a_configuration_of_its_own(project: Path) -> None:
-    lines(project / "one.in.jsonl", asked("/x"))
-    (project / "one.config.json").write_text('{"backends": ["x:80"]}')
-    run_tests(project, project, "--golden-update")
-    assert '"backend": "x"' in (project / "one.out.jsonl").read_text()
+from tests.tools.projects import asked, lines, run_tests
 
 
 def test_cases_compare_what_they_name_and_nothing_else(project: Path) -> None:
@@ -109,61 +46,6 @@ def test_cases_may_send_other_messages_and_compare_what_those_are_answered(proje
         {"request": {"path": "/a"}, "expect": {"backend": "a2"}},
     )
     assert run_tests(project, project).out == "1 passed, 0 failed\n"
-
-
-def test_a_conversation_without_answers_fails_and_says_how_to_have_them_written(
-    project: Path,
-) -> None:
-    lines(project / "one.in.jsonl", asked("/b"))
-    (project / "two.in.jsonl").write_text("garbage\n")
-    done = run_tests(project, project)
-    assert (done.status, done.out[-19:]) == (1, "0 passed, 2 failed\n")
-    for name in ("one", "two"):
-        missing = project / f"{name}.out.jsonl"
-        assert f"\n{missing}: there is no such file; --golden-update writes it\n" in done.out
-    done = run_tests(project, project, "--golden-update")
-    assert done.status == 2
-    assert done.err.endswith(f"{project / 'two.in.jsonl'}: nothing in it is answered\n")
-    assert not (project / "two.out.jsonl").exists()
-
-
-def test_routes_that_no_case_reached_are_listed(project: Path) -> None:
-    lines(project / "a.cases.jsonl", {"request": {"path": "/b"}, "expect": {"status": 200}},
-          {"request": {"path": "/none"}, "expect": {"status": 404}})  # fmt: skip
-    done = run_tests(project, project, "--route-coverage", "--fail-under", "50")
-    assert done.status == 0
-    assert "routes reached: 1 of 2 (50 %)\n" in done.out
-    assert f"  {project / 'config.json'}: /a/* was not reached\n" in done.out
-    done = run_tests(project, project, "--fail-under", "51")
-    assert (done.status, done.err) == (1, "only 50 % of the routes were reached\n")
-
-
-def test_a_configuration_that_a_conversation_brings_along_is_not_counted(project: Path) -> None:
-    init = {"src": "c", "body": {"type": "init", "backends": ["x:80"]}}
-    lines(project / "one.in.jsonl", init, asked("/b"))
-    done = run_tests(project, project, "--golden-update", "--route-coverage")
-    assert "routes reached: 0 of 2 (0 %)\n" in done.out
-
-
-def test_routes_for_the_same_path_are_told_apart_by_what_else_they_ask_for(project: Path) -> None:
-    routes = [
-        {"path": "/x", "backend_pool": "b", "methods": ["POST", "PUT"]},
-        {"path": "/x", "backend_pool": "b", "headers": {"A": "1"}, "methods": ["GET"]},
-        {"path": "/x", "backend_pool": "b"},
-        {"path": "/x", "backend_pool": "a"},
-        {"path": "/y", "backend_pool": "b", "name": "why"},
-    ]
-    (project / "config.json").write_text(json.dumps({**CONFIG, "routes": routes}))
-    lines(project / "a.cases.jsonl", {"request": {"path": "/x"}, "expect": {"pool": "b"}},
-          {"request": {"path": "/x", "method": "PUT"}, "expect": {"pool": "b"}})  # fmt: skip
-    done = run_tests(project, project, "--route-coverage")
-    assert done.out.splitlines()[1:] == [
-        "routes reached: 2 of 5 (40 %)",
-        f"  {project / 'config.json'}: /x (the method must be GET; the header \"a\" must be '1')"
-        " was not reached",
-        f"  {project / 'config.json'}: /x was not reached",
-        f"  {project / 'config.json'}: why was not reached",
-    ]
 
 
 def test_a_refused_message_fails_whatever_was_expected_of_the_reply(project: Path) -> None:

@@ -29,11 +29,13 @@ def test_a_route_that_can_not_be_reached_is_named_with_the_one_in_its_way(
         {"path_pattern": "/x/*", "backend_pool": "a"},
         {"path_pattern": "/x/*", "backend_pool": "b", "name": "late"},
     ]
-    told = "/routes/1: warning: late is never reached: /routes/0 (/x/*) takes all of its requests"
+    warning = (
+        "/routes/1: warning: late is never reached: /routes/0 (/x/*) takes all of its requests"
+    )
     found = check(tmp_path, capsys, backend_pools=POOLS, routes=routes)
-    assert found == (0, ["fine (2 pools, 2 routes)"], [told])
+    assert found == (0, ["fine (2 pools, 2 routes)"], [warning])
     found = check(tmp_path, capsys, "--strict", backend_pools=POOLS, routes=routes)
-    assert found == (2, [], [told.replace("warning: ", "")])
+    assert found == (2, [], [warning.replace("warning: ", "")])
 
 
 @pytest.mark.parametrize(("written", "name"), [
@@ -79,13 +81,13 @@ def test_conditions_that_are_hardly_meant_are_warned_of(
         {"path": "/a/*", "backend_pool": "a"},
         {"path": "/b", "methods": ["GET", "Post", "purge"], "backend_pool": "b"},
     ]
-    told = [
+    warning = [
         '/routes/0/path: warning: only the path "/a/*" itself, with its *, is like this;'
         ' did you mean "path_pattern"?',
         '/routes/1/methods/1: warning: methods are case-sensitive; did you mean "POST"?',
     ]
     found = check(tmp_path, capsys, backend_pools=POOLS, routes=routes)
-    assert found == (0, ["fine (2 pools, 2 routes)"], told)
+    assert found == (0, ["fine (2 pools, 2 routes)"], warning)
     assert check(tmp_path, capsys, "--strict", backend_pools=POOLS, routes=routes)[0] == 2
 
 
@@ -99,10 +101,12 @@ def test_conditions_that_are_hardly_meant_are_warned_of(
 def test_a_simulated_pool_that_looks_as_if_it_had_http_backends_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], pool: Any, where: list[str]
 ) -> None:
-    told = 'warning: its backends are simulated, and never asked; did you mean "upstream": "http"?'
-    expected = [f"/backend_pools/p{at}: {told}" for at in where]
+    warning = (
+        'warning: its backends are simulated, and never asked; did you mean "upstream": "http"?'
+    )
+    expected = [f"/backend_pools/p{at}: {warning}" for at in where]
     assert check(tmp_path, capsys, backend_pools={"p": pool})[2] == expected
-    assert check(tmp_path, capsys, **pool)[2] == [f"{at}: {told}" for at in where]
+    assert check(tmp_path, capsys, **pool)[2] == [f"{at}: {warning}" for at in where]
 
 
 def test_without_routes_there_is_nothing_to_warn_of(
@@ -115,12 +119,12 @@ def test_without_routes_there_is_nothing_to_warn_of(
 def test_a_configuration_that_answers_nothing_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = "warning: there is nothing here that takes a request: every one is answered 404"
+    warning = "warning: there is nothing here that takes a request: every one is answered 404"
     found = check(tmp_path, capsys, backend_pools={})
-    assert found == (0, ["fine (0 pools, 0 routes)"], [f"/backend_pools: {told}"])
+    assert found == (0, ["fine (0 pools, 0 routes)"], [f"/backend_pools: {warning}"])
     assert check(tmp_path, capsys, "--strict", backend_pools={})[0] == 2
     found = check(tmp_path, capsys, backend_pools={}, routes=[])
-    assert found == (0, ["fine (0 pools, 0 routes)"], [f"/routes: {told}"])
+    assert found == (0, ["fine (0 pools, 0 routes)"], [f"/routes: {warning}"])
     found = check(tmp_path, capsys, backend_pools={}, default={"respond": {"status": 204}})
     assert found == (0, ["fine (0 pools, 0 routes)"], [])
 

@@ -92,10 +92,10 @@ def test_nothing_leaves_the_page_and_nothing_is_wrong_with_it(
 
 def test_the_share_of_a_route_is_a_bar(browser: Browser, report: Path) -> None:
     browser.open(report.as_uri(), 1100)
-    bars = browser.evaluate(
+    widths = browser.evaluate(
         "[...document.querySelectorAll('.bar')].map(b => b.getBoundingClientRect().width)"
     )
-    assert len(bars) == 4 and min(bars) > 0
+    assert len(widths) == 4 and min(widths) > 0
 
 
 def test_on_a_phone_the_page_does_not_scroll_sideways(browser: Browser, report: Path) -> None:

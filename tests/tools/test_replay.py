@@ -1,63 +1,18 @@
-"""Replays: what is counted, how it is shown, and that memory does not grow with the traffic."""
+"""Replays: what is reported, as text and as JSON, and what is refused."""
 
 from __future__ import annotations
 
-import gzip
 import json
-import tracemalloc
-from collections.abc import Iterable
 from pathlib import Path
-from random import Random
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from l7proxy.core.config import config_from
-from l7proxy.node.replay_node import ReplayNode
-from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
-from l7proxy.tools.metrics import MOST_CHANGES, MOST_NOTES, SLOTS, Latencies, ReplayMetrics
 from l7proxy.tools.page import page
-from l7proxy.tools.plots import fewer, number, periods, scale, seconds
-from l7proxy.tools.replay import as_text, balance, replay, report, slots
+from l7proxy.tools.replay import as_text, balance
 from tests.processes import ROOT
 from tests.tools.here import run
-
-POOLS: dict[str, Any] = {
-    "api": {
-        "backends": ["a:80", {"address": "b:80", "weight": 3}],
-        "simulate": {"latency": 0.5},
-    },
-    "web": {"backends": ["w:80"], "rate_limit": {"requests_per_second": 1, "burst": 2}},
-}
-
-
-def request(at: float, path: str, src: str = "c", **body: Any) -> dict[str, Any]:
-    return {"src": src, "at": at, "body": {"type": "http_request", "path": path, **body}}
-
-
-def played(
-    envelopes: Iterable[dict[str, Any]], config: dict[str, Any] | None = None, seed: int = 0
-) -> tuple[dict[str, Any], ReplayMetrics]:
-    return played_traffic(Traffic(json.dumps(envelope) for envelope in envelopes), config, seed)
-
-
-def played_traffic(
-    traffic: Traffic, config: dict[str, Any] | None = None, seed: int = 0
-) -> tuple[dict[str, Any], ReplayMetrics]:
-    metrics = ReplayMetrics()
-    player = ReplayNode(
-        config_from(config or {"backend_pools": POOLS}),
-        Random(seed),
-        metrics.ended,
-        on_configured=metrics.watch,
-        on_note=metrics.note,
-    )
-    replay(traffic, [player])
-    return report(metrics, traffic, player.refused), metrics
-
+from tests.tools.replays import LOG, POOLS, backend_named, played, played_traffic, request
 
 MIXED = [
     *(request(n / 10, "/api/x") for n in range(8)),
@@ -135,13 +90,6 @@ def test_requests_that_took_no_route_are_told_apart_by_why() -> None:
     assert "bad request " in as_text(made)
 
 
-def test_how_many_were_in_flight_at_once_is_known_for_every_backend() -> None:
-    made, metrics = played([request(at, "/api/x") for at in (0, 0, 0, 0, 2, 2)])
-    peaks = [backend["peak_in_flight"] for backend in made["pools"][0]["backends"]]
-    assert peaks == [1, 3]
-    assert slots(metrics) <= SLOTS
-
-
 def test_retries_ejections_and_what_the_pool_said_are_counted() -> None:
     pool = {
         "backends": ["a:80", {"address": "b:80", "simulate": {"faults": [{"fault": "reset"}]}}],
@@ -155,7 +103,7 @@ def test_retries_ejections_and_what_the_pool_said_are_counted() -> None:
     assert made["statuses"] == {"200": 12}
     assert made["ejections"] == 2
     assert made["retries"] == made["pools"][0]["backends"][1]["failures"] > 2
-    changes = [state for _, state in metrics.series[_backend(metrics, "b")].changes]
+    changes = [state for _, state in metrics.series[backend_named(metrics, "b")].changes]
     assert changes[:4] == ["ejected", "up", "broken", "half-open"]
     assert any("is ejected for 5 s" in note["text"] for note in made["notes"])
 
@@ -190,28 +138,6 @@ def test_an_init_in_the_traffic_brings_its_configuration_and_new_backends_are_kn
     assert [backend["attempts"] for backend in pool["backends"]] == [1, 1]
 
 
-def test_of_very_many_notes_the_first_are_kept_and_all_are_counted() -> None:
-    metrics = ReplayMetrics()
-    for at in range(MOST_NOTES + 5):
-        metrics.note(at, "again")
-    assert metrics.noted == MOST_NOTES + 5
-    assert metrics.notes == [(at, "again") for at in range(MOST_NOTES)]
-
-
-def test_of_a_backend_that_changes_very_often_the_first_changes_are_kept() -> None:
-    change = {"type": "backend", "pool": "api", "backend": "a"}
-    envelopes = [
-        {"src": "op", "at": at, "body": {**change, "set": {"state": state}}}
-        for at in range(MOST_CHANGES)
-        for state in ("down", "up")
-    ]
-    _, metrics = played(envelopes)
-    series = metrics.series[_backend(metrics, "a")]
-    assert len(series.changes) == MOST_CHANGES
-    assert series.changes[:3] == [(0, "down"), (0, "up"), (1, "down")]
-    assert series.state == "up"
-
-
 def test_the_text_has_every_part_of_the_report() -> None:
     made, _ = played([*(request(0, "/web/x") for _ in range(3)), request(0, "/api/x", method=1)])
     text = as_text(made)
@@ -225,103 +151,6 @@ def test_the_text_has_every_part_of_the_report() -> None:
 def test_balance_is_none_where_there_is_no_load() -> None:
     assert balance([0, 0]) == {"max_over_mean": None, "coefficient_of_variation": None}
     assert balance([1, 3]) == {"max_over_mean": 1.5, "coefficient_of_variation": 0.5}
-
-
-@given(st.lists(st.floats(0, 1e4), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1]))
-def test_percentiles_are_right_to_within_two_percent(values: list[float], share: float) -> None:
-    latencies = Latencies()
-    for value in values:
-        if value:
-            latencies.add(value)
-    place = max(0, -(-len(values) * share // 1) - 1)
-    exact = sorted(values)[int(place)]
-    found = latencies.percentile(share, len(values))
-    assert found == pytest.approx(exact, rel=0.0201, abs=0)
-    assert Latencies().percentile(share, 0) == 0
-
-
-@given(st.lists(st.floats(0, 50), max_size=60), st.sampled_from([0.01, 3.0, 200.0]))
-def test_however_long_it_takes_no_request_is_lost_from_the_plots(
-    gaps: list[float], stretch: float
-) -> None:
-    at = 0.0
-    envelopes = []
-    for gap in gaps:
-        at += gap * stretch
-        envelopes.append(request(at, "/api/x"))
-    _, metrics = played(envelopes)
-    counted = sum(sum(series.requests) for series in metrics.series.values())
-    assert counted == len(gaps)
-    assert all(len(series.requests) == SLOTS for series in metrics.series.values())
-
-
-def test_memory_does_not_grow_with_the_traffic() -> None:
-    def traffic(count: int) -> Iterable[dict[str, Any]]:
-        return (request(n / 100, f"/api/{n}", src=f"c{n}") for n in range(count))
-
-    played(traffic(2000))
-    peaks = []
-    for count in (2000, 20000):
-        tracemalloc.start()
-        played(traffic(count))
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] * 1.3
-
-
-def test_the_page_stands_alone() -> None:
-    made, metrics = played([*(request(n, "/api/<x>") for n in range(20)), request(20, "/web/x")])
-    made["notes"] = [{"at": 1, "text": "<b>"}]
-    text = page(made, metrics, "a <title>")
-    assert "<script" not in text and "http://" not in text and "https://" not in text
-    assert "default-src 'none'" in text
-    assert "a &lt;title&gt;" in text and "&lt;b&gt;" in text
-    for plot in ("requests", "in-flight", "states"):
-        assert f'data-plot="{plot}"' in text
-
-
-def test_a_page_of_nothing_is_a_page() -> None:
-    made, metrics = played([])
-    assert "0</b>requests" in page(made, metrics, "nothing")
-
-
-def test_many_backends_share_a_line() -> None:
-    lines = [(f"b{n}", [float(n), 1.0]) for n in range(20)]
-    order = sorted(range(20), key=lambda n: -n)
-    shown = fewer(lines, order, max, "most of")
-    assert [name for name, _ in shown] == [*(f"b{n}" for n in range(13, 20)), "most of 13 others"]
-    assert shown[-1][1] == [12.0, 1.0]
-
-
-def test_a_state_that_has_no_colour_of_its_own_is_shown_as_the_worst_of_its_parts() -> None:
-    changes = [(0.0, "down"), (0.0, "up"), (1.0, "ejected,broken"), (2.0, "up"), (9.0, "down")]
-    assert periods(changes, 5.0) == [
-        (0.0, 1.0, "up"),
-        (1.0, 2.0, "broken"),
-        (2.0, 5.0, "up"),
-        (5.0, 5.0, "down"),
-    ]
-
-
-@given(st.floats(0, 1e9))
-def test_scales_reach_the_largest_value_in_round_steps(most: float) -> None:
-    ticks = scale(most)
-    assert ticks[0] == 0 and ticks[-1] >= most * 0.999999
-    assert 2 <= len(ticks) <= 7
-
-
-def test_numbers_on_axes_are_short() -> None:
-    assert [number(value) for value in (0.5, 2000.0, 20000.0, 3e7)] == [
-        "0.5",
-        "2000",
-        "20 k",
-        "30 M",
-    ]
-    texts = [seconds(value) for value in (0, 0.0123, 5, 90, 600, 36000)]
-    assert texts == ["0 s", "12.3 ms", "5 s", "90 s", "10 min", "10 h"]
-
-
-LOG = ROOT / "examples" / "access.log"
 
 
 def test_the_command_prints_a_report_and_writes_the_page(tmp_path: Path) -> None:
@@ -385,35 +214,3 @@ def test_what_can_not_be_used_is_said_with_exit_status_2(words: list[str], compl
     done = run("replay", *words)
     assert done.status == 2
     assert complaint in done.err
-
-
-def _backend(metrics: ReplayMetrics, name: str) -> Any:
-    return next(backend for backend in metrics.series if backend.name == name)
-
-
-def test_a_log_may_be_gzipped_or_come_on_stdin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = tmp_path / "access.log.gz"
-    packed.write_bytes(gzip.compress(LOG.read_bytes()))
-    report = run("replay", LOG).out
-    assert run("replay", packed).out == report
-    monkeypatch.setattr("sys.stdin", LOG.open())
-    assert run("replay", "-").out == report
-
-
-def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
-    log = tmp_path / "long.log"
-    log.write_text(LOG.read_text() * 20)
-    shown: list[str] = []
-    with log.open() as lines:
-        progress = Progress(lines, log.stat().st_size, shown.append)
-        progress.clear()
-        assert shown == []
-        metrics = ReplayMetrics()
-        player = ReplayNode(config_from({"backend_pools": POOLS}), Random(0), metrics.ended,
-                            on_configured=metrics.watch)  # fmt: skip
-        replay(Traffic(lines), [player], progress)
-        progress.clear()
-    assert shown[0].startswith("\r[#") and "% 1024 messages" in shown[0]
-    assert shown[-1] == "\r\x1b[K"

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 from l7proxy.core.http.head import is_well_formed
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, WellFormedHeaders
+from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, ObjectHeaders
 from l7proxy.tools.formats.line import BadLine, LoggedRequest, LogReader, as_served, request_line
 from l7proxy.tools.formats.times import common_log_time
 
@@ -46,23 +46,19 @@ def reader(*, as_logged: bool = False) -> LogReader:
         if odd is not None:
             method, target = request_line(odd)
             method, target = _unescaped(method), _unescaped_target(target)
-        fields = []
+        fields = {}
         well_formed = True
         if host is not None:
-            field, well_formed = _field("Host", host)
-            fields.append(field)
+            fields["Host"], well_formed = _value("Host", host)
         if referer is not None and referer != "-":
-            field, is_good = _field("Referer", referer)
-            fields.append(field)
+            fields["Referer"], is_good = _value("Referer", referer)
             well_formed = well_formed and is_good
         if agent is not None and agent != "-":
-            field, is_good = _field("User-Agent", agent)
-            fields.append(field)
+            fields["User-Agent"], is_good = _value("User-Agent", agent)
             well_formed = well_formed and is_good
-        if not fields:
-            headers: Headers = NO_HEADERS
-        else:
-            headers = WellFormedHeaders(fields) if well_formed else Headers(fields)
+        headers: Headers = NO_HEADERS
+        if fields:
+            headers = ObjectHeaders(fields) if well_formed else Headers(fields.items())
         request = HttpRequest(method, target, headers, client)
         if as_logged:
             duration = _DURATION(rest or "")
@@ -73,13 +69,13 @@ def reader(*, as_logged: bool = False) -> LogReader:
 
 
 @lru_cache(4096)
-def _field(name: str, text: str) -> tuple[tuple[str, str], bool]:
-    """Returns the header field whose value was logged as `text`, and whether it is well formed.
+def _value(name: str, text: str) -> tuple[str, bool]:
+    """Returns the value of a header field that was logged as `text`, and whether it is good.
 
     Remembers some: many clients send the same values.
     """
     value = _unescaped(text).strip(" \t")
-    return (name, value), is_well_formed({name: value})
+    return value, is_well_formed({name: value})
 
 
 def _unescaped(text: str) -> str:

@@ -1,0 +1,84 @@
+"""Lines in order of time, and lines that are skipped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l7proxy.tools.formats import (
+    FORMATS,
+    Traffic,
+    Unreadable,
+)
+from tests.tools.formats.logs import (
+    CADDY,
+    COMBINED,
+    ENVOY,
+    HAPROXY,
+    HAR,
+    NGINX,
+    TRAEFIK,
+)
+
+
+def test_bad_lines_are_counted_and_the_first_five_are_kept() -> None:
+    traffic = Traffic([COMBINED, *(f"garbage {n}" for n in range(7)), COMBINED, "\n"])
+    assert len(list(traffic.requests())) == 2
+    assert traffic.bad == 7
+    assert [(number, text) for number, _, text in traffic.shown] == [
+        (number, f"garbage {number - 2}") for number in range(2, 7)
+    ]
+
+
+def test_strict_refuses_the_first_bad_line() -> None:
+    with pytest.raises(Unreadable, match="line 2: not a line of a combined access log: garbage"):
+        list(Traffic([COMBINED, "garbage"], strict=True).requests())
+
+
+def test_lines_in_the_order_of_their_ends_become_requests_in_the_order_of_their_starts() -> None:
+    lines = [COMBINED.replace(":36 ", f":{second:02} ") for second in (3, 1, 2, 1)]
+    assert [(number, at) for number, at, _ in Traffic(lines).requests()] == [
+        (2, 0.0),
+        (4, 0.0),
+        (3, 1.0),
+        (1, 2.0),
+    ]
+
+
+def test_time_never_runs_backwards_however_late_a_line_comes() -> None:
+    lines = [COMBINED.replace(":36 ", ":30 ")] * 1500 + [COMBINED.replace(":36 ", ":10 ")]
+    assert {at for _, at, _ in Traffic(lines).requests()} == {0.0}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(line=st.text())
+def test_no_line_whatever_brings_a_reader_down(name: str, line: str) -> None:
+    found: list[Any] = played(name, line)
+    assert len(found) <= 1
+
+
+def played(name: str, line: str) -> list[Any]:
+    """What the traffic in this one line is, in the format of that name."""
+    traffic = Traffic([line], name, as_logged=True)
+    try:
+        return list(traffic.requests() if traffic.is_log else traffic.envelopes())
+    except Unreadable:
+        return []
+
+
+PIECES = st.sampled_from(
+    [COMBINED, HAPROXY, *map(json.dumps, (NGINX, ENVOY, CADDY, TRAEFIK, HAR["log"]["entries"][0]))]
+)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(line=PIECES, cut=st.tuples(st.integers(0, 200), st.integers(0, 40)), put=st.text(max_size=9))
+def test_nor_does_a_good_line_that_was_damaged(
+    name: str, line: str, cut: tuple[int, int], put: str
+) -> None:
+    start, length = cut
+    assert len(played(name, line[:start] + put + line[start + length :])) <= 1
