@@ -78,7 +78,7 @@ def _field(name: str, text: str) -> tuple[tuple[str, str], bool]:
     Remembers some: many clients send the same values.
     """
     value = _unescaped(text).strip(" \t")
-    return (name, value), is_well_formed((name,), [value])
+    return (name, value), is_well_formed({name: value})
 
 
 def _unescaped(text: str) -> str:
