@@ -16,37 +16,33 @@ CRASH = 13
 
 
 class MessageError(ValueError):
-    """A message can't be handled; the text, for people, and the `code` are its sender's answer."""
+    """A message can't be handled; the text, for people, and the `code` go to its sender.
 
-    code = MALFORMED
+    Where the message is itself an answer, it gets none, and only the log has the `log_line`.
+    """
 
-    @property
-    def log_line(self) -> str:
-        """What the log says where the message is itself an answer, and so gets none."""
-        return f"a reply was dropped: {self}"
+    def __init__(self, code: int, text: str, log_line: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.log_line = log_line
 
 
 class BadMember(MessageError):
     """Members of a message are missing or of the wrong type; the text has their pointers."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__("; ".join(map(str, problems)))
+        text = "; ".join(map(str, problems))
+        super().__init__(MALFORMED, text, f"a reply was dropped: {text}")
 
     @classmethod
     def at(cls, pointer: str, message: str) -> BadMember:
-        """The error where only the member at `pointer` is wrong."""
+        """Returns the error where only the member at `pointer` is wrong."""
         return cls([Problem(pointer, message)])
 
 
 class UnknownType(MessageError):
-    """Nothing handles messages of this type."""
-
-    code = NOT_SUPPORTED
+    """There is no handler for messages of this type."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f'no message type "{name}"')
-        self._name = name
-
-    @property
-    def log_line(self) -> str:
-        return f'a reply of type "{self._name}" was dropped'
+        log_line = f'a reply of type "{name}" was dropped'
+        super().__init__(NOT_SUPPORTED, f'no message type "{name}"', log_line)

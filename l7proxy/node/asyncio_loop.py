@@ -202,7 +202,8 @@ class _Conversation:
         out = self._out
         try:
             while out and self._room.poll(0):
-                del out[: os.write(self._sink, out if self._is_file else out[: select.PIPE_BUF])]
+                written = os.write(self._sink, out if self._is_file else out[: select.PIPE_BUF])
+                del out[:written]
         except BlockingIOError:
             return
         except OSError as error:

@@ -17,8 +17,12 @@ from l7proxy.core.callbacks import ignore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from l7proxy.node.node import Node
+
+    NewPoll = Callable[[], Any]
+    """Makes an object like `select.poll`'s."""
 
 CHUNK = 1 << 16
 """Bytes read at a time: as many as a pipe holds. Memory for more is got from the system and given
@@ -37,7 +41,7 @@ def run(
     *,
     drain_timeout: float = 30.0,
     clock: Callable[[], float] = monotonic,
-    poll: Callable[[], select.poll] = select.poll,
+    poll: NewPoll = select.poll,
 ) -> None:
     """Feeds the node from `source` and writes its replies to `sink` until there is no more.
 
@@ -125,7 +129,7 @@ class _Conversation:
         wake: int,
         drain: Drain,
         clock: Callable[[], float],
-        poll: Callable[[], select.poll],
+        poll: NewPoll,
     ) -> None:
         self._node = node
         self._source = source
@@ -192,7 +196,8 @@ class _Conversation:
             if self._blocks:
                 self._wait_for_room()
             try:
-                data = memoryview(data)[os.write(self._sink, data[:most]) :]
+                written = os.write(self._sink, data[:most])
+                data = memoryview(data)[written:]
             except BlockingIOError:
                 self._wait_for_room()
             except OSError as error:

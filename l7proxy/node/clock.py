@@ -58,7 +58,9 @@ class Clock:
             raise ValueError(f"time can't run backwards: {at} comes after {self.shown()}")
         return instant
 
-    def shown(self) -> float | int:
+    def shown(self) -> object:
         """Returns virtual time as replies carry it: to the nanosecond, whole where it is."""
         shown = round(self.now - self._shift, 9)
-        return int(shown) if shown.is_integer() else shown
+        if shown.is_integer():
+            return int(shown)
+        return shown

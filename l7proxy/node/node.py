@@ -126,7 +126,7 @@ class Node(Receiver):
         self.engine.advance(now)
         return self._flush()
 
-    def go_to(self, at: float) -> bytes:
+    def go_to(self, at: Any) -> bytes:
         """Lets virtual time go on to `at` (seconds); raises ValueError where that is over."""
         self.engine.go_to(at)
         return self._flush()

@@ -31,7 +31,8 @@ class Recorder:
         rest = json.dumps(envelope).encode() + b"\n"
         try:
             while rest:
-                rest = rest[os.write(self._file, rest) :]
+                written = os.write(self._file, rest)
+                rest = rest[written:]
         except OSError as error:
             self.failed = True
             self._complain(f"l7proxy: {self._name}: {error.strerror}; nothing more is recorded")

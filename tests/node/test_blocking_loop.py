@@ -287,7 +287,7 @@ def test_a_read_that_finds_nothing_after_all_is_tried_again() -> None:
                 return super().poll(milliseconds)
 
         time = Time()
-        blocking_loop.run(node(), source, sink, clock=time.clock, poll=lambda: Hasty(time))  # type: ignore[arg-type, return-value]
+        blocking_loop.run(node(), source, sink, clock=time.clock, poll=lambda: Hasty(time))
         assert json.loads(os.read(ear, 1000))["body"]["status"] == 200
     assert polls[:2] == [None, None]
 
