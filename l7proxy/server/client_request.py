@@ -81,7 +81,6 @@ class ClientRequest:
         "body",
         "head",
         "method",
-        "upgrade",
     )
 
     _peer: Peer
@@ -107,7 +106,6 @@ class ClientRequest:
         self._reader: Body | None = None
         self.method = ""
         self.body: RequestBody | None = None
-        self.upgrade = False
 
     # What the connection does.
 
@@ -131,7 +129,6 @@ class ClientRequest:
         peer = self._peer
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
         self._request = request = request_of(head, client_ip)
-        self.upgrade = request.upgrade is not None
         self._state = WAITING
         body = None
         if head.length != 0:
@@ -165,6 +162,11 @@ class ClientRequest:
             exchange.repeatable = False
         self._connection.go_on_waiting()
         return rest
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether it asks to leave HTTP."""
+        return self._request.upgrade is not None
 
     @property
     def expects_body(self) -> bool:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.downstream import Downstream, Piece
     from l7proxy.upstreams.http.pool import ConnectionPool
     from l7proxy.upstreams.http.request_body import RequestBody
+    from l7proxy.upstreams.http.write_batcher import Put
 
 
 class State(Enum):
@@ -79,7 +80,6 @@ class BackendConnection(asyncio.Protocol):
         "_transport",
         "_tunnel",
         "_write",
-        "_write_batcher",
         "idle_since",
         "is_readable",
         "stalled_since",
@@ -92,7 +92,6 @@ class BackendConnection(asyncio.Protocol):
         self._pool = pool
         self._parse = pool.parser.parse
         self._time = pool.time
-        self._write_batcher = pool.write_batcher
         self._abandon = self.abort
         self._state = IDLE
         self._exchange: Exchange | None = None
@@ -115,8 +114,8 @@ class BackendConnection(asyncio.Protocol):
         address = self._transport.get_extra_info("peername")
         return None if address is None else (address[0], address[1])
 
-    def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
-        """Sends the exchange's request; what comes back goes to `downstream`."""
+    def send(self, exchange: Exchange, downstream: Downstream, now: float, put: Put) -> None:
+        """Sends the exchange's request, a head alone by `put`; the rest is for `downstream`."""
         self._exchange = exchange
         self._state = WAITING
         exchange.on_abandon = self._abandon
@@ -124,7 +123,7 @@ class BackendConnection(asyncio.Protocol):
         body = downstream.body
         head = downstream.request_head(exchange)
         if body is None:
-            self._write_batcher.put(self._write, head)
+            put(self._write, head)
             return
         self._body = body
         self._write(b"".join((head, *body.attach(self))))

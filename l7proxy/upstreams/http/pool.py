@@ -14,7 +14,7 @@ from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
-from l7proxy.upstreams.http.write_batcher import WriteBatcher
+from l7proxy.upstreams.http.write_batcher import WriteBatcher, put_at_once
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -149,10 +149,9 @@ class ConnectionPool:
         while idle:
             connection = idle.pop()
             if repeatable or not connection.is_readable():
-                connection.send(exchange, downstream, now)
-                if not repeatable:
-                    # At once: what was found out about the socket holds only for now.
-                    self.write_batcher.flush()
+                # What was found out about the socket holds only for now.
+                put = self.write_batcher.put if repeatable else put_at_once
+                connection.send(exchange, downstream, now, put)
                 return
             connection.close()
         self.connect(exchange, downstream)
@@ -312,7 +311,7 @@ class _Connecting:
                 pool.give_back(connection)
         elif connection is not None:
             try:
-                connection.send(exchange, self._downstream, now)
+                connection.send(exchange, self._downstream, now, pool.write_batcher.put)
             except Exception:
                 connection.abort()
                 exchange.reject(CRASHED, now)

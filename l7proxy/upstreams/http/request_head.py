@@ -86,17 +86,21 @@ def streamed_head(
     upgrade: bytes | None,
 ) -> bytes:
     """The head for `exchange.backend` of a request that came with `head`."""
-    target, route, host = exchange.forward_target, exchange.route, exchange.rewritten_host
-    assert route is not None
+    route, target, host = exchange.route, exchange.target, exchange.rewritten_host
+    assert route is not None and target is not None
     edits = route.request_headers
+    # The hot path: this is `exchange.forward_target`.
+    path = exchange.rewritten_path or target.path
+    if target.query is not None:
+        path = f"{path}?{target.query}"
     if (
-        edits is None
+        path == head.path
+        and edits is None
         and host is None
         and upgrade is None
         and hops_left is None
-        and target == head.path
-        and head.authority
         and head.length != CHUNKED
+        and head.authority
     ):
         # As nearly all are: nothing of it changes.
         return head.start + about_client
@@ -107,7 +111,7 @@ def streamed_head(
         assert exchange.backend is not None
         host = host_field(exchange.backend.address)
     return write_request_head(
-        head.line if target == head.path else request_line(head.method, target),
+        head.line if path == head.path else request_line(head.method, path),
         head.forwardable,
         about_client,
         host=host,

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Write = Callable[[bytes], object]
+    Put = Callable[[Write, bytes], None]
+    """Writes data, sooner or later."""
 
 FEW = 16
 """Fewer than so many at a time don't make up for the loop's turn that they wait for."""
 ALONE = 1000
 """After there were few, so many are written at once before it is tried again."""
+
+
+def put_at_once(write: Write, data: bytes) -> None:
+    """Calls `write(data)`, whatever is held back."""
+    write(data)
 
 
 class WriteBatcher:
