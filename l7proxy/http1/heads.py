@@ -37,7 +37,7 @@ class HeadParser(Generic[Head]):
         *,
         remember: int = 512,
     ) -> None:
-        """`match` matches a head, of which with all of its bytes `join` makes one.
+        """`match` matches bytes that are just a head; with them, `join` makes it one.
 
         `remember`: how many heads are remembered at most.
         """
@@ -56,28 +56,21 @@ class HeadParser(Generic[Head]):
         Raises BadRequest or BadResponse, also for an incomplete head that nothing could make
         valid. The bytes alone decide about that, never how they were cut into pieces.
         """
-        if start == 0 and data[-4:] == _END and len(data) <= MOSTLY:
-            # Mostly there is one head and nothing behind it.
-            head = self.remembered.get(data)
-            if head is not None:
-                return head, len(data)
-            match = self._match(data)
-            if match is not None and match.end() == len(data):
-                return self._parse_new(match, data), len(data)
-        end = data.find(_END, max(start, scanned - 3) if scanned else start)
-        if end < 0:
-            self._refuse_early(data, start, scanned)
-            return None
-        end += 4
-        raw = data[start:end]
+        raw, end = data, len(data)
+        # Mostly there is one head and nothing behind it.
+        if start or data[-4:] != _END or end > MOSTLY:
+            end = data.find(_END, max(start, scanned - 3)) + 4
+            if end < 4:
+                self._refuse_early(data, start, scanned)
+                return None
+            raw = data[start:end]
         head = self.remembered.get(raw)
-        if head is None:
-            match = self._match(raw)
-            head = self._parse_odd(raw) if match is None else self._parse_new(match, raw)
-        return head, end
-
-    def _parse_new(self, match: re.Match[bytes], raw: bytes) -> Head:
-        """The head that `match` found, which is all of `raw`."""
+        if head is not None:
+            return head, end
+        match = self._match(raw)
+        if match is None:
+            head, size = self._parse_odd(raw)
+            return head, start + size
         if len(raw) > self._small:
             self._check_limits(raw)
         try:
@@ -88,10 +81,18 @@ class HeadParser(Generic[Head]):
             self._refuse_early(raw, 0, 0)
             raise
         self.remembered.remember(raw, head)
-        return head
+        return head, end
 
-    def _parse_odd(self, raw: bytes) -> Head:
-        """The head in bytes that end as one does, but are none as it should be. Raises for most."""
+    def _parse_odd(self, raw: bytes) -> tuple[Head, int]:
+        """The first head in bytes that end as one does, but are not just one; and where it ends.
+
+        Raises BadRequest or BadResponse where there is none.
+        """
+        end = raw.index(_END) + 4
+        if end < len(raw):
+            parsed = self.parse(raw[:end])
+            assert parsed is not None
+            return parsed
         raise self._fault(raw)
 
     def _check_limits(self, raw: bytes) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _LINE = rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.([01])\r\n"
 _match_line = re.compile(_LINE).match
-_match_head = re.compile(_LINE + REQUEST_BLOCK + rb"\r\n").match
+_match_head = re.compile(_LINE + REQUEST_BLOCK + rb"\r\n").fullmatch
 _match_absolute = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)", re.DOTALL).fullmatch
 
 _HOST = frozenset((b"host",))
@@ -143,10 +143,12 @@ class RequestParser(HeadParser[RequestHead]):
         """`remember`: how many heads are remembered at most."""
         super().__init__(_match_head, _join, limits, remember=remember)
 
-    def _parse_odd(self, raw: bytes) -> RequestHead:
-        head = raw.removeprefix(b"\r\n")
-        match = None if head is raw else self._match(head)
-        return super()._parse_odd(raw) if match is None else self._parse_new(match, head)
+    def _parse_odd(self, raw: bytes) -> tuple[RequestHead, int]:
+        if raw.startswith(b"\r\n") and not raw.startswith(b"\r\n\r\n"):
+            parsed = self.parse(raw[2:])
+            assert parsed is not None
+            return parsed[0], 2 + parsed[1]
+        return super()._parse_odd(raw)
 
     def _check_limits(self, raw: bytes) -> None:
         limits = self._limits
@@ -162,7 +164,6 @@ class RequestParser(HeadParser[RequestHead]):
     def _fault(self, raw: bytes) -> BadRequest:
         if raw == b"\r\n\r\n":
             return BadRequest("more than one empty line before the request line; send none")
-        raw = raw.removeprefix(b"\r\n")
         self._refuse_early(raw, 0, 0)
         self._check_limits(raw)
         return BadRequest(explain_block(raw[raw.index(b"\n") + 1 : -2]))

@@ -29,7 +29,7 @@ TUNNEL = -3
 # The space before an empty reason is mandatory (RFC 9112 4) and yet often left out.
 _LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
 _match_line = re.compile(_LINE).match
-_match_head = re.compile(_LINE + RESPONSE_BLOCK + rb"\r\n").match
+_match_head = re.compile(_LINE + RESPONSE_BLOCK + rb"\r\n").fullmatch
 _PREFIX = b"HTTP/1."
 _CRLF = b"\r\n"
 _CONTENT_LENGTH = frozenset((b"content-length",))

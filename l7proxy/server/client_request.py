@@ -123,10 +123,9 @@ class ClientRequest:
         Returns what has come behind the whole request.
         """
         now = self._time()
-        service = self._service
+        service, peer = self._service, self._peer
         self.head = head
         self.method = head.method
-        peer = self._peer
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
         self._request = request = request_of(head, client_ip)
         self._state = WAITING

@@ -205,11 +205,12 @@ class BackendConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         """Reads what has come of the response's head, and what is behind it."""
-        pending = self._pending
-        if pending:
-            data = pending + data
+        scanned = 0
+        if self._pending:
+            scanned = len(self._pending)
+            data = self._pending + data
             self._pending = b""
-        parsed = self._parse(data, 0, len(pending))
+        parsed = self._parse(data, 0, scanned)
         if parsed is None:
             self._pending = data
             return
@@ -223,10 +224,10 @@ class BackendConnection(asyncio.Protocol):
         if downstream.method != "GET" or head.status == 101:
             length = head.body_length(downstream.method, upgrade_asked=downstream.upgrade)
         now = self._time()
-        pool, headers = exchange.pool, None
-        if pool is not None and pool.affinity is not None:
-            # The core looks at a response's fields only where it learns sessions from them.
-            headers = WireHeaders(head.block)
+        pool = exchange.pool
+        # The core looks at a response's fields only where it learns sessions from them.
+        learns = pool is not None and pool.affinity is not None
+        headers = WireHeaders(head.block) if learns else None
         if not exchange.responded(head.status, now, headers):
             self._drop_response(head, length, len(data) - end)
             exchange.dispatch(exchange, now)
