@@ -13,8 +13,16 @@ from __future__ import annotations
 
 import re
 
+from l7proxy.http1.block import STOPS_HERE
 from l7proxy.http1.errors import BadRequest
-from l7proxy.http1.fields import CHUNKED, UNSTATED, check_block, drop_fields, quote, split_fields
+from l7proxy.http1.fields import (
+    CHUNKED,
+    UNSTATED,
+    check_block,
+    drop_fields,
+    quote,
+    split_fields,
+)
 from l7proxy.http1.grammar import QUOTED, TEXT, TOKEN, describe_forbidden, find_forbidden
 from l7proxy.http1.limits import DEFAULT_LIMITS
 
@@ -35,56 +43,47 @@ _WORTH_A_VIEW = 4096
 # Chunk sizes have at most 16 digits, so they fit into 64 bits in every reader. Whitespace
 # within the line (BWS) is refused: readers disagree on it.
 _SIZE = rb"([0-9A-Fa-f]{1,16}+)"
-_EXTENSIONS = rb"((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED + rb"))?+)*+)"
+_EXTENSIONS = rb"((?>(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*))"
 _match_first_size = re.compile(_SIZE + _EXTENSIONS + rb"\r\n").match
 _match_next_size = re.compile(rb"\r\n" + _SIZE + _EXTENSIONS + rb"\r\n").match
 # What the lines above can look like before they are complete.
-_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+(?:;" + TEXT + rb")?+\r?+)?+"
+_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+(?:;" + TEXT + rb")?\r?)?"
 _is_first_begun = re.compile(_BEGUN).fullmatch
-_is_next_begun = re.compile(rb"(?:\r(?:\n" + _BEGUN + rb")?+)?+").fullmatch
+_is_next_begun = re.compile(rb"(?:\r(?:\n" + _BEGUN + rb")?)?").fullmatch
 
 # Trailers that would change what the message is or where it goes (RFC 9110 6.5.1). Whoever
 # merges trailers into the head could be led astray by them, so these are refused ...
 _REFUSED_TRAILERS = frozenset((b"content-length", b"host", b"transfer-encoding"))
 # ... and these, which only matter before the content, are not passed on.
-_DROPPED_TRAILERS = frozenset(
-    (
-        b"age",
-        b"authorization",
-        b"cache-control",
-        b"connection",
-        b"content-encoding",
-        b"content-range",
-        b"content-type",
-        b"cookie",
-        b"date",
-        b"expect",
-        b"expires",
-        b"forwarded",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-match",
-        b"if-range",
-        b"if-unmodified-since",
-        b"keep-alive",
-        b"location",
-        b"max-forwards",
-        b"pragma",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"range",
-        b"retry-after",
-        b"set-cookie",
-        b"te",
-        b"trailer",
-        b"upgrade",
-        b"vary",
-        b"via",
-        b"warning",
-        b"www-authenticate",
-    )
-)
+_DROPPED_TRAILERS = STOPS_HERE | {
+    b"age",
+    b"authorization",
+    b"cache-control",
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+    b"cookie",
+    b"date",
+    b"expect",
+    b"expires",
+    b"forwarded",
+    b"if-match",
+    b"if-modified-since",
+    b"if-none-match",
+    b"if-range",
+    b"if-unmodified-since",
+    b"location",
+    b"max-forwards",
+    b"pragma",
+    b"range",
+    b"retry-after",
+    b"set-cookie",
+    b"trailer",
+    b"vary",
+    b"via",
+    b"warning",
+    b"www-authenticate",
+}
 
 
 class LengthBody:

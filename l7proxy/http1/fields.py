@@ -1,8 +1,9 @@
 """The header-field block: checked as a whole, and touched only where something must be known.
 
-A proxy passes most fields on unread. So the block is validated by one regular expression,
-a second one picks out the few fields that say something about framing, connection or routing,
-and everything else stays the bytes it came in: `Fields.forwardable`.
+A proxy passes most fields on unread. Where all that has to be known of a head is what `block` finds
+on the way, there are no `Fields` of it unless somebody asks. Otherwise a second expression picks
+out the fields that say something about framing, connection or routing, and everything else stays
+the bytes it came in: `Fields.forwardable`.
 
 Parsing is a pure function of the block and its result never changes, hence it can be remembered.
 """
@@ -13,8 +14,16 @@ import re
 
 from l7proxy.core.http.grammar import quote as quote_text
 from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
+from l7proxy.core.http.hop_by_hop import CLAIMS, CLAIMS_PREFIX, may_be_listed
+from l7proxy.http1.block import (
+    FIELD,
+    LENGTH,
+    STOPS_HERE,
+    find_request_fields,
+    find_response_fields,
+)
 from l7proxy.http1.errors import BadRequest, BadResponse
-from l7proxy.http1.grammar import OWS, TEXT, TOKEN, is_authority, is_token, text_of
+from l7proxy.http1.grammar import is_authority, is_token, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,92 +35,24 @@ if TYPE_CHECKING:
 CHUNKED = -1
 UNSTATED = -2
 
-_FIELD = TOKEN + rb":" + TEXT + rb"\r\n"
-_is_block = re.compile(rb"(?:" + _FIELD + rb")*+").fullmatch
-_match_field = re.compile(_FIELD).match
+_is_block = re.compile(rb"(?>(?:" + FIELD + rb")*)").fullmatch
+_match_field = re.compile(FIELD).match
 _find_fields = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n").finditer
+_find_text_fields = re.compile(r"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?)[ \t]*+\r\n").findall
 
-# Names are matched in a lower-cased copy of the block, which is cheaper than ignoring case.
-# A match runs from the LF before the field to the field's CR, that is (with one LF put in front
-# of the copy) over the very indices of the field and its CRLF in the block itself.
-# In CGI variables a hyphen is an underscore: `X_Forwarded_For` would be to many backends what only
-# the proxy may say, and `Content_Length` the length of another body.
-_REQUEST_NAMES = (
-    rb"host|con(?:tent[-_]length|nection)|t(?:e|ransfer[-_]encoding)|upgrade|expect|keep-alive"
-    rb"|proxy-(?:connection|auth(?:enticate|orization))|via|forwarded"
-    rb"|x[-_]forwarded[-_][^:]++"
-)
-_RESPONSE_NAMES = (
-    rb"date|con(?:tent-length|nection)|t(?:e|ransfer-encoding)|upgrade|keep-alive"
-    rb"|proxy-(?:connection|auth(?:enticate|orization))"
-)
-_find_request_fields = re.compile(
-    rb"\n(" + _REQUEST_NAMES + rb"):" + OWS + rb"([^\r]*+)\r"
-).finditer
-_find_response_fields = re.compile(
-    rb"\n(" + _RESPONSE_NAMES + rb"):" + OWS + rb"([^\r]*+)\r"
-).finditer
+_is_length = re.compile(LENGTH).fullmatch
 
-# Fields that stop at this hop (RFC 9110 7.6.1, 11.7), and those about the client's side
-# that are taken out because the proxy writes its own (RFC 7239).
-_STOP_HERE = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
-_REWRITTEN = frozenset((b"expect", b"forwarded", b"via"))
-_CLAIMS_PREFIX = b"x-forwarded-"
-_CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
-_TAKEN_OUT = _STOP_HERE | _REWRITTEN
-_ORDINARY = frozenset((b"connection", b"content-length", b"host", b"transfer-encoding"))
-_AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
-
-# A Connection field cannot make these disappear: a client could otherwise have the proxy remove
-# what the backend relies on (who the client is, how long the body is, under which rules to cache).
-_NEVER_BY_CONNECTION = frozenset(
-    (
-        b"authorization",
-        b"cache-control",
-        b"content-encoding",
-        b"content-length",
-        b"content-range",
-        b"content-type",
-        b"cookie",
-        b"date",
-        b"expires",
-        b"host",
-        b"location",
-        b"origin",
-        b"range",
-        b"set-cookie",
-        b"traceparent",
-        b"tracestate",
-        b"vary",
-        b"x-real-ip",
-        b"x-request-id",
-    )
-)
-
+_CLAIMS_PREFIX = CLAIMS_PREFIX.encode()
+_CLAIMS = frozenset(name.encode() for name in CLAIMS if name.startswith(CLAIMS_PREFIX))
+# What is taken out: what stops at this hop, and what the proxy writes itself or has to check.
+_TAKEN_OUT = STOPS_HERE | {b"expect", b"forwarded", b"via"}
 _MET = MET.encode()
+_AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _COMMON_OPTIONS = {
     option: frozenset((option,)) for option in (b"keep-alive", b"close", b"upgrade")
 } | {b"keep-alive, upgrade": frozenset((b"keep-alive", b"upgrade"))}
-
-# Leading zeros are within the grammar, but some readers take them for octal; 18 digits are
-# more than any body and fit into 64 bits everywhere.
-_is_length = re.compile(rb"0|[1-9][0-9]{0,17}+").fullmatch
-
-# More sets of names than this per block are not remembered by `without`.
-_REMEMBERED_CUTS = 4
 
 
 class Fields:
@@ -128,7 +69,7 @@ class Fields:
     """
 
     __slots__ = (
-        "_cuts",
+        "_found",
         "_index",
         "_items",
         "block",
@@ -138,14 +79,25 @@ class Fields:
         "upgrade",
     )
 
-    block: bytes
-    forwardable: bytes
-    length: int
-    connection: frozenset[bytes]
-    upgrade: bytes | None
-    _items: tuple[tuple[bytes, bytes], ...] | None
-    _index: dict[bytes, tuple[bytes, ...]] | None
-    _cuts: dict[frozenset[bytes], bytes] | None
+    def __init__(
+        self,
+        block: bytes,
+        find: Callable[[bytes], Iterator[re.Match[bytes]]],
+        error: type[BadMessage],
+    ) -> None:
+        """`block` is valid, and `find` picks out of it what has to be known. Raises `error`."""
+        self.block = block
+        self._items: tuple[tuple[bytes, bytes], ...] | None = None
+        self._index: dict[bytes, tuple[bytes, ...]] | None = None
+        self._found, forwardable = _pick(block, find, error)
+        self.connection = options = _options(self._found.get(b"connection"), error)
+        if options:
+            listed = [option for option in options if may_be_listed(option.decode("ascii"))]
+            if listed:
+                forwardable = drop_fields(forwardable, listed)
+        self.forwardable = forwardable
+        self.upgrade = self._found.get(b"upgrade") if b"upgrade" in options else None
+        self.length = _length(self._found, error)
 
     def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All fields of the block in order: name as it came, value without outer whitespace."""
@@ -171,59 +123,88 @@ class Fields:
             return None
         return values[0] if len(values) == 1 else b", ".join(values)
 
-    def without(self, names: frozenset[bytes]) -> bytes:
-        """`forwardable` without the fields called `names` (in lower case)."""
-        if self._cuts is None:
-            self._cuts = {}
-        kept = self._cuts.get(names)
-        if kept is None:
-            kept = drop_fields(self.forwardable, names)
-            if len(self._cuts) < _REMEMBERED_CUTS:
-                self._cuts[names] = kept
-        return kept
-
 
 class RequestFields(Fields):
     """A request's fields.
 
-    `host`: the Host field's value, checked; None where there is none.
-    `expect_continue`: whether Expect asks for 100 (Continue) (RFC 9110 10.1.1).
-    `accepts_trailers`: whether TE lists `trailers`.
-    `forwarded_for`, `forwarded_proto`, `forwarded_host`, `forwarded`, `via`: the values of
-        X-Forwarded-For/-Proto/-Host, Forwarded and Via, several lines joined by ", ", or None.
-        They are what the client claims, to be believed only from a trusted proxy.
-    `forwarded_more`: the lines of all others called X-Forwarded-..., which are claims, too.
+    What the client claims of where the request came from is to be believed only from a trusted
+    proxy.
     """
 
-    __slots__ = (
-        "accepts_trailers",
-        "expect_continue",
-        "forwarded",
-        "forwarded_for",
-        "forwarded_host",
-        "forwarded_more",
-        "forwarded_proto",
-        "host",
-        "via",
-    )
+    __slots__ = ()
 
-    host: bytes | None
-    expect_continue: bool
-    accepts_trailers: bool
-    forwarded_for: bytes | None
-    forwarded_proto: bytes | None
-    forwarded_host: bytes | None
-    forwarded: bytes | None
-    forwarded_more: bytes
-    via: bytes | None
+    def __init__(self, block: bytes) -> None:
+        """`block` is valid. Raises BadRequest for what it says, as `parse_request_fields` does."""
+        super().__init__(block, find_request_fields, BadRequest)
+        host, expect = self.host, self._found.get(b"expect")
+        if host is not None and is_authority(host) is None:
+            raise BadRequest(not_a_host(text_of(host)))
+        if expect is not None and expect.lower() != _MET:
+            raise BadRequest(not_met(text_of(expect)), 417)
+
+    @property
+    def host(self) -> bytes | None:
+        """The Host field's value, checked; None where there is none."""
+        return self._found.get(b"host")
+
+    @property
+    def expect_continue(self) -> bool:
+        """Whether Expect asks for 100 (Continue) (RFC 9110 10.1.1)."""
+        return b"expect" in self._found
+
+    @property
+    def accepts_trailers(self) -> bool:
+        """Whether TE lists `trailers`."""
+        return b"trailers" in _split_list(self._found.get(b"te", b"").lower())
+
+    @property
+    def forwarded_for(self) -> bytes | None:
+        """The value of X-Forwarded-For, several lines joined by ", ", or None; a claim."""
+        return self._found.get(b"x-forwarded-for")
+
+    @property
+    def forwarded_proto(self) -> bytes | None:
+        """The same of X-Forwarded-Proto."""
+        return self._found.get(b"x-forwarded-proto")
+
+    @property
+    def forwarded_host(self) -> bytes | None:
+        """The same of X-Forwarded-Host."""
+        return self._found.get(b"x-forwarded-host")
+
+    @property
+    def forwarded_more(self) -> bytes:
+        """The lines of all other fields called X-Forwarded-..., which are claims, too."""
+        if not any(map(_is_another_claim, self._found)):
+            return b""
+        return b"".join(
+            match[0] for match in _find_fields(self.block) if _is_another_claim(match[1].lower())
+        )
+
+    @property
+    def forwarded(self) -> bytes | None:
+        """The value of Forwarded, several lines joined by ", ", or None; a claim."""
+        return self._found.get(b"forwarded")
+
+    @property
+    def via(self) -> bytes | None:
+        """The same of Via."""
+        return self._found.get(b"via")
 
 
 class ResponseFields(Fields):
-    """A response's fields. `has_date`: a proxy adds Date where it is missing (RFC 9110 6.6.1)."""
+    """A response's fields."""
 
-    __slots__ = ("has_date",)
+    __slots__ = ()
 
-    has_date: bool
+    def __init__(self, block: bytes) -> None:
+        """`block` is valid. Raises BadResponse for what it says."""
+        super().__init__(block, find_response_fields, BadResponse)
+
+    @property
+    def has_date(self) -> bool:
+        """Whether there is a Date: a proxy adds one where it is missing (RFC 9110 6.6.1)."""
+        return b"date" in self._found
 
 
 def parse_request_fields(block: bytes) -> RequestFields:
@@ -232,46 +213,20 @@ def parse_request_fields(block: bytes) -> RequestFields:
     `block` ends with the last field's CRLF and does not contain the empty line; it may be b"".
     Raises BadRequest: 400 malformed, 417 for an unknown Expect, 501 for an unknown coding.
     """
-    fields = RequestFields()
-    found = _take(fields, block, _find_request_fields, BadRequest)
-    get = found.get
-    fields.host = host = get(b"host")
-    if host is not None and is_authority(host) is None:
-        raise BadRequest(not_a_host(text_of(host)))
-    fields.expect_continue = fields.accepts_trailers = False
-    fields.forwarded_more = b""
-    if found.keys() <= _ORDINARY:
-        fields.forwarded_for = fields.forwarded_proto = fields.forwarded_host = None
-        fields.forwarded = fields.via = None
-        return fields
-    if (expect := get(b"expect")) is not None:
-        if expect.lower() != _MET:
-            raise BadRequest(not_met(text_of(expect)), 417)
-        fields.expect_continue = True
-    if (te := get(b"te")) is not None:
-        fields.accepts_trailers = b"trailers" in _split_list(te.lower())
-    fields.forwarded_for = get(b"x-forwarded-for")
-    fields.forwarded_proto = get(b"x-forwarded-proto")
-    fields.forwarded_host = get(b"x-forwarded-host")
-    if any(name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS for name in found):
-        fields.forwarded_more = _more_claims(block)
-    fields.forwarded = get(b"forwarded")
-    fields.via = get(b"via")
-    return fields
+    check_block(block, BadRequest)
+    return RequestFields(block)
 
 
 def parse_response_fields(block: bytes) -> ResponseFields:
     """The fields of a response, as `parse_request_fields` does it. Raises BadResponse."""
-    fields = ResponseFields()
-    found = _take(fields, block, _find_response_fields, BadResponse)
-    fields.has_date = b"date" in found
-    return fields
+    check_block(block, BadResponse)
+    return ResponseFields(block)
 
 
 def check_block(block: bytes, error: type[BadMessage]) -> None:
     """Raise `error` unless `block` is a sequence of field lines, each with its CRLF."""
     if _is_block(block) is None:
-        raise error(_explain(block))
+        raise error(explain_block(block))
 
 
 def split_fields(block: bytes) -> tuple[tuple[bytes, bytes], ...]:
@@ -279,19 +234,14 @@ def split_fields(block: bytes) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((m[1], m[2].rstrip(b" \t")) for m in _find_fields(block))
 
 
+def text_fields(block: bytes) -> list[tuple[str, str]]:
+    """The same as text."""
+    return _find_text_fields(block.decode("latin-1"))
+
+
 def drop_fields(block: bytes, names: Container[bytes]) -> bytes:
     """A valid block without the fields called `names` (in lower case), the rest untouched."""
     return b"".join([m[0] for m in _find_fields(block) if m[1].lower() not in names])
-
-
-def may_be_dropped(option: bytes) -> bool:
-    """Whether a field of this name (in lower case) goes if Connection lists it."""
-    return (
-        option not in _STOP_HERE
-        and option != b"close"
-        and option not in _NEVER_BY_CONNECTION
-        and not option.startswith(_CLAIMS_PREFIX)
-    )
 
 
 def quote(value: bytes) -> str:
@@ -299,17 +249,17 @@ def quote(value: bytes) -> str:
     return quote_text(text_of(value))
 
 
-def _take(
-    fields: Fields,
+def _pick(
     block: bytes,
     find: Callable[[bytes], Iterator[re.Match[bytes]]],
     error: type[BadMessage],
-) -> dict[bytes, bytes]:
-    """Fill in what requests and responses have in common; returns the fields `find` picked out."""
-    if _is_block(block) is None:
-        raise error(_explain(block))
+) -> tuple[dict[bytes, bytes], bytes]:
+    """The values of the fields that `find` picks out, by name, and the block without some of them.
+
+    It is without those of `_TAKEN_OUT`, and without claims and what an underscore makes alike.
+    """
     found: dict[bytes, bytes] = {}
-    kept: list[bytes] | None = None
+    kept: list[bytes] = []
     kept_to = 0
     for match in find((b"\n" + block).lower()):
         name = match[1]
@@ -325,53 +275,31 @@ def _take(
                 found[name] += b", " + value
         if is_alias or name in _TAKEN_OUT or name.startswith(_CLAIMS_PREFIX):
             start, end = match.span()
-            if kept is None:
-                kept = []
             kept.append(block[kept_to:start])
             kept_to = end
-    if kept is None:
-        forwardable = block
-    else:
-        kept.append(block[kept_to:])
-        forwardable = b"".join(kept)
+    if not kept_to:
+        return found, block
+    kept.append(block[kept_to:])
+    return found, b"".join(kept)
 
-    fields.connection = options = _NO_OPTIONS
-    if (connection := found.get(b"connection")) is not None:
-        connection = connection.lower()
-        common = _COMMON_OPTIONS.get(connection)
-        if common is not None:
-            fields.connection = options = common
-        else:
-            fields.connection = options = _options(connection, error)
-            named = [option for option in options if may_be_dropped(option)]
-            forwardable = drop_fields(forwardable, named)
-    fields.upgrade = found.get(b"upgrade") if b"upgrade" in options else None
 
+def _is_another_claim(name: bytes) -> bool:
+    """Whether a field called so (in lower case) is a claim that has no property of its own."""
+    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS
+
+
+def _length(found: dict[bytes, bytes], error: type[BadMessage]) -> int:
+    """How long the body is, by the fields that say so: bytes, CHUNKED or UNSTATED."""
     length = found.get(b"content-length")
     coding = found.get(b"transfer-encoding")
     if coding is not None:
         _check_coding(coding.lower(), length, error)
-        fields.length = CHUNKED
-    elif length is None:
-        fields.length = UNSTATED
-    else:
-        if _is_length(length) is None:
-            raise error(f"Content-Length is {quote(length)}; it must be one decimal number")
-        fields.length = int(length)
-
-    fields.block = block
-    fields.forwardable = forwardable
-    fields._items = fields._index = fields._cuts = None
-    return found
-
-
-def _more_claims(block: bytes) -> bytes:
-    """The lines of fields called X-Forwarded-... that have no attribute of their own."""
-    return b"".join(
-        match[0]
-        for match in _find_fields(block)
-        if (name := match[1].lower()).startswith(_CLAIMS_PREFIX) and name not in _CLAIMS
-    )
+        return CHUNKED
+    if length is None:
+        return UNSTATED
+    if _is_length(length) is None:
+        raise error(f"Content-Length is {quote(length)}; it must be one decimal number")
+    return int(length)
 
 
 def _split_list(value: bytes) -> list[bytes]:
@@ -379,11 +307,18 @@ def _split_list(value: bytes) -> list[bytes]:
     return [member for part in value.split(b",") if (member := part.strip(b" \t"))]
 
 
-def _options(connection: bytes, error: type[BadMessage]) -> frozenset[bytes]:
-    options = frozenset(_split_list(connection))
-    for option in options:
-        if is_token(option) is None:
-            raise error(f"Connection lists {quote(option)}, which cannot be a field's name")
+def _options(connection: bytes | None, error: type[BadMessage]) -> frozenset[bytes]:
+    """The options of a Connection field, in lower case."""
+    if connection is None:
+        return _NO_OPTIONS
+    connection = connection.lower()
+    options = _COMMON_OPTIONS.get(connection)
+    if options is None:
+        listed = _split_list(connection)
+        for option in listed:
+            if is_token(option) is None:
+                raise error(f"Connection lists {quote(option)}, which cannot be a field's name")
+        options = frozenset(listed)
     return options
 
 
@@ -400,8 +335,8 @@ def _check_coding(coding: bytes, length: bytes | None, error: type[BadMessage]) 
         raise error(f"Transfer-Encoding is {quote(coding)}; only chunked is supported", 501)
 
 
-def _explain(block: bytes) -> str:
-    """What is wrong with the first field line that is not one."""
+def explain_block(block: bytes) -> str:
+    """What is wrong with the first field line of a block that is not one."""
     number = 1
     start = 0
     while (match := _match_field(block, start)) is not None:

@@ -4,25 +4,49 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from l7proxy.http1.errors import BadMessage
 from l7proxy.http1.limits import DEFAULT_LIMITS, Limits
 from l7proxy.http1.memo import Memo
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
 Head = TypeVar("Head")
+
+_END = b"\r\n\r\n"
+MOSTLY = 2048
+"""Bytes that hardly any head is larger than."""
 
 
 class HeadParser(Generic[Head]):
-    """Parses heads under one set of limits; remembers those it has seen.
+    """Parses heads under one set of limits; remembers those that come again and again.
 
     One parser serves any number of connections of one thread: between calls it holds nothing
     about any of them.
     """
 
-    __slots__ = ("_heads", "_limits")
+    __slots__ = ("_join", "_limits", "_match", "_small", "remembered")
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
-        """`remember`: how many heads are remembered at most."""
+    def __init__(
+        self,
+        match: Callable[[bytes], re.Match[bytes] | None],
+        join: Callable[[re.Match[bytes], bytes], Head],
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        remember: int = 512,
+    ) -> None:
+        """`match` matches bytes that are just a head; with them, `join` makes it one.
+
+        `remember`: how many heads are remembered at most.
+        """
+        self._match = match
+        self._join = join
         self._limits = limits
-        self._heads: Memo[Head] = Memo(remember)
+        self.remembered: Memo[Head] = Memo(remember, MOSTLY)
+        # A head that is not larger keeps to every limit: a field has at least four bytes.
+        self._small = min(limits.head, limits.line, 4 * limits.fields)
 
     def parse(self, data: bytes, start: int = 0, scanned: int = 0) -> tuple[Head, int] | None:
         """The head at `data[start:]` and the index behind it; None while incomplete.
@@ -32,19 +56,51 @@ class HeadParser(Generic[Head]):
         Raises BadRequest or BadResponse, also for an incomplete head that nothing could make
         valid. The bytes alone decide about that, never how they were cut into pieces.
         """
-        end = data.find(b"\r\n\r\n", max(start, scanned - 3) if scanned else start)
-        if end < 0:
-            self._refuse_early(data, start, scanned)
-            return None
-        end += 4
-        raw = data[start:end]
-        head = self._heads.get(raw)
-        if head is None:
-            head = self._parse_new(raw)
+        raw, end = data, len(data)
+        # Mostly there is one head and nothing behind it.
+        if start or data[-4:] != _END or end > MOSTLY:
+            end = data.find(_END, max(start, scanned - 3)) + 4
+            if end < 4:
+                self._refuse_early(data, start, scanned)
+                return None
+            raw = data[start:end]
+        head = self.remembered.get(raw)
+        if head is not None:
+            return head, end
+        match = self._match(raw)
+        if match is None:
+            head, size = self._parse_odd(raw)
+            return head, start + size
+        if len(raw) > self._small:
+            self._check_limits(raw)
+        try:
+            head = self._join(match, raw)
+        except BadMessage:
+            # Whoever reads byte by byte meets the first fault of the head first, and so it has
+            # to be the one that counts.
+            self._refuse_early(raw, 0, 0)
+            raise
+        self.remembered.remember(raw, head)
         return head, end
 
-    def _parse_new(self, raw: bytes) -> Head:
-        """The head that is these bytes, its empty line included; remembers it."""
+    def _parse_odd(self, raw: bytes) -> tuple[Head, int]:
+        """The first head in bytes that end as one does, but are not just one; and where it ends.
+
+        Raises BadRequest or BadResponse where there is none.
+        """
+        end = raw.index(_END) + 4
+        if end < len(raw):
+            parsed = self.parse(raw[:end])
+            assert parsed is not None
+            return parsed
+        raise self._fault(raw)
+
+    def _check_limits(self, raw: bytes) -> None:
+        """Raises for a head that is larger than it may be."""
+        raise NotImplementedError
+
+    def _fault(self, raw: bytes) -> BadMessage:
+        """What is wrong with bytes that end as a head does, and are none."""
         raise NotImplementedError
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:

@@ -8,24 +8,36 @@ if TYPE_CHECKING:
 
     V = TypeVar("V")
 
+_LAST = 1023
+"""Of one key more, at most, it is known at a time that it came once. All bits are ones."""
+
 
 class Memo(dict[bytes, "V"]):
     """Results by the bytes they came from; looked up as in any dictionary.
 
-    When it is full it forgets everything: that costs nothing per entry, and what is in use comes
-    back with one miss each. At most `entries` results are held, and none with a key longer than
-    `key_size` bytes, so that no peer can fill the memory of the process.
+    Most keys never come again, so a result is kept when its key comes for the second time: what
+    comes once costs a mark and no memory. When it is full it forgets everything: that costs nothing
+    per entry, and what is in use comes back with two misses each. At most `entries` results are
+    held, and none with a key longer than `key_size` bytes, so that no peer can fill the memory of
+    the process.
     """
 
-    __slots__ = ("_entries", "_key_size")
+    __slots__ = ("_entries", "_key_size", "_marks")
 
     def __init__(self, entries: int = 512, key_size: int = 2048) -> None:
         super().__init__()
         self._entries = entries
         self._key_size = key_size
+        self._marks = [0] * (_LAST + 1)
 
     def remember(self, key: bytes, value: V) -> None:
-        if len(key) <= self._key_size and self._entries:
+        """Keeps the value if its key came before, and not too many others since."""
+        marks = self._marks
+        mark = hash(key)
+        place = mark & _LAST
+        if marks[place] != mark:
+            marks[place] = mark
+        elif len(key) <= self._key_size and self._entries:
             if len(self) >= self._entries:
                 self.clear()
             self[key] = value

@@ -12,12 +12,14 @@ from l7proxy.core.http.head import (
     control_in_value,
     find_line_fault,
 )
+from l7proxy.http1.block import REQUEST_BLOCK
 from l7proxy.http1.errors import BadRequest
 from l7proxy.http1.fields import (
     CHUNKED,
     UNSTATED,
+    RequestFields,
     drop_fields,
-    parse_request_fields,
+    explain_block,
     quote,
 )
 from l7proxy.http1.grammar import (
@@ -32,17 +34,16 @@ from l7proxy.http1.grammar import (
 )
 from l7proxy.http1.heads import HeadParser
 from l7proxy.http1.limits import DEFAULT_LIMITS
-from l7proxy.http1.memo import Memo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from l7proxy.http1.fields import RequestFields
     from l7proxy.http1.limits import Limits
 
-_match_line = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.([01])\r\n").match
+_LINE = rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/1\.([01])\r\n"
+_match_line = re.compile(_LINE).match
+_match_head = re.compile(_LINE + REQUEST_BLOCK + rb"\r\n").fullmatch
 _match_absolute = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)", re.DOTALL).fullmatch
 
 _HOST = frozenset((b"host",))
@@ -56,13 +57,12 @@ class RequestHead:
     `path`: what to route on and to send on: the origin form (path and query) of the target, with
         octets beyond ASCII percent-encoded; "*" for OPTIONS on the server as a whole, "" for
         CONNECT.
-    `host`: the authority asked for, "" only in an HTTP/1.0 request that names none. An absolute
+    `authority`: the host asked for, b"" only in an HTTP/1.0 request that names none. An absolute
         or authority-form target wins over the Host field (RFC 9112 3.2.2).
     `minor`: 0 or 1, of HTTP/1.x.
-    `fields`: the header fields, `fields.host` among them as it was sent.
-    `forwardable`: `fields.forwardable`, with Host made to agree with `host` (no Host where `host`
-        is ""; a request sent on as HTTP/1.1 needs one).
-    `line`: the request line to send on, origin form and HTTP/1.1, with its CRLF.
+    `block`: the header fields as they came, each with its CRLF.
+    `start`: `line` and `forwardable`.
+    `via`: `fields.via`.
     `length`: the body's bytes, or CHUNKED.
     `keep_alive`: whether the client lets the connection live on after this request.
     `upgrade`: the protocol the client wants to change to, or None. An HTTP/1.0 client has no say
@@ -72,84 +72,101 @@ class RequestHead:
     """
 
     __slots__ = (
+        "_fields",
+        "authority",
+        "block",
         "derived",
         "expect_continue",
-        "fields",
-        "forwardable",
-        "host",
         "keep_alive",
         "length",
-        "line",
         "method",
         "minor",
         "path",
+        "start",
         "target",
         "upgrade",
+        "via",
     )
 
-    method: str
-    target: bytes
-    path: str
-    host: str
-    minor: int
-    fields: RequestFields
-    forwardable: bytes
-    line: bytes
-    length: int
-    keep_alive: bool
-    upgrade: bytes | None
-    expect_continue: bool
+    _fields: RequestFields | None
+    authority: bytes
+    block: bytes
     derived: Any
+    expect_continue: bool
+    keep_alive: bool
+    length: int
+    method: str
+    minor: int
+    path: str
+    start: bytes
+    target: bytes
+    upgrade: bytes | None
+    via: bytes | None
+
+    @property
+    def host(self) -> str:
+        """`authority` as text."""
+        return self.authority.decode("ascii")
+
+    @property
+    def fields(self) -> RequestFields:
+        """The header fields, `host` among them as it was sent."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = RequestFields(self.block)
+        return fields
+
+    @property
+    def line(self) -> bytes:
+        """The request line to send on, origin form and HTTP/1.1, with its CRLF."""
+        return self.start[: self.start.index(b"\n") + 1]
+
+    @property
+    def forwardable(self) -> bytes:
+        """`fields.forwardable`, with Host made to agree with `host`.
+
+        There is no Host where `host` is ""; a request sent on as HTTP/1.1 needs one.
+        """
+        return self.start[self.start.index(b"\n") + 1 :]
 
     def without(self, names: frozenset[bytes]) -> bytes:
         """`forwardable` without the fields called `names` (in lower case)."""
-        if self.forwardable is self.fields.forwardable:
-            return self.fields.without(names)
         return drop_fields(self.forwardable, names)
 
 
 class RequestParser(HeadParser[RequestHead]):
     """Parses request heads; one empty line before the request line is skipped (RFC 9112 2.2)."""
 
-    __slots__ = ("_fields", "known")
+    __slots__ = ()
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
-        """`remember`: how many heads, and how many field blocks, are remembered at most."""
-        super().__init__(limits, remember=remember)
-        self._fields: Memo[RequestFields] = Memo(remember)
-        self.known: Callable[[bytes], RequestHead | None] = self._heads.get
-        """The head that is exactly these bytes, if it was parsed lately; else None."""
+        """`remember`: how many heads are remembered at most."""
+        super().__init__(_match_head, _join, limits, remember=remember)
 
-    def _parse_new(self, raw: bytes) -> RequestHead:
-        if raw.startswith(b"\r\n"):
-            raw = raw[2:]
-            if len(raw) <= 2:
-                raise BadRequest("more than one empty line before the request line; send none")
+    def _parse_odd(self, raw: bytes) -> tuple[RequestHead, int]:
+        if raw.startswith(b"\r\n") and not raw.startswith(b"\r\n\r\n"):
+            parsed = self.parse(raw[2:])
+            assert parsed is not None
+            return parsed[0], 2 + parsed[1]
+        return super()._parse_odd(raw)
+
+    def _check_limits(self, raw: bytes) -> None:
         limits = self._limits
-        try:
-            if len(raw) > limits.line:
-                if raw.find(b"\r\n", 0, limits.line + 2) < 0:
-                    raise _line_too_long(limits)
-                if len(raw) > limits.head:
-                    raise _head_too_large(limits)
-            match = _match_line(raw)
-            if match is None:
-                raise _bad_line(raw)
-            block = raw[match.end() : -2]
-            fields = self._fields.get(block)
-            if fields is None:
-                if (count := block.count(b"\n")) > limits.fields:
-                    raise BadRequest(f"{count} fields; at most {limits.fields} are taken", 431)
-                fields = parse_request_fields(block)
-                self._fields.remember(block, fields)
-            head = _join(match, fields)
-        except BadRequest:
-            # Whoever reads byte by byte meets the first fault of the head first, and so it has
-            # to be the one that counts.
-            self._refuse_early(raw, 0, 0)
-            raise
-        self._heads.remember(raw, head)
-        return head
+        if (count := raw.count(b"\n") - 2) > limits.fields:
+            fault = BadRequest(f"{count} fields; at most {limits.fields} are taken", 431)
+        elif raw.find(b"\r\n", 0, limits.line + 2) < 0 or len(raw) > limits.head:
+            fault = _head_too_large(limits)
+        else:
+            return
+        self._refuse_early(raw, 0, 0)
+        raise fault
+
+    def _fault(self, raw: bytes) -> BadRequest:
+        if raw == b"\r\n\r\n":
+            return BadRequest("more than one empty line before the request line; send none")
+        self._refuse_early(raw, 0, 0)
+        self._check_limits(raw)
+        return BadRequest(explain_block(raw[raw.index(b"\n") + 1 : -2]))
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
         """Raise for what has come of a head if it cannot become valid, first fault first."""
@@ -180,48 +197,73 @@ class RequestParser(HeadParser[RequestHead]):
             raise _head_too_large(limits)
 
 
-def _join(match: re.Match[bytes], fields: RequestFields) -> RequestHead:
-    """The head of a request line and its fields, where the two agree (RFC 9112 3.2, 6.3)."""
+def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
+    """The head that was matched, which is all of `raw`."""
+    method, target, minor, block, host, length, kept, unusual = match.groups()
     head = RequestHead()
-    method, target, minor = match.groups()
     head.method = method.decode("ascii")
     head.target = target
-    head.fields = fields
-    head.forwardable = fields.forwardable
-    head.derived = None
-    host = fields.host
-    if target[0] == 0x2F and method != b"CONNECT":
-        path = target
+    head.block = block
+    head._fields = head.derived = head.upgrade = head.via = None
+    if (
+        unusual is not None
+        or host is None
+        or minor != b"1"
+        or target[0] != 0x2F
+        or method == b"CONNECT"
+        or not target.isascii()
+    ):
+        _look_closer(head, method, minor)
+        return head
+    head.path = target.decode("ascii")
+    head.authority = host
+    head.minor = 1
+    head.length = 0 if length is None else int(length)
+    head.keep_alive = True
+    head.expect_continue = False
+    if kept is None:
+        head.start = raw[:-2]
     else:
-        path, authority = _resolve(method, target)
-        if authority is not None:
-            if authority != host:
-                head.forwardable = b"Host: %b\r\n%b" % (authority, fields.without(_HOST))
-            host = authority
+        start, end = match.span(7)
+        head.start = raw[:start] + raw[end:-2]
+    return head
+
+
+def _look_closer(head: RequestHead, method: bytes, minor: bytes) -> None:
+    """What a head says whose fields have to be looked at one by one, or whose line does.
+
+    Line and fields must agree (RFC 9112 3.2, 6.3).
+    """
+    fields = head.fields
+    host = fields.host
+    forwardable = fields.forwardable
+    path, authority = _resolve(method, head.target)
     if not path.isascii():
         path = escape_octets(path)
+    if authority is not None:
+        if authority != host:
+            forwardable = b"Host: %b\r\n%b" % (authority, drop_fields(forwardable, _HOST))
+        host = authority
     head.path = path.decode("ascii")
     if minor == b"1":
         head.minor = 1
         head.upgrade = fields.upgrade
         head.expect_continue = fields.expect_continue
         head.keep_alive = b"close" not in fields.connection
-        head.line = match[0] if path is target else b"%b %b HTTP/1.1\r\n" % (method, path)
         if fields.host is None:
             raise BadRequest("no Host field; an HTTP/1.1 request must have one")
     else:
         head.minor = 0
-        head.upgrade = None
         head.expect_continue = False
         head.keep_alive = b"keep-alive" in fields.connection and b"close" not in fields.connection
-        head.line = b"%b %b HTTP/1.1\r\n" % (method, path)
         if fields.length == CHUNKED:
             raise BadRequest("Transfer-Encoding in an HTTP/1.0 request; send Content-Length")
-    head.host = "" if host is None else host.decode("ascii")
+    head.start = b"%b %b HTTP/1.1\r\n%b" % (method, path, forwardable)
+    head.authority = host or b""
+    head.via = fields.via
     head.length = 0 if fields.length == UNSTATED else fields.length
     if method == b"CONNECT" and head.length != 0:
         raise BadRequest(CONTENT_IN_CONNECT)
-    return head
 
 
 def _resolve(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:

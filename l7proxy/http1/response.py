@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 
+from l7proxy.http1.block import RESPONSE_BLOCK
 from l7proxy.http1.errors import BadResponse
-from l7proxy.http1.fields import CHUNKED, UNSTATED, parse_response_fields, quote
+from l7proxy.http1.fields import (
+    CHUNKED,
+    UNSTATED,
+    ResponseFields,
+    drop_fields,
+    explain_block,
+    quote,
+)
 from l7proxy.http1.grammar import TEXT, describe_forbidden, find_forbidden
 from l7proxy.http1.heads import HeadParser
+from l7proxy.http1.limits import DEFAULT_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from l7proxy.http1.fields import ResponseFields
     from l7proxy.http1.limits import Limits
 
 # What a body's length is, beside a number of bytes and CHUNKED.
@@ -21,7 +27,9 @@ UNTIL_CLOSE = -2
 TUNNEL = -3
 
 # The space before an empty reason is mandatory (RFC 9112 4) and yet often left out.
-_match_line = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n").match
+_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
+_match_line = re.compile(_LINE).match
+_match_head = re.compile(_LINE + RESPONSE_BLOCK + rb"\r\n").fullmatch
 _PREFIX = b"HTTP/1."
 _CRLF = b"\r\n"
 _CONTENT_LENGTH = frozenset((b"content-length",))
@@ -30,41 +38,61 @@ _CONTENT_LENGTH = frozenset((b"content-length",))
 class ResponseHead:
     """One valid response head. Immutable, and shared by all responses with the same bytes.
 
-    `status`: 100 to 599. `reason`: as sent, maybe b"".
+    `status`: 100 to 599.
     `minor`: 0 or 1, of HTTP/1.x.
     `interim`: whether it is a 1xx response other than 101, to be followed by another head.
-    `fields`: the header fields.
-    `forwardable`: `fields.forwardable`, without Content-Length where the status forbids one.
-    `line`: the status line to send on, as HTTP/1.1, with its CRLF.
+    `block`: the header fields as they came, each with its CRLF.
+    `whole`: `line`, `forwardable` and the empty line: the head to send on as it is.
+    `has_date`: whether there is a Date: a proxy adds one where it is missing (RFC 9110 6.6.1).
     `length`: the body's bytes, or CHUNKED, or UNTIL_CLOSE, in answer to a GET.
     `keep_alive`: whether the backend lets the connection live on after this response; of use
         only where the body does not last until the connection's end.
-    `derived`: for the caller: whatever follows from this head alone and is worth keeping with it.
     """
 
     __slots__ = (
-        "derived",
-        "fields",
-        "forwardable",
+        "_fields",
+        "block",
+        "has_date",
         "interim",
         "keep_alive",
         "length",
-        "line",
         "minor",
-        "reason",
         "status",
+        "whole",
     )
 
-    status: int
-    reason: bytes
-    minor: int
+    _fields: ResponseFields | None
+    block: bytes
+    has_date: bool
     interim: bool
-    fields: ResponseFields
-    forwardable: bytes
-    line: bytes
-    length: int
     keep_alive: bool
-    derived: Any
+    length: int
+    minor: int
+    status: int
+    whole: bytes
+
+    @property
+    def fields(self) -> ResponseFields:
+        """The header fields."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = ResponseFields(self.block)
+        return fields
+
+    @property
+    def line(self) -> bytes:
+        """The status line to send on, as HTTP/1.1, with its CRLF."""
+        return self.whole[: self.whole.index(b"\n") + 1]
+
+    @property
+    def reason(self) -> bytes:
+        """The reason as sent, maybe b""."""
+        return self.line[13:-2]
+
+    @property
+    def forwardable(self) -> bytes:
+        """`fields.forwardable`, without Content-Length where the status forbids one."""
+        return self.whole[self.whole.index(b"\n") + 1 : -2]
 
     def body_length(self, method: str, *, upgrade_asked: bool = False) -> int:
         """How long the body is in answer to `method`: bytes, CHUNKED, UNTIL_CLOSE or TUNNEL.
@@ -87,8 +115,7 @@ class ResponseHead:
         head = ResponseHead()
         for slot in ResponseHead.__slots__:
             setattr(head, slot, getattr(self, slot))
-        head.derived = None
-        head.forwardable += f"{name}: {value}\r\n".encode("latin-1")
+        head.whole = b"%b%b\r\n" % (self.whole[:-2], f"{name}: {value}\r\n".encode("latin-1"))
         return head
 
 
@@ -97,23 +124,30 @@ class ResponseParser(HeadParser[ResponseHead]):
 
     __slots__ = ()
 
-    def _parse_new(self, raw: bytes) -> ResponseHead:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
+        """`remember`: how many heads are remembered at most."""
+        super().__init__(_match_head, _join, limits, remember=remember)
+
+    def _check_limits(self, raw: bytes) -> None:
+        limits = self._limits
+        if len(raw) > limits.head:
+            raise _head_too_large(limits)
+        if raw.find(b"\n", 0, limits.line + 2) < 0:
+            raise BadResponse(f"the status line is longer than {limits.line} bytes")
+        if (count := raw.count(b"\n") - 2) > limits.fields:
+            raise BadResponse(f"{count} fields; at most {limits.fields} are taken")
+
+    def _fault(self, raw: bytes) -> BadResponse:
         if len(raw) > self._limits.head:
-            raise _head_too_large(self._limits)
+            return _head_too_large(self._limits)
         match = _match_line(raw)
         if match is None:
-            raise BadResponse(
+            return BadResponse(
                 f"the status line is {quote(raw.split(_CRLF, 1)[0])}; "
                 "it must be HTTP/1.1 SP STATUS SP REASON"
             )
-        if match.end() > self._limits.line + 2:
-            raise BadResponse(f"the status line is longer than {self._limits.line} bytes")
-        block = raw[match.end() : -2]
-        if (count := block.count(b"\n")) > self._limits.fields:
-            raise BadResponse(f"{count} fields; at most {self._limits.fields} are taken")
-        head = _join(match, parse_response_fields(block))
-        self._heads.remember(raw, head)
-        return head
+        self._check_limits(raw)
+        return BadResponse(explain_block(raw[match.end() : -2]))
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
         """Raise for what has come of a head if it cannot become valid."""
@@ -127,15 +161,42 @@ class ResponseParser(HeadParser[ResponseHead]):
             raise _head_too_large(limits)
 
 
-def _join(match: re.Match[bytes], fields: ResponseFields) -> ResponseHead:
-    """The head of a status line and its fields, where the two agree (RFC 9112 6.3)."""
+def _join(match: re.Match[bytes], raw: bytes) -> ResponseHead:
+    """The head that was matched, which is all of `raw`."""
+    minor, code, reason, block, date, length, kept, unusual = match.groups()
     head = ResponseHead()
-    minor, code, reason = match.groups(b"")
     head.status = status = int(code)
-    head.reason = reason
-    head.fields = fields
-    head.forwardable = fields.forwardable
-    head.derived = None
+    head.block = block
+    head._fields = None
+    head.has_date = date is not None
+    # The line may need to be made anew: the backend's version is its own affair, and there is to
+    # be exactly one space before a reason that may be empty.
+    if unusual is not None or reason is None or minor != b"1" or status < 200 or status == 204:
+        _look_closer(head, minor, code, reason or b"")
+        return head
+    head.minor = 1
+    head.interim = False
+    head.keep_alive = True
+    if status == 304:
+        head.length = 0
+    else:
+        head.length = UNTIL_CLOSE if length is None else int(length)
+    if kept is None:
+        head.whole = raw
+    else:
+        start, end = match.span(7)
+        head.whole = raw[:start] + raw[end:]
+    return head
+
+
+def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -> None:
+    """What a head says whose fields have to be looked at one by one, or whose line does.
+
+    Line and fields must agree (RFC 9112 6.3).
+    """
+    fields, status = head.fields, head.status
+    forwardable = fields.forwardable
+    head.has_date = fields.has_date
     head.interim = status < 200 and status != 101
     if minor == b"1":
         head.minor = 1
@@ -147,16 +208,13 @@ def _join(match: re.Match[bytes], fields: ResponseFields) -> ResponseHead:
             raise BadResponse("Transfer-Encoding in an HTTP/1.0 response; its end is uncertain")
         if status < 200:
             raise BadResponse(f"status {status} in HTTP/1.0, which has no interim responses")
-    # The line is made anew for the backend's version is its own affair, and so that there is
-    # exactly one space before a reason that may be empty.
-    head.line = b"HTTP/1.1 %b %b\r\n" % (code, reason)
     if status < 200 or status == 204:
         # A length here is meaningless where it is 0, and otherwise announces a body that cannot
         # be told from the next response (RFC 9112 6.1, RFC 9110 8.6).
         if fields.length not in (0, UNSTATED):
             raise BadResponse(f"status {status} with a body; there can be none")
         if fields.length == 0:
-            head.forwardable = fields.without(_CONTENT_LENGTH)
+            forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
         if status == 101 and fields.upgrade is None:
             raise BadResponse("status 101 without Connection: upgrade and Upgrade")
         head.length = 0
@@ -164,7 +222,7 @@ def _join(match: re.Match[bytes], fields: ResponseFields) -> ResponseHead:
         head.length = 0
     else:
         head.length = UNTIL_CLOSE if fields.length == UNSTATED else fields.length
-    return head
+    head.whole = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
 
 
 def _head_too_large(limits: Limits) -> BadResponse:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.envelope.encode import json_text
 from l7proxy.envelope.members import put_headers
+from l7proxy.server.prepared import StreamedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import RequestHead
-    from l7proxy.server.prepared import Prepared
 
     Entry = tuple["RequestHead | bytes", str, int, int, "str | None", "str | None", float, float]
 
@@ -158,10 +158,12 @@ def _text_about(head: RequestHead | bytes, write: Callable[[RequestHead | bytes]
     """What `write` says about a head, written once for all requests with that head."""
     if isinstance(head, bytes):
         return write(head)
-    ready: Prepared = head.derived
-    if ready.logged is None:
-        ready.logged = write(head)
-    return ready.logged
+    request: StreamedRequest | None = head.derived
+    if request is None:
+        return write(head)
+    if request.logged is None:
+        request.logged = write(head)
+    return request.logged
 
 
 def _members(head: RequestHead | bytes) -> str:
@@ -169,9 +171,9 @@ def _members(head: RequestHead | bytes) -> str:
     if isinstance(head, bytes):
         members = {"path": "", "line": head.decode("latin-1")}
     else:
-        ready: Prepared = head.derived
-        members = {"method": head.method, "path": ready.target}
-        put_headers(members, ready.headers)
+        request: StreamedRequest = head.derived or StreamedRequest(head, "")
+        members = {"method": head.method, "path": request.target}
+        put_headers(members, request.headers)
     return json.dumps(members)[1:-1]
 
 

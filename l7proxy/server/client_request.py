@@ -23,8 +23,9 @@ from l7proxy.core.http.local_reply import CONTENT_TOO_LARGE, LocalReply
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import CHUNKED, BadRequest, body_reader
 from l7proxy.server.client_timer import BODY, NOTHING
-from l7proxy.server.prepared import Prepared, StreamedRequest
+from l7proxy.server.prepared import StreamedRequest, request_of
 from l7proxy.upstreams.http import RequestBody
+from l7proxy.upstreams.http.request_head import streamed_head
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,9 +71,8 @@ class ClientRequest:
         "_exchange",
         "_listener",
         "_peer",
-        "_plain",
-        "_prepared",
         "_reader",
+        "_request",
         "_service",
         "_state",
         "_time",
@@ -81,12 +81,10 @@ class ClientRequest:
         "body",
         "head",
         "method",
-        "upgrade",
     )
 
     _peer: Peer
-    _plain: bytes | None
-    _prepared: Prepared
+    _request: StreamedRequest
     _service: Service
     head: RequestHead
 
@@ -108,7 +106,6 @@ class ClientRequest:
         self._reader: Body | None = None
         self.method = ""
         self.body: RequestBody | None = None
-        self.upgrade = False
 
     # What the connection does.
 
@@ -119,7 +116,6 @@ class ClientRequest:
         address = peername[0] if isinstance(peername, tuple) else UNIX
         proto = b"http" if self._transport.get_extra_info("sslcontext") is None else b"https"
         self._peer = service.forwarding.peer(address, proto)
-        self._plain = service.forwarding.plain_fields(self._peer)
 
     def begin(self, head: RequestHead, rest: bytes) -> bytes:
         """Begins a request; `rest` is what has come behind its head.
@@ -127,31 +123,23 @@ class ClientRequest:
         Returns what has come behind the whole request.
         """
         now = self._time()
-        service = self._service
+        service, peer = self._service, self._peer
         self.head = head
         self.method = head.method
-        peer = self._peer
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
-        ready: Prepared = head.derived or service.prepare(head, client_ip)
-        self._prepared = ready
-        self.upgrade = ready.upgrade is not None
+        self._request = request = request_of(head, client_ip)
         self._state = WAITING
         body = None
-        if head.length == 0:
-            request = ready.request
-            if request.client_ip != client_ip:
-                request = ready.request_of(client_ip)
-        else:
+        if head.length != 0:
             body, fault = self._new_body(head)
             if fault is None:
                 rest, fault = self._read_body(rest)
             if fault is not None:
                 self.refuse(fault, head)
                 return b""
-            request = StreamedRequest(
-                self.method, ready.target, ready.headers, client_ip, body, self._time
-            )
-        exchange = service.dispatcher.open(request, self, now, ready.parsed, route=ready.route)
+            request.stream(body, self._time)
+        exchange = service.dispatcher.open(request, self, now, request.parsed)
+        request.parsed = exchange.target
         if exchange.state is not ENDED:
             self._exchange = exchange
             if body is not None and not body.complete:
@@ -173,6 +161,11 @@ class ClientRequest:
             exchange.repeatable = False
         self._connection.go_on_waiting()
         return rest
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether it asks to leave HTTP."""
+        return self._request.upgrade is not None
 
     @property
     def expects_body(self) -> bool:
@@ -269,14 +262,10 @@ class ClientRequest:
     # What the upstream does: see `Downstream`.
 
     def request_head(self, exchange: Exchange) -> bytes:
-        ready, plain = self._prepared, self._plain
-        if plain is not None:
-            start = ready.starts.get(exchange.route) or ready.start(self.head, exchange)
-            if start is not None:
-                return start + plain
-        assert exchange.route is not None
-        fields = self._service.forwarding.fields(self._peer, self.head, exchange.route)
-        return ready.bare_start(self.head, exchange) + fields
+        head, request, route = self.head, self._request, exchange.route
+        assert route is not None
+        about = self._service.forwarding.fields(self._peer, head, route.request_headers)
+        return streamed_head(exchange, head, about, request.hops_left, request.upgrade)
 
     def interim(self, head: ResponseHead) -> None:
         # The 100 was the proxy's to send: the client may have seen one already.

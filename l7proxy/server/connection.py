@@ -115,15 +115,6 @@ class ClientConnection(asyncio.Protocol):
         if state is READY:
             if self._pending:
                 data = self._pending + data
-            elif (
-                self._listener.service is self._service
-                and (head := self._service.known(data)) is not None
-                and head.length == 0
-            ):
-                # The hot path: just what came before, on this or any other connection.
-                self.state = BUSY
-                self.request.begin(head, b"")
-                return
             self._begin_requests(data)
         elif state is BUSY:
             self._receive(data)

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
+from l7proxy.core.http.hop_by_hop import CLAIMS
 from l7proxy.http1.fields import drop_fields
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from l7proxy.core.config.server import Network, ServerConfig
-    from l7proxy.core.routing import Route
+    from l7proxy.core.routing.actions import HeaderEdits
     from l7proxy.http1 import RequestHead
 
 
@@ -27,12 +28,20 @@ class Forwarding:
     def __init__(self, config: ServerConfig) -> None:
         self._trusted = config.trusted_proxies
         self._forwarded = config.forwarded
-        self.via = b"" if config.via is None else b"Via: 1.1 %b\r\n" % config.via.encode()
         self._via = b"" if config.via is None else b"1.1 %b" % config.via.encode()
+        self.via = b"Via: %b\r\n" % self._via if self._via else b""
+        """The line that responses get, or b""."""
 
     def peer(self, address: str, proto: bytes) -> Peer:
         """What is known of whoever is at the other end of a connection."""
-        return Peer(address, proto, trusted=_is_in(address, self._trusted))
+        peer = Peer(address, proto, trusted=_is_in(address, self._trusted))
+        if not peer.trusted and not self._forwarded:
+            peer.plain = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%b\r\n" % (
+                peer.field,
+                proto,
+                self.via,
+            )
+        return peer
 
     def client_ip(self, peer: Peer, head: RequestHead) -> str:
         """Where the request came from: the last address that no trusted proxy vouches for.
@@ -52,15 +61,22 @@ class Forwarding:
                 break
         return client
 
-    def fields(self, peer: Peer, head: RequestHead, route: Route | None = None) -> bytes:
-        """The fields for one request, with the empty line that ends its head.
+    def fields(self, peer: Peer, head: RequestHead, edits: HeaderEdits | None = None) -> bytes:
+        """The lines for one request, with the empty line that ends its head.
 
-        What its route takes away or sets is not among them.
+        What its route takes away or sets by `edits` is not among them.
         """
+        plain = peer.plain
+        if (
+            plain is not None
+            and head.via is None
+            and (edits is None or edits.gone.isdisjoint(CLAIMS))
+        ):
+            host = head.authority
+            return b"X-Forwarded-Host: %b\r\n%b" % (host, plain) if host else plain
         lines = self._lines(peer, head)
-        if route is not None and route.request_headers is not None:
-            gone = frozenset(name.encode("ascii") for name in route.request_headers.gone)
-            lines = drop_fields(lines, gone)
+        if edits is not None:
+            lines = drop_fields(lines, frozenset(name.encode("ascii") for name in edits.gone))
         return lines + b"\r\n"
 
     def _lines(self, peer: Peer, head: RequestHead) -> bytes:
@@ -73,7 +89,7 @@ class Forwarding:
         if peer.trusted:
             proto = fields.forwarded_proto or proto
         lines = [b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (for_, proto)]
-        host = head.host.encode()
+        host = head.authority
         if peer.trusted and fields.forwarded_host is not None:
             host = fields.forwarded_host
         if host:
@@ -82,8 +98,8 @@ class Forwarding:
             lines.append(fields.forwarded_more)
         if self._forwarded:
             element = b"for=%b;proto=%b" % (peer.node, proto)
-            if head.host:
-                element += b';host="%b"' % head.host.encode()
+            if head.authority:
+                element += b';host="%b"' % head.authority
             if peer.trusted and fields.forwarded is not None:
                 element = b"%b, %b" % (fields.forwarded, element)
             lines.append(b"Forwarded: %b\r\n" % element)
@@ -96,33 +112,24 @@ class Forwarding:
             lines.append(b"Via: %b\r\n" % fields.via)
         return b"".join(lines)
 
-    def plain_fields(self, peer: Peer) -> bytes | None:
-        """The fields where they are the same for every ordinary request of the peer, or None.
-
-        X-Forwarded-Host is not among them: it follows from the head.
-        """
-        if peer.trusted or self._forwarded:
-            return None
-        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%b\r\n" % (
-            peer.field,
-            peer.proto,
-            self.via,
-        )
-
 
 class Peer:
     """The other end of a connection.
 
-    `field` is its address for X-Forwarded-For, `node` for Forwarded (RFC 7239, 6), `proto` is
-    `http` or `https`.
+    - `field` is its address for X-Forwarded-For, `node` for Forwarded (RFC 7239, 6)
+    - `proto` is `http` or `https`
+    - `trusted` is whether it is believed what it says of others
+    - `plain` are the lines that all of its ordinary requests get, but for X-Forwarded-Host, with
+      the empty line; None where none is ordinary
     """
 
-    __slots__ = ("address", "field", "node", "proto", "trusted")
+    __slots__ = ("address", "field", "node", "plain", "proto", "trusted")
 
     def __init__(self, address: str, proto: bytes, *, trusted: bool) -> None:
         self.address = address
         self.proto = proto
         self.trusted = trusted
+        self.plain: bytes | None = None
         self.field = b"unknown" if address == UNIX else address.encode("ascii", "replace")
         if b":" in self.field:
             self.node = b'"[%b]"' % self.field

@@ -7,9 +7,9 @@ from struct import pack
 from typing import TYPE_CHECKING
 
 from l7proxy.http1 import CHUNKED, UNTIL_CLOSE, encode_chunk, last_chunk
-from l7proxy.http1.fields import split_fields
-from l7proxy.http1.serialise import CONTINUE, field_block
+from l7proxy.http1.serialise import CONTINUE
 from l7proxy.server.local_response import DATES, local_response
+from l7proxy.upstreams.http.headers import edited_block
 
 if TYPE_CHECKING:
     import asyncio
@@ -83,9 +83,9 @@ class ResponseWriter:
         self.status = head.status
         self.last = last
         self.sent = length = len(payload)
-        # The hot path: what is derived from a head fits every response that nothing is added to.
-        out = head.derived
-        if out is None or last or self.via or edits is not None or not request.minor:
+        # The hot path: nothing is added to what came.
+        out = head.whole
+        if last or self.via or edits is not None or not request.minor or not head.has_date:
             out = self._head(request, head, edits, length)
         if length < _JOINED:
             self._batcher.put(self._write, out + payload)
@@ -161,7 +161,7 @@ class ResponseWriter:
 
     def interim(self, head: ResponseHead) -> None:
         """Writes a 1xx response; the final one is still to come."""
-        self.write(head.line + head.forwardable + b"\r\n")
+        self.write(head.whole)
 
     def switch(self, head: ResponseHead, flow: Flow) -> None:
         """Writes a 101: what follows is no longer HTTP, and goes out by `tunnelled`."""
@@ -184,23 +184,10 @@ class ResponseWriter:
         self, request: RequestHead, head: ResponseHead, edits: HeaderEdits | None, length: int
     ) -> bytes:
         """The response's head as this client gets it; also settles how the body is framed."""
-        has_date = head.fields.has_date
-        if (
-            self.last
-            or self.via
-            or edits is not None
-            or length < 0
-            or not request.minor
-            or not has_date
-        ):
-            fields = head.forwardable if edits is None else _edited(head, edits)
-            date = b"" if has_date else DATES.line()
-            more = self._connection_fields(request, length)
-            return b"%b%b%b%b%b\r\n" % (head.line, fields, self.via, date, more)
-        out: bytes | None = head.derived
-        if out is None:
-            out = head.derived = b"%b%b\r\n" % (head.line, head.forwardable)
-        return out
+        fields = head.forwardable if edits is None else edited_block(head.forwardable, edits)
+        date = b"" if head.has_date else DATES.line()
+        more = self._connection_fields(request, length)
+        return b"%b%b%b%b%b\r\n" % (head.line, fields, self.via, date, more)
 
     def _connection_fields(self, request: RequestHead, length: int) -> bytes:
         """The fields about the connection to this client."""
@@ -272,9 +259,3 @@ class ResponseWriter:
 
 def _drop(data: Piece) -> None:
     """Stands for the write of a closed connection: nobody gets the data."""
-
-
-def _edited(head: ResponseHead, edits: HeaderEdits) -> bytes:
-    """The response's fields as the route changes them."""
-    pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in split_fields(head.forwardable)]
-    return field_block(edits.apply(pairs))

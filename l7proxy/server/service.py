@@ -13,7 +13,6 @@ from l7proxy.core.proxy import Proxy
 from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
-from l7proxy.server.prepared import Prepared
 from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.http import HttpUpstream
 from l7proxy.upstreams.simulated import Simulated
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
-    from l7proxy.http1 import RequestHead
     from l7proxy.server.access_log import AccessLog
     from l7proxy.upstreams.base import Upstream
     from l7proxy.upstreams.http import ConnectionPools
@@ -66,7 +64,6 @@ class Service:
             Limits(head=limits.head, line=limits.line, fields=limits.field_count)
         )
         self.parse = parser.parse
-        self.known = parser.known
         self.forwarding = Forwarding(server)
         self.timeouts = server.timeouts
         self.max_body = limits.body
@@ -83,11 +80,6 @@ class Service:
         self.write_batcher = pools.write_batcher
         self.dispatcher = Dispatcher(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.dispatcher)
-
-    def prepare(self, head: RequestHead, client_ip: str) -> Prepared:
-        """Works out what follows from a head, and keeps it with it."""
-        made = head.derived = Prepared(head, self.proxy.router, client_ip)
-        return made
 
     @property
     def connections(self) -> set[ConnectionPool]:

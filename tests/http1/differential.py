@@ -35,7 +35,7 @@ from .peers import (
 from .support import forward_all, pass_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from l7proxy.http1 import ResponseHead
 
@@ -119,7 +119,7 @@ def _answer(head: ResponseHead, fields: Pairs, body: bytes = b"", trailers: Pair
     return Answer(head.status, head.reason, _comparable(fields), body, trailers)
 
 
-def _as_it_came(peers: dict[str, Read], data: bytes, meant: list[Any]) -> Iterator[str]:
+def _as_it_came(peers: Mapping[str, Read], data: bytes, meant: list[Any]) -> Iterator[str]:
     """Trailers are left out: those that are not passed on are not kept."""
     refusals = []
     for name, read in peers.items():

@@ -23,10 +23,12 @@ import re
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped, unused-ignore]
 
+from .corpus import RequestCase, ResponseCase
 from .corpus.requests import CASES as REQUESTS
 from .corpus.responses import CASES as RESPONSES
 from .strategies import SNIPPETS
@@ -85,7 +87,8 @@ class Mutator:
     def __call__(self, data: bytes, max_size: int, seed: int) -> bytes:
         dice = random.Random(seed)
         if dice.random() < 0.4:
-            return atheris.Mutate(data, max_size)
+            mutated: bytes = atheris.Mutate(data, max_size)
+            return mutated
         return self._by_tokens(dice, bytearray(data))[:max_size]
 
     def _by_tokens(self, dice: random.Random, data: bytearray) -> bytes:
@@ -127,7 +130,14 @@ def notice_response(data: bytes, novelty: Novelty) -> None:
         novelty.refused(bad.reason)
 
 
-TARGETS = {
+TARGETS: dict[
+    str,
+    tuple[
+        Sequence[RequestCase] | Sequence[ResponseCase],
+        Callable[[bytes, Novelty], None],
+        Callable[[bytes], list[str]],
+    ],
+] = {
     "requests": (REQUESTS, notice_requests, invariants.request_faults),
     "responses": (RESPONSES, notice_response, invariants.response_faults),
     "proxied-requests": (REQUESTS, notice_requests, in_memory.request_faults),

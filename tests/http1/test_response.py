@@ -68,14 +68,16 @@ def test_interim_responses_are_marked() -> None:
     assert parse(b"HTTP/1.1 103 Early Hints\r\n\r\n").interim
 
 
-def test_the_same_bytes_give_the_same_head_object() -> None:
+def test_the_same_bytes_give_the_same_head_object_from_the_second_time_on() -> None:
     parser = ResponseParser()
     data = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    parser.parse(data)
     first, second = parser.parse(data), parser.parse(data + data, len(data))
     assert first is not None
     assert second is not None
     assert first[0] is second[0]
     forgetful = ResponseParser(remember=0)
+    forgetful.parse(data)
     first, second = forgetful.parse(data), forgetful.parse(data)
     assert first is not None
     assert second is not None

@@ -173,7 +173,7 @@ class InMemory:
     def _connect(self, pool: ConnectionPool, exchange: Exchange, downstream: Downstream) -> None:
         connection = BackendConnection(pool)
         self._wires.append(Wire(connection, self._backend()))
-        connection.send(exchange, downstream, 0.0)
+        connection.send(exchange, downstream, 0.0, pool.write_batcher.put)
 
     def converse(self, pieces: Iterable[bytes]) -> bytes:
         """What a client hears who says these pieces and then no more."""

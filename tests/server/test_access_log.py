@@ -19,7 +19,7 @@ from l7proxy.core.proxy import Proxy
 from l7proxy.http1 import RequestHead, RequestParser
 from l7proxy.server import access_log
 from l7proxy.server.access_log import AccessLog
-from l7proxy.server.prepared import Prepared
+from l7proxy.server.prepared import request_of
 
 from .support import FakeBackend, conversation, pool_config, serving
 
@@ -39,7 +39,7 @@ class Site:
         parsed = RequestParser().parse("".join(f"{line}\r\n" for line in lines).encode())
         assert parsed is not None
         head = parsed[0]
-        head.derived = Prepared(head, self.proxy.router, "127.0.0.1")
+        request_of(head, "127.0.0.1")
         return head
 
     def add(self, head: RequestHead, *, status: int = 200, now: float = 103.5) -> None:

@@ -1,52 +1,94 @@
-"""What is worked out once for a request head, and what is not."""
+"""A request head as the core sees it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from l7proxy.core.config import config_from
-from l7proxy.core.routing import Router
-from l7proxy.http1 import RequestParser
-from l7proxy.server.prepared import Prepared
+from l7proxy.core.http.messages import HttpRequest
+from l7proxy.http1 import RequestHead, RequestParser
+from l7proxy.server.prepared import request_of
+from l7proxy.upstreams.http import RequestBody
 
-POOLS = {name: {"backends": [f"{name}:1"]} for name in ("near", "far")}
-HEAD = b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n"
+CLIENT = "192.0.2.1"
 
 
-def prepared(*routes: dict[str, Any], head: bytes = HEAD) -> Prepared:
-    config = config_from({"backend_pools": POOLS, "routes": list(routes)})
-    parsed = RequestParser().parse(head)
+def head(line: str = "GET /x HTTP/1.1", *fields: str) -> RequestHead:
+    lines = [line, "Host: a.example", *fields, ""]
+    parsed = RequestParser().parse("".join(f"{each}\r\n" for each in lines).encode())
     assert parsed is not None
-    return Prepared(parsed[0], Router(config.effective_routes), "127.0.0.1")
+    return parsed[0]
 
 
-@pytest.mark.parametrize(("conditions", "pool"), [
-    ({}, "near"),
-    ({"host": "a.example", "headers": {"Host": {"present": True}}}, "near"),
-    ({"host": "b.example"}, "far"),
-    ({"methods": ["POST"]}, "far"),
+def test_the_core_gets_method_target_fields_and_client() -> None:
+    request = request_of(head("PUT /x?y HTTP/1.1", "X-A: 1"), CLIENT)
+    assert (request.method, request.target, request.client_ip) == ("PUT", "/x?y", CLIENT)
+    assert list(request.headers) == [("Host", "a.example"), ("X-A", "1")]
+
+
+@pytest.mark.parametrize(("line", "target"), [
+    ("OPTIONS * HTTP/1.1", "*"),
+    ("OPTIONS http://b.example HTTP/1.1", "*"),
+    ("GET http://b.example/y HTTP/1.1", "http://b.example/y"),
+    ("CONNECT b.example:80 HTTP/1.1", "b.example:80"),
 ])  # fmt: skip
-def test_the_route_of_a_head_is_kept_with_it(conditions: dict[str, Any], pool: str) -> None:
-    ready = prepared(
-        {"path": "/x", **conditions, "backend_pool": "near"},
-        {"path_pattern": "/*", "backend_pool": "far"},
-    )
-    assert ready.route is not None and ready.route.pool_name == pool
+def test_a_target_of_another_form_stays_what_it_is(line: str, target: str) -> None:
+    assert request_of(head(line), CLIENT).target == target
 
 
-def test_where_a_route_asks_who_the_client_is_each_request_is_looked_at() -> None:
-    ready = prepared(
-        {"path": "/x", "client_ip": "10.0.0.0/8", "backend_pool": "near"},
-        {"path_pattern": "/*", "backend_pool": "far"},
-    )
-    assert ready.parsed is not None
-    assert ready.route is None
+@pytest.mark.parametrize(("said", "left", "target"), [
+    ("5", 5, "/x"), ("0", 0, "*"), ("-1", None, "/x"), ("1" * 10, None, "/x"),
+])  # fmt: skip
+def test_options_that_no_server_may_pass_on_is_for_this_one(
+    said: str, left: int | None, target: str
+) -> None:
+    request = request_of(head("OPTIONS /x HTTP/1.1", f"Max-Forwards: {said}"), CLIENT)
+    assert (request.hops_left, request.target) == (left, target)
+    assert request_of(head("GET /x HTTP/1.1", f"Max-Forwards: {said}"), CLIENT).hops_left is None
 
 
-def test_a_head_that_no_route_matches_or_whose_target_is_refused_has_none() -> None:
-    assert prepared({"path": "/y", "backend_pool": "near"}).route is None
-    refused = prepared({"path": "/x", "backend_pool": "near"}, head=HEAD.replace(b"/x", b"/%2F"))
-    assert refused.parsed is None
-    assert refused.route is None
+@pytest.mark.parametrize(("fields", "upgrade"), [
+    (("Upgrade: websocket",), b"websocket"),
+    (("Upgrade: h2c",), None),
+    (("Upgrade: websocket, H2C",), None),
+    (("Upgrade: websocket", "Content-Length: 1"), None),
+])  # fmt: skip
+def test_an_upgrade_is_asked_for_unless_nobody_could_check_what_follows(
+    fields: tuple[str, ...], upgrade: bytes | None
+) -> None:
+    request = request_of(head("GET /x HTTP/1.1", "Connection: upgrade", *fields), CLIENT)
+    assert request.upgrade == upgrade
+
+
+def test_the_same_client_with_the_same_head_has_the_same_request() -> None:
+    bare = head()
+    first = request_of(bare, CLIENT)
+    assert request_of(bare, CLIENT) is first
+    other = request_of(bare, "192.0.2.2")
+    assert (other.client_ip, other.target) == ("192.0.2.2", "/x")
+    assert first.client_ip == CLIENT
+
+
+def test_a_request_with_a_body_is_a_new_one_each_time() -> None:
+    full = head("POST /x HTTP/1.1", "Content-Length: 2")
+    assert request_of(full, CLIENT) is not request_of(full, CLIENT)
+
+
+def test_a_streamed_request_is_whole_when_its_body_is() -> None:
+    whole: list[tuple[HttpRequest | None, float]] = []
+    request = request_of(head("POST /x HTTP/1.1", "Content-Length: 2"), CLIENT)
+    body = RequestBody(None, chunked=False, limit=10)
+    request.stream(body, lambda: 7.0)
+    request.when_buffered(lambda made, now: whole.append((made, now)), 1.0)
+    assert whole == []
+    body.add((b"ab",))
+    body.end()
+    ((made, now),) = whole
+    assert made is not None
+    assert (made.body, made.target, made.client_ip, now) == (b"ab", "/x", CLIENT, 7.0)
+
+
+def test_a_request_without_a_body_is_whole_at_once() -> None:
+    whole: list[tuple[HttpRequest | None, float]] = []
+    request = request_of(head(), CLIENT)
+    request.when_buffered(lambda made, now: whole.append((made, now)), 1.0)
+    assert whole == [(request, 1.0)]

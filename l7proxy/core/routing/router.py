@@ -60,8 +60,6 @@ class Router:
         if self.default is not None:
             compiled.append(self.default)
         self.routes = tuple(compiled)
-        self.decides_by_head = not any(route.config.client_ip for route in compiled)
-        """True where no route asks for a client address: then equal heads take the same route."""
         self._any = PathTable(by_host.pop(ANY_HOST))
         self._hosts = {host: PathTable(routes) for host, routes in by_host.items()}
         self._remembered: dict[str, tuple[PathTable, ...]] = {}

@@ -6,34 +6,16 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import BadResponse
-from l7proxy.http1.fields import may_be_dropped, split_fields
-from l7proxy.http1.serialise import request_head
-from l7proxy.upstreams.http.headers import ABOUT_CLIENTS, host_field
+from l7proxy.http1.fields import text_fields
 from l7proxy.upstreams.http.request_body import RequestBody
+from l7proxy.upstreams.http.request_head import buffered_head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import ResponseHead
     from l7proxy.upstreams.http.downstream import Flow, Piece, Tunnel
-
-_OURS = frozenset(
-    (
-        "connection",
-        "content-length",
-        "expect",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
-"""Fields about one connection (RFC 9110, 7.6.1) or the framing of one message."""
 
 
 class Buffered:
@@ -68,33 +50,8 @@ class Buffered:
     def request_head(self, exchange: Exchange) -> bytes:
         """Raises ValueError where the request can't be written as HTTP/1.1."""
         if self._head is None:
-            self._head = self._written(exchange)
+            self._head = buffered_head(exchange, overwrite=self._overwrite)
         return self._head
-
-    def _written(self, exchange: Exchange) -> bytes:
-        request, backend = exchange.request, exchange.backend
-        assert backend is not None
-        ours = _OURS | ABOUT_CLIENTS if self._overwrite else _OURS
-        headers = exchange.addressed_headers
-        listed = _listed(headers)
-        # An underscore is a hyphen to backends that read fields as CGI variables.
-        fields = [
-            (name, value)
-            for name, value in headers
-            if name.lower().replace("_", "-") not in ours and name.lower() not in listed
-        ]
-        if self._overwrite and request.client_ip:
-            fields.append(("X-Forwarded-For", request.client_ip))
-        if request.cookies:
-            fields = _with_cookies(fields, request.cookies)
-        assert exchange.route is not None
-        if exchange.route.request_headers is not None:
-            fields = exchange.route.request_headers.apply(fields)
-        if not any(name.lower() == "host" for name, _ in fields):
-            fields.insert(0, ("Host", host_field(backend.address)))
-        if request.body or request.method in ("POST", "PUT", "PATCH"):
-            fields.append(("Content-Length", str(len(request.body))))
-        return request_head(request.method, exchange.forward_target, fields)
 
     def interim(self, head: ResponseHead) -> None:
         """Nobody waits for it."""
@@ -104,10 +61,7 @@ class Buffered:
     ) -> None:
         self._status = head.status
         if self._keep:
-            self._fields = Headers(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in split_fields(head.forwardable)
-            )
+            self._fields = Headers(text_fields(head.forwardable))
 
     def response(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
         self.response_head(exchange, head, len(payload), UNHURRIED)
@@ -138,27 +92,6 @@ class Buffered:
 
     def tunnel_begun(self) -> None:
         """There never is one."""
-
-
-def _with_cookies(
-    fields: list[tuple[str, str]], cookies: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    """The fields with these cookies before others, in the one Cookie line that there may be."""
-    lines = [f"{name}={value}" for name, value in cookies.items()]
-    lines += [value for name, value in fields if name.lower() == "cookie"]
-    others = [(name, value) for name, value in fields if name.lower() != "cookie"]
-    return [*others, ("Cookie", "; ".join(lines))]
-
-
-def _listed(headers: Headers) -> frozenset[str]:
-    """The fields that a Connection field makes hop-by-hop too, in lower case."""
-    return frozenset(
-        option
-        for name, value in headers
-        if name.lower() == "connection"
-        for option in map(str.strip, value.lower().split(","))
-        if may_be_dropped(option.encode("latin-1", "replace"))
-    )
 
 
 class _Unhurried:

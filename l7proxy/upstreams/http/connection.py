@@ -1,7 +1,7 @@
 """One connection to a backend, and the attempt on it.
 
-    IDLE ──carry──> WAITING ──head──> READING ──end──> IDLE, or CLOSED
-                       └──101──> TUNNEL ──> CLOSED
+    IDLE ──send──> WAITING ──a head──> READING ──its end──> IDLE, or CLOSED
+                      └──101──> TUNNEL ──> CLOSED
 
 The hot path is a request without a body whose whole response comes in one read: one write to the
 backend, one call of `data_received`, one write to the client.
@@ -10,7 +10,7 @@ backend, one call of `data_received`, one write to the client.
 from __future__ import annotations
 
 import asyncio
-from select import POLLIN, poll
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
@@ -19,6 +19,8 @@ from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1.limits import DEFAULT_LIMITS
 from l7proxy.upstreams.http.headers import WireHeaders
+from l7proxy.upstreams.http.readable import readable
+from l7proxy.upstreams.http.tunnel import BackendTunnel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,25 +29,38 @@ if TYPE_CHECKING:
     from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.http1 import ResponseHead
     from l7proxy.http1.body import Body
-    from l7proxy.upstreams.http.downstream import Downstream, Piece, Tunnel
+    from l7proxy.upstreams.http.downstream import Downstream, Piece
     from l7proxy.upstreams.http.pool import ConnectionPool
     from l7proxy.upstreams.http.request_body import RequestBody
+    from l7proxy.upstreams.http.write_batcher import Put
 
-IDLE = "idle"
-WAITING = "waiting"
-READING = "reading"
-TUNNEL = "tunnel"
-CLOSED = "closed"
+
+class State(Enum):
+    """What a connection is busy with: see the module."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    READING = "reading"
+    TUNNEL = "tunnel"
+    CLOSED = "closed"
+
+
+IDLE = State.IDLE
+WAITING = State.WAITING
+READING = State.READING
+TUNNEL = State.TUNNEL
+CLOSED = State.CLOSED
 
 NEVER = float("inf")
 
 
 class BackendConnection(asyncio.Protocol):
-    """A connection that carries one exchange at a time.
+    """A connection that has one exchange at a time.
 
     `stalled_since` is when the body that is under way last moved (seconds), `NEVER` where nothing
     is expected to move: a response that has not begun is watched by the exchange itself, and one
-    whose client can't keep up by the client's side.
+    whose client can't keep up by the client's side. `is_readable` tells whether the socket has
+    anything to tell: on an idle connection, no good news.
     """
 
     __slots__ = (
@@ -53,9 +68,7 @@ class BackendConnection(asyncio.Protocol):
         "_body",
         "_downstream",
         "_exchange",
-        "_half_closed",
         "_interims",
-        "_look",
         "_parse",
         "_pending",
         "_pool",
@@ -67,31 +80,29 @@ class BackendConnection(asyncio.Protocol):
         "_transport",
         "_tunnel",
         "_write",
-        "_write_batcher",
         "idle_since",
+        "is_readable",
         "stalled_since",
     )
 
     _transport: asyncio.Transport
+    is_readable: Callable[[], bool]
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._parse = pool.parser.parse
         self._time = pool.time
-        self._write_batcher = pool.write_batcher
         self._abandon = self.abort
         self._state = IDLE
         self._exchange: Exchange | None = None
         self._downstream: Downstream | None = None
         self._body: RequestBody | None = None
         self._reader: Body | None = None
-        self._tunnel: Tunnel | None = None
+        self._tunnel: BackendTunnel | None = None
         self._pending = b""
         self._reusable = False
-        self._half_closed = False
-        self._served = 0
+        self._served = False
         self._interims = 0
-        self._look: Callable[[int], object] | None = None
         self.idle_since = 0.0
         self.stalled_since = NEVER
 
@@ -103,19 +114,8 @@ class BackendConnection(asyncio.Protocol):
         address = self._transport.get_extra_info("peername")
         return None if address is None else (address[0], address[1])
 
-    def has_news(self) -> bool:
-        """Whether the socket has anything to tell: on an idle connection, no good news."""
-        if self._look is None:
-            socket = self._transport.get_extra_info("socket")
-            if socket is None:
-                return False
-            look = poll()
-            look.register(socket.fileno(), POLLIN)
-            self._look = look.poll
-        return bool(self._look(0))
-
-    def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
-        """Sends the exchange's request; what comes back goes to `downstream`."""
+    def send(self, exchange: Exchange, downstream: Downstream, now: float, put: Put) -> None:
+        """Sends the exchange's request, a head alone by `put`; the rest is for `downstream`."""
         self._exchange = exchange
         self._state = WAITING
         exchange.on_abandon = self._abandon
@@ -123,7 +123,7 @@ class BackendConnection(asyncio.Protocol):
         body = downstream.body
         head = downstream.request_head(exchange)
         if body is None:
-            self._write_batcher.put(self._write, head)
+            put(self._write, head)
             return
         self._body = body
         self._write(b"".join((head, *body.attach(self))))
@@ -167,76 +167,67 @@ class BackendConnection(asyncio.Protocol):
         if self._body is not None:
             self._body.pause()
             self.stalled_since = self._time()
-        elif self._state is TUNNEL:
-            assert self._tunnel is not None
-            self._tunnel.pause_reading()
+        elif self._tunnel is not None:
+            self._tunnel.client.pause_reading()
 
     def resume_writing(self) -> None:
         if self._body is not None:
             self._body.resume()
             if self._state is WAITING:
                 self.stalled_since = NEVER
-        elif self._state is TUNNEL:
-            assert self._tunnel is not None
-            self._tunnel.resume_reading()
+        elif self._tunnel is not None:
+            self._tunnel.client.resume_reading()
 
     # The response.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._write = self._transport.write
+        self.is_readable = readable(self._transport)
         self._pool.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         state = self._state
-        if state is WAITING:
-            pending = self._pending
-            if pending:
-                data = pending + data
-            try:
-                self._take_head(data, len(pending))
-            except BadResponse as error:
-                self._fail(GARBAGE.with_detail(error.reason))
-        elif state is READING:
-            try:
-                self._take_body(data, 0)
-            except BadResponse as error:
-                self._fail(GARBAGE.with_detail(error.reason))
-        elif state is TUNNEL:
-            assert self._tunnel is not None
-            self._tunnel.tunnel_data(data)
-        elif state is IDLE:
-            # Nobody asked: whatever it is, it must not become the answer to the next request.
-            self._pool.lost(self)
-            self.close()
+        try:
+            if state is WAITING:
+                self._read_head(data)
+            elif state is READING:
+                self._read_body(data, 0)
+            elif state is TUNNEL:
+                assert self._tunnel is not None
+                self._tunnel.client.tunnel_data(data)
+            elif state is IDLE:
+                # Nobody asked: whatever it is, it must not become the answer to the next request.
+                self._pool.lost(self)
+                self.close()
+        except BadResponse as error:
+            self._fail(GARBAGE.with_detail(error.reason))
 
-    def _take_head(self, data: bytes, scanned: int) -> None:
+    def _read_head(self, data: bytes) -> None:
+        """Reads what has come of the response's head, and what is behind it."""
+        scanned = 0
+        if self._pending:
+            scanned = len(self._pending)
+            data = self._pending + data
+            self._pending = b""
+        parsed = self._parse(data, 0, scanned)
+        if parsed is None:
+            self._pending = data
+            return
+        head, end = parsed
+        if head.interim:
+            self._pass_interim(head, data[end:])
+            return
         exchange, downstream = self._exchange, self._downstream
         assert exchange is not None and downstream is not None
-        start = 0
-        while True:
-            parsed = self._parse(data, start, scanned)
-            if parsed is None:
-                self._pending = data[start:] if start else data
-                return
-            head, end = parsed
-            if not head.interim:
-                break
-            self._interims += 1
-            if self._interims > DEFAULT_LIMITS.interim:
-                raise BadResponse("too many interim responses")
-            downstream.interim(head)
-            start, scanned = end, 0
-        self._pending = b""
-        method = downstream.method
-        if method == "GET" and head.status != 101:
-            length = head.length
-        else:
-            length = head.body_length(method, upgrade_asked=downstream.upgrade)
+        length = head.length
+        if downstream.method != "GET" or head.status == 101:
+            length = head.body_length(downstream.method, upgrade_asked=downstream.upgrade)
         now = self._time()
+        pool = exchange.pool
         # The core looks at a response's fields only where it learns sessions from them.
-        looks = exchange.pool is not None and exchange.pool.affinity is not None
-        headers = WireHeaders(head.fields) if looks else None
+        learns = pool is not None and pool.affinity is not None
+        headers = WireHeaders(head.block) if learns else None
         if not exchange.responded(head.status, now, headers):
             self._drop_response(head, length, len(data) - end)
             exchange.dispatch(exchange, now)
@@ -245,15 +236,34 @@ class BackendConnection(asyncio.Protocol):
             set_cookie = exchange.set_cookie_header
             if set_cookie is not None:
                 head = head.with_field("Set-Cookie", set_cookie)
+        if length == len(data) - end:
+            # The hot path: all of the response is there, and nothing else.
+            self._reusable = head.keep_alive
+            downstream.response(exchange, head, data[end:])
+            self._finish(now)
+        else:
+            self._begin_response(head, length, data, end, now)
+
+    def _pass_interim(self, head: ResponseHead, rest: bytes) -> None:
+        """Passes an interim response on, and reads what has come of the next one."""
+        self._interims += 1
+        if self._interims > DEFAULT_LIMITS.interim:
+            raise BadResponse("too many interim responses")
+        assert self._downstream is not None
+        self._downstream.interim(head)
+        if rest:
+            self._read_head(rest)
+
+    def _begin_response(
+        self, head: ResponseHead, length: int, data: bytes, end: int, now: float
+    ) -> None:
+        """Begins a response that is not there as a whole, or not alone; `end` is its head's."""
+        exchange, downstream = self._exchange, self._downstream
+        assert exchange is not None and downstream is not None
         if length == TUNNEL_LENGTH:
             self._begin_tunnel(exchange, head, data[end:])
             return
         self._reusable = head.keep_alive and length != UNTIL_CLOSE
-        came = len(data) - end
-        if length == came:
-            downstream.response(exchange, head, data[end:] if length else b"")
-            self._finish(now)
-            return
         if length == 0:
             self._reusable = False
             downstream.response(exchange, head, b"")
@@ -264,11 +274,11 @@ class BackendConnection(asyncio.Protocol):
         self._state = READING
         self.stalled_since = now
         if end < len(data):
-            self._take_body(data, end)
+            self._read_body(data, end)
         else:
             downstream.flush()
 
-    def _take_body(self, data: bytes, start: int) -> None:
+    def _read_body(self, data: bytes, start: int) -> None:
         reader, downstream = self._reader, self._downstream
         assert reader is not None and downstream is not None
         pieces, end = reader.feed(data, start)
@@ -294,23 +304,24 @@ class BackendConnection(asyncio.Protocol):
             self._reusable = False
         exchange.completed(now)
         if body is None and self._reusable:
-            # The hot path: nothing to undo, for only `_exchange` and `_downstream` were set.
+            # The hot path: this is `_free` where there was no body.
             self._exchange = self._downstream = self._reader = None
             self._interims = 0
+            self._served = True
             self._state = IDLE
-            self.stalled_since = NEVER
-            self._served += 1
             self.idle_since = now
+            self.stalled_since = NEVER
             self._pool.give_back(self)
         else:
-            self._detach()
-            self._rest(now)
+            self._free(now)
         exchange.dispatch(exchange, now)
 
-    def _rest(self, now: float) -> None:
+    def _free(self, now: float) -> None:
+        """Nothing is under way any more: the connection may be used again, or is closed."""
+        self._detach()
         if self._reusable:
             self._state = IDLE
-            self._served += 1
+            self._served = True
             self.idle_since = now
             self._pool.give_back(self)
         else:
@@ -321,9 +332,7 @@ class BackendConnection(asyncio.Protocol):
         if body is not None:
             body.detach()
             self._body = None
-        self._exchange = None
-        self._downstream = None
-        self._reader = None
+        self._exchange = self._downstream = self._reader = None
         self._interims = 0
         self.stalled_since = NEVER
 
@@ -331,17 +340,17 @@ class BackendConnection(asyncio.Protocol):
         """Another attempt takes the place of this response, which nobody will read."""
         body = self._body
         self._reusable = head.keep_alive and length == came and (body is None or body.complete)
-        self._detach()
-        self._rest(self._time())
+        self._free(self._time())
 
     def _begin_tunnel(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         downstream = self._downstream
         assert downstream is not None
         self._state = TUNNEL
-        self._tunnel = downstream.tunnel(exchange, head, self)
+        self._tunnel = tunnel = BackendTunnel(self._transport, self._client_lost)
+        tunnel.client = downstream.tunnel(exchange, head, tunnel)
         downstream.tunnel_begun()
         if rest:
-            self._tunnel.tunnel_data(rest)
+            tunnel.client.tunnel_data(rest)
 
     # The response's flow: see `Flow`.
 
@@ -357,10 +366,10 @@ class BackendConnection(asyncio.Protocol):
     # The end of the connection.
 
     def eof_received(self) -> bool:
-        if self._state is TUNNEL:
-            assert self._tunnel is not None
-            self._tunnel.tunnel_end()
-            if not self._half_closed:
+        tunnel = self._tunnel
+        if tunnel is not None:
+            tunnel.client.tunnel_end()
+            if not tunnel.has_ended:
                 # TLS knows no half-closed connections.
                 return self._transport.can_write_eof()
         if self._exchange is None:
@@ -408,8 +417,14 @@ class BackendConnection(asyncio.Protocol):
             self._state = CLOSED
             now = self._time()
             exchange.completed(now)
-            tunnel.tunnel_lost()
+            tunnel.client.tunnel_lost()
             exchange.dispatch(exchange, now)
+
+    def _client_lost(self) -> None:
+        """The client's end of the tunnel is gone."""
+        if self._state is TUNNEL:
+            self._ended()
+            self._transport.close()
 
     def _is_stale(self) -> bool:
         """Whether the backend closed because the connection had been idle, not over the request.
@@ -419,7 +434,7 @@ class BackendConnection(asyncio.Protocol):
         exchange = self._exchange
         assert exchange is not None
         return (
-            self._served > 0
+            self._served
             and not self._pending
             and not self._interims
             and exchange.repeatable
@@ -433,18 +448,3 @@ class BackendConnection(asyncio.Protocol):
             now = self._time()
             exchange.failed(local_reply, now)
             exchange.dispatch(exchange, now)
-
-    # A tunnel's other side: see `Tunnel`.
-
-    def tunnel_data(self, data: bytes) -> None:
-        self._write(data)
-
-    def tunnel_end(self) -> None:
-        self._half_closed = True
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-
-    def tunnel_lost(self) -> None:
-        if self._state is TUNNEL:
-            self._ended()
-            self._transport.close()

@@ -46,8 +46,10 @@ class Downstream(Protocol):
     method: str
     body: RequestBody | None
     """None where the request has no body."""
-    upgrade: bool
-    """Whether the request asks to leave HTTP; only then may the answer be a 101."""
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether the request asks to leave HTTP; only then may the answer be a 101."""
 
     def request_head(self, exchange: Exchange) -> bytes:
         """The whole head to send to `exchange.backend`, its empty line included."""

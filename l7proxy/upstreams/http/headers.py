@@ -1,41 +1,40 @@
-"""The core's view of a header block, decoded when somebody looks."""
+"""Header fields between the wire, where they are bytes, and the core, where they are text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from l7proxy.core.http.messages import WellFormedHeaders
+from l7proxy.http1.fields import text_fields
+from l7proxy.http1.serialise import field_block
 
 if TYPE_CHECKING:
-    from l7proxy.http1 import Fields
-
-
-ABOUT_CLIENTS = frozenset(
-    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
-)
-"""The fields about where a request came from, in lower case: the proxy's to write."""
+    from l7proxy.core.routing.actions import HeaderEdits
 
 
 def host_field(address: str) -> str:
-    """The value of a Host field of our own, for a backend at that address."""
+    """The value of a Host field of the proxy's own, for a backend at that address."""
     if address.startswith("unix:"):
         return "localhost"
     return address.partition("://")[2] or address
 
 
+def edited_block(block: bytes, edits: HeaderEdits) -> bytes:
+    """A valid block as a route changes it."""
+    return field_block(edits.apply(text_fields(block)))
+
+
 class WireHeaders(WellFormedHeaders):
-    """Headers that were parsed from bytes. Most requests and responses never decode theirs."""
+    """The core's view of a valid block. Most requests and responses never decode theirs."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_block",)
 
-    def __init__(self, fields: Fields) -> None:
-        self._fields = fields
+    def __init__(self, block: bytes) -> None:
+        self._block = block
         self._index = None
 
     def __getattr__(self, name: str) -> list[tuple[str, str]]:
         if name != "_pairs":
             raise AttributeError(name)
-        self._pairs = [
-            (key.decode("latin-1"), value.decode("latin-1")) for key, value in self._fields.items()
-        ]
+        self._pairs = text_fields(self._block)
         return self._pairs

@@ -14,7 +14,7 @@ from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
-from l7proxy.upstreams.http.write_batcher import WriteBatcher
+from l7proxy.upstreams.http.write_batcher import WriteBatcher, put_at_once
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -114,7 +114,7 @@ class ConnectionPool:
         self.idle: list[BackendConnection] = []
         """Those that may be used again, the most recently used last."""
         self.connections: set[BackendConnection] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
+        self.connecting: set[asyncio.Task[None]] = set()
         self._keep = config.max_idle if config.keep_alive else 0
         self._retired = False
         host, port = split_address(address)
@@ -130,7 +130,7 @@ class ConnectionPool:
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
         port = port or (80 if self._tls is None else 443)
-        self._resolver = Resolver(self.loop, host, port, config.resolve_interval)
+        self.resolver = Resolver(self.loop, host, port, config.resolve_interval)
 
     def serves(self, config: HttpConfig) -> bool:
         """Whether what is made here is as under these settings, the file that they name included.
@@ -148,11 +148,10 @@ class ConnectionPool:
         idle, repeatable = self.idle, exchange.request.method in IDEMPOTENT
         while idle:
             connection = idle.pop()
-            if repeatable or not connection.has_news():
-                connection.send(exchange, downstream, now)
-                if not repeatable:
-                    # At once: what was found out about the socket holds only for now.
-                    self.write_batcher.flush()
+            if repeatable or not connection.is_readable():
+                # What was found out about the socket holds only for now.
+                put = self.write_batcher.put if repeatable else put_at_once
+                connection.send(exchange, downstream, now, put)
                 return
             connection.close()
         self.connect(exchange, downstream)
@@ -175,7 +174,7 @@ class ConnectionPool:
     @property
     def busy(self) -> bool:
         """Whether there is any connection, or one being made."""
-        return bool(self.connections or self._connecting)
+        return bool(self.connections or self.connecting)
 
     def lost(self, connection: BackendConnection) -> None:
         """Forgets a connection that is gone."""
@@ -196,23 +195,23 @@ class ConnectionPool:
         stalled = now - self.config.between_bytes_timeout
         for connection in [c for c in self.connections if c.stalled_since < stalled]:
             connection.stalled()
-        if self.connections and self._resolver.is_due and not self._connecting:
+        if self.connections and self.resolver.is_due and not self.connecting:
             self._go(self._ask_for_name())
-        if self._resolver.moved:
+        if self.resolver.moved:
             self._leave_old_addresses()
 
     async def _ask_for_name(self) -> None:
         """Finds out whether the name has moved, which connections in use would never tell."""
-        await self._resolver.addresses()
+        await self.resolver.addresses()
 
     def _leave_old_addresses(self) -> None:
         """Ends the idle connections to addresses that the name has no more; others, when idle."""
-        old = {c for c in self.connections if not self._resolver.has(c.peer)}
+        old = {c for c in self.connections if not self.resolver.has(c.peer)}
         leaving = [connection for connection in self.idle if connection in old]
         for connection in leaving:
             self.idle.remove(connection)
             connection.close()
-        self._resolver.moved = len(leaving) < len(old)
+        self.resolver.moved = len(leaving) < len(old)
 
     def retire(self) -> None:
         """The backend is not wanted any more: whatever is idle or becomes so is closed."""
@@ -225,7 +224,7 @@ class ConnectionPool:
     def close(self) -> None:
         """Closes everything at once."""
         self.retire()
-        for task in self._connecting:
+        for task in self.connecting:
             task.cancel()
         for connection in list(self.connections):
             connection.abort()
@@ -244,8 +243,8 @@ class ConnectionPool:
 
     def _go(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self.loop.create_task(work)
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        self.connecting.add(task)
+        task.add_done_callback(self.connecting.discard)
         return task
 
     async def open(self, protocol: Callable[[], P]) -> P:
@@ -258,7 +257,7 @@ class ConnectionPool:
             _, connection = await self.loop.create_unix_connection(protocol, self._path)
             return connection
         problem: OSError | None = None
-        addresses = await self._resolver.addresses()
+        addresses = await self.resolver.addresses()
         for family, address in addresses:
             try:
                 async with asyncio.timeout(self.config.connect_timeout / len(addresses)):
@@ -312,7 +311,7 @@ class _Connecting:
                 pool.give_back(connection)
         elif connection is not None:
             try:
-                connection.send(exchange, self._downstream, now)
+                connection.send(exchange, self._downstream, now, pool.write_batcher.put)
             except Exception:
                 connection.abort()
                 exchange.reject(CRASHED, now)

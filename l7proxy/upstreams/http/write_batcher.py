@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Write = Callable[[bytes], object]
+    Put = Callable[[Write, bytes], None]
+    """Writes data, sooner or later."""
 
 FEW = 16
 """Fewer than so many at a time don't make up for the loop's turn that they wait for."""
 ALONE = 1000
 """After there were few, so many are written at once before it is tried again."""
+
+
+def put_at_once(write: Write, data: bytes) -> None:
+    """Calls `write(data)`, whatever is held back."""
+    write(data)
 
 
 class WriteBatcher:
@@ -30,27 +37,27 @@ class WriteBatcher:
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self._loop = loop
-        self._held: list[tuple[Write, bytes]] = []
-        self._alone = 0
+        self.loop = loop
+        self.held: list[tuple[Write, bytes]] = []
+        self.alone = 0
         """How many are yet to be written at once."""
 
     def put(self, write: Write, data: bytes) -> None:
         """Calls `write(data)`: soon, or now while there is little else to write."""
-        if self._alone:
-            self._alone -= 1
+        if self.alone:
+            self.alone -= 1
             write(data)
             return
-        held = self._held
+        held = self.held
         if not held:
-            self._loop.call_soon(self._end_turn)
+            self.loop.call_soon(self._end_turn)
         held.append((write, data))
 
     def flush(self) -> None:
         """Writes everything that is held back."""
-        held = self._held
+        held = self.held
         if held:
-            self._held = []
+            self.held = []
             for write, data in held:
                 try:
                     write(data)
@@ -59,6 +66,6 @@ class WriteBatcher:
                     pass
 
     def _end_turn(self) -> None:
-        if len(self._held) < FEW:
-            self._alone = ALONE
+        if len(self.held) < FEW:
+            self.alone = ALONE
         self.flush()

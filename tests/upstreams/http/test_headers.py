@@ -21,7 +21,7 @@ def test_a_backend_is_called_by_its_address_without_the_scheme(address: str, hos
 def test_fields_are_decoded_when_somebody_looks_and_only_they() -> None:
     parsed = ResponseParser().parse(b"HTTP/1.1 200 OK\r\nX-A: \xe4\r\nx-a: 2\r\n\r\n")
     assert parsed is not None
-    headers = WireHeaders(parsed[0].fields)
+    headers = WireHeaders(parsed[0].block)
     assert list(headers) == [("X-A", "ä"), ("x-a", "2")]
     assert len(headers) == 2
     with pytest.raises(AttributeError, match="pears"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -31,6 +32,13 @@ async def test_a_backend_that_takes_too_long_to_connect_to_is_a_504() -> None:
         assert proxy.in_flight == 0
 
 
+class Busy:
+    """A loop that never comes to the end of its turn."""
+
+    def call_soon(self, callback: object) -> None:
+        """It would be called then."""
+
+
 @conversation
 async def test_what_must_not_be_sent_twice_is_written_as_soon_as_the_socket_was_asked() -> None:
     backend = FakeBackend()
@@ -38,15 +46,15 @@ async def test_what_must_not_be_sent_twice_is_written_as_soon_as_the_socket_was_
         client = await proxy.connect()
         await client.get()
         write_batcher = connections_to(proxy).write_batcher
-        write_batcher._end_turn = lambda: None
+        write_batcher.loop = Busy()
         for method in ("GET", "POST"):
-            write_batcher._alone = 0
+            write_batcher.alone = 0
             await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             await until(lambda: proxy.in_flight == 1)
             if method == "GET":
-                assert (len(write_batcher._held), len(backend.heads)) == (1, 1)
+                assert (len(write_batcher.held), len(backend.heads)) == (1, 1)
                 write_batcher.flush()
-            await until(lambda: write_batcher._held and not proxy.in_flight)
+            await until(lambda: write_batcher.held and not proxy.in_flight)
             write_batcher.flush()
             assert (await client.response()).endswith(b"ok")
         assert [head.split(b" ")[0] for head in backend.heads] == [b"GET", b"GET", b"POST"]
@@ -64,7 +72,7 @@ def test_a_connection_with_something_to_tell_gets_nothing_that_must_not_be_sent_
             client = await proxy.connect()
             await client.get()
             (idle,) = connections_to(proxy).idle
-            idle._look = lambda wait: [(7, 1)]
+            idle.is_readable = lambda: True
             await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert (await client.response()).endswith(b"ok")
         assert backend.accepted == accepted
@@ -93,14 +101,25 @@ class Hole:
             self.connecting -= 1
 
 
+class Names:
+    """A resolver that knows of one name."""
+
+    is_due = moved = False
+
+    def __init__(self, *hosts: str, port: int) -> None:
+        self._addresses = [(socket.AF_INET, (host, port)) for host in hosts]
+
+    async def addresses(self) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+        return self._addresses
+
+
 @conversation
 async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     backend = FakeBackend()
     async with serving(backend, http={"connect_timeout": 0.02}) as proxy:
         pool = connections_to(proxy)
         pool.loop = hole = Hole("192.0.2.1")
-        ((family, (_, port)),) = await pool._resolver.addresses()
-        pool._resolver._addresses.insert(0, (family, ("192.0.2.1", port)))
+        pool.resolver = Names("192.0.2.1", "127.0.0.1", port=backend.port)
         assert (await (await proxy.connect()).get()).endswith(b"ok")
         assert hole.connecting == 0
 
@@ -141,7 +160,7 @@ def test_a_connection_that_nobody_waits_for_any_more_may_fail_or_else_is_kept(fa
             client.reset()
             await until(lambda: proxy.in_flight == 0)
             release.set()
-            await until(lambda: not pool._connecting)
+            await until(lambda: not pool.connecting)
             assert len(pool.idle) == (not fails)
             pool.open = make
             assert (await (await proxy.connect()).get()).endswith(b"ok")

@@ -146,9 +146,9 @@ async def test_connections_in_use_follow_a_name_that_moves() -> None:
     async with serving(f"http://localhost:{old.port}") as proxy:
         (pool,) = proxy.server.service.connections
         client = await proxy.connect()
-        pool._resolver = names = Resolver(asyncio.get_running_loop(), "localhost", old.port, 0)
         server = NameServer("127.0.0.1")
-        names._loop = cast("asyncio.AbstractEventLoop", server)
+        loop = cast("asyncio.AbstractEventLoop", server)
+        pool.resolver = names = Resolver(loop, "localhost", old.port, 0)
         assert (await client.get()).endswith(b"ok")
         server.hosts = ("127.0.0.2",)
         assert (await client.get()).endswith(b"ok")
