@@ -65,6 +65,8 @@ class Proxy:
         """Exchanges that changed without their shell having reported anything, in order."""
         self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes, config.default, config.paths.rules)
+        self._rules = self.router.rules
+        self._match = self.router.match
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
         self.draining = False
@@ -100,32 +102,21 @@ class Proxy:
         self.decide(exchange, now)
         return exchange
 
-    def decide(
-        self,
-        exchange: Exchange,
-        now: float,
-        target: Target | None = None,
-        route: Route | None = None,
-    ) -> None:
+    def decide(self, exchange: Exchange, now: float, target: Target | None = None) -> None:
         """Decides what happens to a new exchange first; see `Exchange` for what follows.
 
-        `target` is what `parse_target` says of the request, and `route` what `router.match` says
-        of both, where the shell knows that already; then the fields are known to be well formed.
+        `target` is what `parse_target` says of the request, where the shell knows that already.
         """
         request = exchange.request
         try:
             if target is None:
-                target = parse_target(request, self.router.rules)
+                target = parse_target(request, self._rules)
             exchange.target = target
+            if not request.headers.well_formed or request.cookies:
+                check_head(request)
+            route = self._match(request, target)
             if route is None:
-                if not request.headers.well_formed or request.cookies:
-                    check_head(request)
-                route = self.router.match(request, target)
-            if route is None:
-                local_reply, allow = self.router.refusal(request, target)
-                exchange.refuse(
-                    local_reply, None if allow is None else Headers((("Allow", allow),))
-                )
+                self._refuse(exchange, request, target)
             elif self.draining:
                 exchange.refuse(DRAINING)
             else:
@@ -135,6 +126,11 @@ class Proxy:
             exchange.response, exchange.state = HttpResponse(200, ALLOW), ENDED
         except Refused as refused:
             exchange.refuse(refused.local_reply, refused.headers)
+
+    def _refuse(self, exchange: Exchange, request: HttpRequest, target: Target) -> None:
+        """Answers a request that no route takes."""
+        local_reply, allow = self.router.refusal(request, target)
+        exchange.refuse(local_reply, None if allow is None else Headers((("Allow", allow),)))
 
     def _follow(self, route: Route, exchange: Exchange, now: float) -> None:
         """Does what the route says: limits, rewrites, a pool, or an answer of its own."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.http.target import Target
     from l7proxy.core.proxy import Proxy
-    from l7proxy.core.routing import Route
     from l7proxy.upstreams.base import Upstream
 
 
@@ -52,15 +51,14 @@ class Dispatcher:
         now: float,
         target: Target | None = None,
         kind: type[Exchange] = Exchange,
-        route: Route | None = None,
     ) -> Exchange:
         """Opens an exchange for the request and takes it as far as it gets at once.
 
-        `target` and `route` are the request's, where the shell knows them already.
+        `target` is the request's, where the shell knows it already.
         """
         exchange = kind(self.proxy, request, now, owner, self._advance)
         try:
-            self._decide(exchange, now, target, route)
+            self._decide(exchange, now, target)
         except Exception as error:
             self._give_up(exchange, error, now)
         self._step(exchange, now)
