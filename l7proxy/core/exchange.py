@@ -128,7 +128,7 @@ class Exchange(Forwarded):
 
     @property
     def set_cookie_header(self) -> str | None:
-        """What an HTTP client is told of `set_cookie`: the value of a Set-Cookie field, or None."""
+        """The value of the Set-Cookie field that tells an HTTP client of `set_cookie`, or None."""
         if self.set_cookie is None:
             return None
         assert self.pool is not None and self.pool.affinity is not None
@@ -142,12 +142,12 @@ class Exchange(Forwarded):
     # What the shell or the upstream reports.
 
     def started(self, now: float) -> None:
-        """The attempt takes time: from now on its deadlines are watched."""
+        """Reports that the attempt takes time: from now on its deadlines are watched."""
         assert self.pool is not None
         self._deadline = self.pool.deadlines.watch_attempt(self, now)
 
     def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
-        """A response began. True: pass it on; False: drop it, nobody waits for it (any more).
+        """Reports that a response began. True: pass it on; False: drop it, it is not wanted (any more).
 
         A pool that learns sessions (`pool.affinity`) needs the response's `headers`.
         """
@@ -173,7 +173,7 @@ class Exchange(Forwarded):
         return True
 
     def completed(self, now: float) -> None:
-        """The response ended as it should."""
+        """Reports that the response ended as it should."""
         if self.state is not RESPONDING:
             return
         pool = self.pool
@@ -183,7 +183,7 @@ class Exchange(Forwarded):
         self._end(now)
 
     def answered(self, response: HttpResponse, now: float) -> None:
-        """A whole response came at once: `responded` and `completed` in one.
+        """Reports a whole response that came at once: `responded` and `completed` in one.
 
         Where another attempt takes its place, it is kept: should there be no backend for that
         attempt after all, this response is better than an error of our own.
@@ -202,7 +202,7 @@ class Exchange(Forwarded):
             self._kept = response
 
     def failed(self, local_reply: LocalReply, now: float, *, sent: bool = True) -> None:
-        """The attempt, or the response that had begun, broke off.
+        """Reports that the attempt, or the response that had begun, broke off.
 
         `sent` is False where no byte of the request reached the backend.
         """
@@ -223,7 +223,7 @@ class Exchange(Forwarded):
                 self.refuse(local_reply)
 
     def cancelled(self, now: float) -> None:
-        """The client is gone, or nobody waits for the answer any more: it is not delivered."""
+        """Gives the request up, for its client is gone or the proxy ends: nothing is delivered."""
         self.is_delivered = True
         if self.state is ENDED:
             return
@@ -233,7 +233,7 @@ class Exchange(Forwarded):
         self._proxy.ready.pop(self, None)
 
     def reject(self, local_reply: LocalReply, now: float) -> None:
-        """The request can't be written for any backend, and no backend is to blame for it."""
+        """Ends a request that can't be written for any backend; no backend is to blame for it."""
         self._drop_attempt(now)
         self._end(now)
         self.backend = None
@@ -288,7 +288,7 @@ class Exchange(Forwarded):
         return True
 
     def overdue(self, now: float) -> None:
-        """Its time is up, whether it waits for a place or for a backend."""
+        """Acts on a deadline that has passed, of the wait for a place or of an attempt."""
         self._deadline = None
         pool = self.pool
         assert pool is not None
@@ -371,7 +371,7 @@ class Exchange(Forwarded):
         return True
 
     def _resume(self, now: float) -> None:
-        """The wait before a retry is over."""
+        """Goes on after the wait before a retry."""
         self._deadline = None
         pool = self.pool
         assert pool is not None

@@ -1,4 +1,4 @@
-"""What a backend is asked for: the client's request as the route changes it."""
+"""The request that a backend gets: the client's, as the route changes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Forwarded:
 
     @property
     def forward_host(self) -> str | None:
-        """What stands in place of the client's Host header, if anything does.
+        """The host that stands in place of the client's Host header; None where that stays.
 
         The authority of an absolute-form target always does (RFC 9112, 3.2.2).
         """

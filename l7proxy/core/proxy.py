@@ -133,7 +133,7 @@ class Proxy:
         exchange.refuse(local_reply, None if allow is None else Headers((("Allow", allow),)))
 
     def _follow(self, route: Route, exchange: Exchange, now: float) -> None:
-        """Does what the route says: limits, rewrites, a pool, or an answer of its own."""
+        """Applies the route: limits, rewrites, a pool, or an answer of its own."""
         pool_name = route.pool_name
         if route.split is not None:
             pool_name = route.split.pick(exchange)
@@ -174,7 +174,7 @@ class Proxy:
             pool.stop()
 
     def give_up_waiting(self) -> None:
-        """Lets nobody who waits have a place any more: what is left is about to be cancelled."""
+        """Empties the queues: the requests in them are about to be cancelled."""
         for pool in self.pools.values():
             pool.queue.clear()
 
@@ -199,7 +199,7 @@ def _make_sticky(
     secrets: Secrets | None,
     problems: list[Problem],
 ) -> None:
-    """Has the pool's clients come back to their backends, or adds why they can't to `problems`."""
+    """Gives the pool its affinity, or adds to `problems` why it can't have it."""
     from l7proxy.core.affinity import BadKey, affinity_for
 
     try:

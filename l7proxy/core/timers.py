@@ -90,7 +90,7 @@ class Timers:
         return DelayLine(self, delay, action)
 
     def watch(self, line: DelayLine, due: float) -> None:
-        """Has a line looked at that was empty, and now has something that is due at `due`."""
+        """Adds a line that was empty and now has something that is due at `due` (seconds)."""
         line.watched = True
         self._lines.append(line)
         if self.on_sooner is not None:

@@ -52,7 +52,7 @@ class Traced(Exchange):
 
     @property
     def decision(self) -> Facts:  # type: ignore[override]
-        """What was decided and why, in the order in which it came about; made of JSON values."""
+        """The decision and its reasons, in the order in which they came about, as JSON values."""
         made: Facts = {}
         if self.target is not None:
             made["route"] = self._route()

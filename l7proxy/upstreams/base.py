@@ -1,4 +1,4 @@
-"""What an upstream is: it carries out the attempts that exchanges ask for."""
+"""The base of upstreams, which carry out the attempts that exchanges ask for."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Upstream:
 
         Either reports its end before returning (`exchange.answered`, `exchange.failed`), or calls
         `exchange.started(now)`, sets `exchange.on_abandon`, and later reports the end and
-        has the exchange taken on with `dispatch`. After `on_abandon` was called it reports nothing.
+        calls `dispatch`. After `on_abandon` was called it reports nothing.
         """
         raise NotImplementedError
 
     @staticmethod
     def dispatch(exchange: Exchange, now: float) -> None:
-        """Has the exchange taken on by its dispatcher after an end that was reported later."""
+        """Tells the exchange's dispatcher of an end that was reported later."""
         exchange.dispatch(exchange, now)
 
     def probe(self, probe: Probe, now: float) -> None:

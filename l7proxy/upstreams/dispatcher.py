@@ -69,13 +69,13 @@ class Dispatcher:
         return exchange
 
     def advance(self, exchange: Exchange, now: float) -> None:
-        """Takes an exchange on after a change: starts its next attempt, or delivers its end."""
+        """Advances an exchange after a change: starts its next attempt, or delivers its end."""
         self._step(exchange, now)
         if self.proxy.ready:
             self.advance_ready(now)
 
     def advance_ready(self, now: float) -> None:
-        """Takes on what came up by itself: a deadline, a place became free, a check is due.
+        """Advances what came up by itself: a deadline, a place became free, a check is due.
 
         What comes up meanwhile has its turn after that. Were it taken on within, every answer
         whose client has another request waiting would go one level deeper.
@@ -96,19 +96,19 @@ class Dispatcher:
             self._advancing = False
 
     def cancel(self, exchange: Exchange, now: float) -> None:
-        """The client is gone: ends the exchange, and starts whoever gets the place it held."""
+        """Ends the exchange of a client that is gone, and starts the one that gets its place."""
         exchange.cancelled(now)
         self.advance_ready(now)
 
     def run_until(self, now: float) -> None:
-        """Lets everything happen that is due by `now` (seconds), each at the time it is due."""
+        """Runs everything that is due by `now` (seconds), each at the time it is due."""
         timers = self.proxy.timers
         while (due := timers.next_deadline()) is not None and due <= now:
             timers.advance(due)
             self.advance_ready(due)
 
     def catch_up(self, now: float) -> None:
-        """Lets everything happen now that is due by `now` (seconds), which is real time."""
+        """Runs everything that is due by `now` (seconds), at `now`, which is real time."""
         self.proxy.timers.catch_up(now)
         self.advance_ready(now)
 
@@ -143,6 +143,6 @@ class Dispatcher:
             self._give_up(exchange, error, now)
 
     def _give_up(self, exchange: Exchange, error: Exception, now: float) -> None:
-        """A bug costs one request its answer, and nobody else a place."""
+        """Ends an exchange in which a bug was met; it costs no other request its place."""
         exchange.cancelled(now)
         self._crashed(exchange, error, now)

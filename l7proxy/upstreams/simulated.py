@@ -150,7 +150,7 @@ class _Server:
         )
 
     def response(self, path: str, own: SimulateConfig | None) -> HttpResponse:
-        """What a request's own settings say, else the backend's, else the pool's, else 200."""
+        """The response of the request's own settings, else the backend's, the pool's, or 200."""
         if own is not None:
             response = _Answers(own).response(path)
             if response is not None:

@@ -1,4 +1,4 @@
-"""Who is told how the attempts on a pool's backends go."""
+"""The events of attempts on a pool's backends, and their listeners."""
 
 from __future__ import annotations
 

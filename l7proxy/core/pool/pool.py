@@ -301,7 +301,7 @@ class Pool:
             self.on_flags_changed(backend, now)
 
     def warm_up(self, backend: Backend, now: float) -> None:
-        """Lets a backend that is back, or new, start slowly where that is configured."""
+        """Starts a backend that is back, or new, slowly where that is configured."""
         if self._slow_start is not None:
             self._slow_start.begin(backend, now)
 

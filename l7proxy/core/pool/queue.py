@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class WaitQueue:
-    """The line of one pool, of at most `size` requests. Nobody else changes it."""
+    """The line of one pool, of at most `size` requests; nothing else changes it."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -43,7 +43,7 @@ class WaitQueue:
         self._line.clear()
 
     def admit(self, now: float) -> None:
-        """Has requests take the places that there are, the longest waiting first.
+        """Gives the places that there are to requests, the longest waiting first.
 
         A place that becomes free meanwhile is given away by the same loop: admitting one request
         may end another.
