@@ -147,7 +147,7 @@ class Exchange(Forwarded):
         self._deadline = self.pool.deadlines.watch_attempt(self, now)
 
     def responded(self, status: int, now: float, headers: Headers | None = None) -> bool:
-        """Reports that a response began. True: pass it on; False: drop it, it is not wanted (any more).
+        """Reports that a response began. True: pass it on; False: drop it, it is not wanted.
 
         A pool that learns sessions (`pool.affinity`) needs the response's `headers`.
         """
