@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
+from l7proxy.core.http.hop_by_hop import HOP_BY_HOP
 from l7proxy.core.http.messages import HttpRequest
 from l7proxy.node import Node
 from l7proxy.tools import explain
@@ -32,20 +33,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "requests.md").read_text()
 
-ABOUT_THE_WIRE = frozenset(
-    (
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+ABOUT_THE_WIRE = HOP_BY_HOP | {"content-length", "trailer"}
 """Fields of which nothing follows in an envelope; on the wire they are what its framing needs."""
 
 ROUTES: list[dict[str, Any]] = [

@@ -21,7 +21,7 @@ from l7proxy.core.config.spec import (
     Text,
     count,
 )
-from l7proxy.core.http.grammar import HOST_CHARACTER, HOST_START, IP_LITERAL
+from l7proxy.core.http.grammar import HOST_CHARACTER, HOST_START, IP_LITERAL, TARGET_CHARACTER
 from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ def _method(text: str) -> str:
 
 _REGEX = Mapped(Text(min_length=1), _checked_regex)
 _TEMPLATE = Mapped(
-    Text(min_length=1, pattern=rf"^[^\x00-\x20\x7f#]*{END}", meaning="a text without spaces and #"),
+    Text(min_length=1, pattern=f"^{TARGET_CHARACTER}*{END}", meaning="a text without spaces and #"),
     _checked_template,
 )
 _URI_TEMPLATE = Mapped(
