@@ -7,25 +7,25 @@ from tests.node.conversation import Conversation, envelopes, one_pool
 
 
 def test_a_line_without_a_slot_waits_for_those_before_it() -> None:
-    out: list[bytes] = []
+    out: list[str] = []
     order = InOrderWriter(out)
     order.expect("a")
     order.expect("b")
-    order.put(b"2", "b")
-    order.put(b"3", None)
+    order.put("2", "b")
+    order.put("3", None)
     assert out == []
-    order.put(b"1", "a")
-    assert out == [b"1", b"2", b"3"]
+    order.put("1", "a")
+    assert out == ["1", "2", "3"]
 
 
 def test_where_nothing_is_expected_a_line_is_written_at_once() -> None:
-    out: list[bytes] = []
+    out: list[str] = []
     order = InOrderWriter(out)
     order.expect("a")
-    order.put(b"1", "a")
-    order.put(b"2", None)
-    order.put(b"3", "never expected")
-    assert out == [b"1", b"2", b"3"]
+    order.put("1", "a")
+    order.put("2", None)
+    order.put("3", "never expected")
+    assert out == ["1", "2", "3"]
 
 
 def test_replies_of_every_type_keep_the_order_of_their_requests() -> None:
