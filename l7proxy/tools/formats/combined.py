@@ -8,11 +8,17 @@ Where a time in seconds comes last, as many people add `$request_time`, it is th
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-from l7proxy.core.http.head import is_well_formed
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, ObjectHeaders
-from l7proxy.tools.formats.line import BadLine, LoggedRequest, LogReader, as_served, request_line
+from l7proxy.core.http.messages import HttpRequest
+from l7proxy.tools.formats.line import (
+    BadLine,
+    LoggedRequest,
+    LogReader,
+    as_served,
+    field,
+    headers_of,
+    request_line,
+)
 from l7proxy.tools.formats.times import common_log_time
 
 # A quoted text. Without escapes it ends at the first quote that has no backslash before it; to
@@ -46,36 +52,20 @@ def reader(*, as_logged: bool = False) -> LogReader:
         if odd is not None:
             method, target = request_line(odd)
             method, target = _unescaped(method), _unescaped_target(target)
-        fields = {}
-        well_formed = True
+        fields = []
         if host is not None:
-            fields["Host"], well_formed = _value("Host", host)
+            fields.append(field("Host", host))
         if referer is not None and referer != "-":
-            fields["Referer"], is_good = _value("Referer", referer)
-            well_formed = well_formed and is_good
+            fields.append(field("Referer", _unescaped(referer) if "\\" in referer else referer))
         if agent is not None and agent != "-":
-            fields["User-Agent"], is_good = _value("User-Agent", agent)
-            well_formed = well_formed and is_good
-        headers: Headers = NO_HEADERS
-        if fields:
-            headers = ObjectHeaders(fields) if well_formed else Headers(fields.items())
-        request = HttpRequest(method, target, headers, client)
+            fields.append(field("User-Agent", _unescaped(agent) if "\\" in agent else agent))
+        request = HttpRequest(method, target, headers_of(fields), client)
         if as_logged:
             duration = _DURATION(rest or "")
             request.simulate = as_served(int(status), float(duration[1]) if duration else None)
         return last_time, request
 
     return read
-
-
-@lru_cache(4096)
-def _value(name: str, text: str) -> tuple[str, bool]:
-    """Returns the value of a header field that was logged as `text`, and whether it is good.
-
-    Remembers some: many clients send the same values.
-    """
-    value = _unescaped(text).strip(" \t")
-    return value, is_well_formed({name: value})
 
 
 def _unescaped(text: str) -> str:

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from l7proxy.core.http.messages import HttpRequest
+from l7proxy.core.http.messages import Headers, HttpRequest
 from l7proxy.tools.formats.line import (
     BadLine,
     LoggedRequest,
     LogReader,
     as_served,
     decode_json,
+    field,
     headers_from,
+    headers_of,
     request_line,
     status_from,
 )
@@ -114,9 +116,7 @@ def reader(mapping: FieldNames, *, as_logged: bool = False) -> LogReader:
             raise BadLine("not a JSON object")
         at = any_time(time(value))
         method, target = method_and_target(value)
-        request = HttpRequest(
-            method, target, headers_from(headers(value)), client_ip=_address(client(value))
-        )
+        request = HttpRequest(method, target, headers(value), _address(client(value)))
         if as_logged:
             request.simulate = as_served(status_from(status(value)), _seconds(value, durations))
         return at, request
@@ -195,27 +195,27 @@ def _target_lookup(
     return method_and_target
 
 
-def _headers_lookup(
-    mapping: FieldNames,
-) -> Callable[[Mapping[str, Any]], dict[str, str | list[str]]]:
-    """Returns a function that finds the headers: each name with its line or lines."""
+def _headers_lookup(mapping: FieldNames) -> Callable[[Mapping[str, Any]], Headers]:
+    """Returns a function that finds the headers: those in one object, and those by themselves."""
     find_headers = _lookup(mapping.get("headers", ()))
     find_single = [
         (header, _lookup(mapping[wanted])) for header, wanted in _HEADERS if wanted in mapping
     ]
 
-    def headers(value: Mapping[str, Any]) -> dict[str, str | list[str]]:
-        made: dict[str, str | list[str]] = {}
+    def headers(value: Mapping[str, Any]) -> Headers:
+        single = [
+            (header, str(found))
+            for header, find in find_single
+            if (found := find(value)) is not None
+        ]
         given = find_headers(value)
-        if isinstance(given, dict):
-            for name, item in given.items():
-                lines = item if isinstance(item, list) else [item]
-                made[name] = str(lines[0]) if len(lines) == 1 else list(map(str, lines))
-        for header, find in find_single:
-            found = find(value)
-            if found is not None:
-                made[header] = str(found)
-        return made
+        if not isinstance(given, dict):
+            return headers_of([field(header, text) for header, text in single])
+        made: dict[str, str | list[str]] = {}
+        for name, item in given.items():
+            lines = item if isinstance(item, list) else [item]
+            made[name] = str(lines[0]) if len(lines) == 1 else list(map(str, lines))
+        return headers_from({**made, **dict(single)})
 
     return headers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from json import JSONDecoder
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import LONGEST
 from l7proxy.core.config.strict_json import why_not
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest
+from l7proxy.core.http.head import is_well_formed
+from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, ObjectHeaders
 from l7proxy.envelope.members import headers_member
 
 Envelope = dict[str, Any]
@@ -64,6 +65,33 @@ def status_from(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+class Field:
+    """A header field that was logged by itself: without blanks around its value, as it was sent."""
+
+    __slots__ = ("is_good", "name", "value")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.value = text.strip(" \t")
+        self.is_good = is_well_formed({name: self.value})
+
+
+field = lru_cache(4096)(Field)
+"""Returns the field of that name and text. Remembers some: many clients send the same values."""
+
+
+def headers_of(fields: Sequence[Field]) -> Headers:
+    """Returns the headers of a request, given fields with different names."""
+    if not fields:
+        return NO_HEADERS
+    made = {}
+    are_good = True
+    for each in fields:
+        made[each.name] = each.value
+        are_good = are_good and each.is_good
+    return ObjectHeaders(made) if are_good else Headers(made.items())
 
 
 def headers_from(members: Mapping[str, str | list[str]]) -> Headers:
