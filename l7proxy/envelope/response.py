@@ -26,19 +26,17 @@ def response_text(exchange: Exchange, msg_id: int | None) -> str:
     answered = "" if msg_id is None else f', "in_reply_to": {msg_id}'
     content = "" if response.headers is None and response.body is None else _content(response)
     named = "" if backend is None else f', "backend": {json_text(backend.name)}'
-    more = _remarks(exchange) if _has_remarks(exchange) else ""
-    return (
-        f'{{"type": "http_response"{answered}, "status": {response.status}{content}{named}{more}}}'
-    )
-
-
-def _has_remarks(exchange: Exchange) -> bool:
-    return (
+    more = ""
+    if (
         exchange.local_reply is not None
         or exchange.rewritten_path is not None
         or exchange.set_cookie is not None
         or exchange.circuit_state is not None
         or exchange.decision is not None
+    ):
+        more = _remarks(exchange)
+    return (
+        f'{{"type": "http_response"{answered}, "status": {response.status}{content}{named}{more}}}'
     )
 
 

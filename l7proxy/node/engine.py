@@ -134,7 +134,7 @@ class Engine:
         `owner` is the shell's, and found in `exchange.owner`. `kind` is `core.trace.Traced` where
         the decision is to be explained.
         """
-        exchange = self._dispatcher.open(request, owner, self.clock.now, kind=kind)
+        exchange = self._dispatcher.open(request, owner, self.clock.now, None, kind)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
             self._on_pending(exchange)

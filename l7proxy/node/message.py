@@ -37,9 +37,10 @@ class Message:
         body = envelope.get("body")
         if not isinstance(body, dict):
             raise BadMember.at("/body", f"must be an object, not {json_type(body)}")
-        name, msg_id, called = body.get("type"), body.get("msg_id"), envelope.get("dest")
+        name = body["type"] if "type" in body else None
         if type(name) is not str:
             raise BadMember.at("/body/type", "must be a string")
+        msg_id, called = body.get("msg_id"), envelope.get("dest")
         if type(msg_id) is not int and msg_id is not None:
             raise BadMember.at("/body/msg_id", "must be a whole number")
         self.src = src
