@@ -14,6 +14,7 @@ difference.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from l7proxy.core.config.strict_json import DEEPEST, NotJson
 
@@ -27,16 +28,22 @@ DEFAULT_LIMIT = 16 * 1024 * 1024
 
 _PIECE = 64 * 1024
 """Bytes framed at a time: finding one message that spans lines costs as much as they do."""
-_IN_STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+')
-_NO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+')
+_IN_STRING = rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+'
+_NO_BRACKET = rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+'
 """Up to a bracket, or up to a string that is broken or not complete."""
-_BLANKS = re.compile(rb"[ \t\r]*")
+_BLANKS = rb"[ \t\r]*"
 _CLOSES = {0x7D: 0x7B, 0x5D: 0x5B}
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _QUOTE, _OPEN_BRACE, _BACKSLASH = b'\n"{\\'
 _SHORT_RUN = 8
 """Whole lines in a row that make splitting the rest of a piece into lines worth its cost."""
 _LONGEST_BACKOFF = 63
+
+
+@lru_cache
+def _compiled(source: bytes) -> re.Pattern[bytes]:
+    """The pattern, compiled when it is first asked for: one object a line needs none of them."""
+    return re.compile(source)
 
 
 class Framer:
@@ -156,7 +163,7 @@ class Framer:
         at = 0
         if self._at_line_start and buffer.startswith(_BOM):
             at = len(_BOM)
-        match = _BLANKS.match(buffer, at)
+        match = _compiled(_BLANKS).match(buffer, at)
         assert match is not None
         at = match.end()
         if at == len(buffer):
@@ -208,7 +215,7 @@ class Framer:
                 if not self._scan_string():
                     return False
                 continue
-            match = _NO_BRACKET.match(buffer, self._scanned)
+            match = _compiled(_NO_BRACKET).match(buffer, self._scanned)
             assert match is not None
             self._scanned = at = match.end()
             if at == len(buffer):
@@ -225,7 +232,7 @@ class Framer:
     def _scan_string(self) -> bool:
         """Scans up to where the string ends or breaks; returns False if that is yet to come."""
         buffer = self._buffer
-        match = _IN_STRING.match(buffer, self._scanned)
+        match = _compiled(_IN_STRING).match(buffer, self._scanned)
         assert match is not None
         self._scanned = at = match.end()
         if at == len(buffer) or (buffer[at] == _BACKSLASH and at + 1 == len(buffer)):

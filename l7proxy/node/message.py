@@ -37,7 +37,7 @@ class Message:
         body = envelope.get("body")
         if not isinstance(body, dict):
             raise BadMember.at("/body", f"must be an object, not {json_type(body)}")
-        name = body["type"] if "type" in body else None
+        name = body.get("type")
         if type(name) is not str:
             raise BadMember.at("/body/type", "must be a string")
         msg_id, called = body.get("msg_id"), envelope.get("dest")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from json import dumps
 
 from l7proxy.core.callbacks import ignore
@@ -365,6 +364,8 @@ def imported(reference: str) -> Handler:
 
     def handle(node: Receiver, message: Message) -> Reply:
         module, _, name = reference.partition(":")
+        from importlib import import_module
+
         handler: Handler = getattr(import_module(module), name)
         return handler(node, message)
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-_PARTS = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([^:]*))?").fullmatch
-"""A host, or an IPv6 address in brackets, and perhaps a port."""
-
 
 def split_address(address: str) -> tuple[str, int | None]:
     """Returns the host and port of `host:port`, `[v6]:port` or `host`, perhaps behind `http(s)://`.
@@ -15,15 +10,15 @@ def split_address(address: str) -> tuple[str, int | None]:
     """
     if address.startswith("unix:"):
         return address, None
-    parts = _PARTS(address.partition("://")[2] or address)
+    parts = _parts(address.partition("://")[2] or address)
     if parts is None:
         raise ValueError(f'"{address}": an IPv6 address is written in brackets: [::1] or [::1]:80')
-    v6, host, port = parts.groups()
+    host, port = parts
     if port is not None and not _is_port(port, 1):
         raise ValueError(f'"{address}": the port must be a number from 1 to 65535')
-    if not (v6 or host):
+    if not host:
         raise ValueError(f'"{address}": there is no host')
-    return v6 or host, None if port is None else int(port)
+    return host, None if port is None else int(port)
 
 
 def split_listen(text: str) -> tuple[str, int]:
@@ -34,10 +29,23 @@ def split_listen(text: str) -> tuple[str, int]:
     """
     if text.startswith("unix:/"):
         return text.removeprefix("unix:"), -1
-    parts = _PARTS(text.removeprefix("tls:"))
-    if parts is None or parts[3] is None or not _is_port(parts[3], 0):
+    host, port = _parts(text.removeprefix("tls:")) or ("", None)
+    if port is None or not _is_port(port, 0):
         raise ValueError(f'"{text}" must be host:port, [v6]:port, tls:host:port or unix:/path')
-    return parts[1] or parts[2] or "", int(parts[3])
+    return host, int(port)
+
+
+def _parts(text: str) -> tuple[str, str | None] | None:
+    """The host, or the IPv6 address in brackets, and the port if there is one; None for neither."""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        is_good = bool(bracket) and "[" not in host and rest[:1] in ("", ":")
+        port = rest[1:] if rest else None
+    else:
+        host, colon, rest = text.partition(":")
+        is_good = "[" not in host and "]" not in host
+        port = rest if colon else None
+    return (host, port) if is_good and ":" not in (port or "") else None
 
 
 def _is_port(text: str, lowest: int) -> bool:

@@ -59,10 +59,13 @@ def host_in(authority: str) -> str | None:
 
 
 def _host_in(authority: str) -> str | None:
-    if re.fullmatch(AUTHORITY, authority) is None:
-        return None
     host = re.match(HOST, authority)
-    assert host is not None
+    if host is None:
+        return None
+    colon, port = authority[host.end() :][:1], authority[host.end() + 1 :]
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
+    if colon not in ("", ":") or (port and not is_port):
+        return None
     return host[0].lower().removesuffix(".")
 
 

@@ -43,12 +43,13 @@ _NORMAL = re.compile(
     r"(?:\?([!\"$-~]*+))?"
 ).fullmatch
 
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+# Compiled when they are first asked for, which in most runs is never.
+_ESCAPE = r"%([0-9A-Fa-f]{2})?"
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_SLASHES = re.compile(r"//+")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_DOTS_WITH_PARAMETERS = re.compile(r"/\.{1,2};").search
-_DOTS_AT_ENCODED_SLASH = re.compile(r"(?:/|%2F)\.{1,2}%2F|%2F\.{1,2}(?:/|%2F|\Z)").search
+_SLASHES = r"//+"
+_NOT_ASCII = r"[^\x00-\x7f]+"
+_DOTS_WITH_PARAMETERS = r"/\.{1,2};"
+_DOTS_AT_ENCODED_SLASH = r"(?:/|%2F)\.{1,2}%2F|%2F\.{1,2}(?:/|%2F|\Z)"
 
 
 class PathRules:
@@ -169,11 +170,12 @@ def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
     if not path.isascii():
         path = escape_non_ascii(path)
     if "%" in path:
-        path = _ESCAPE.sub(_keep_escapes if rules.keep_encoded_slashes else _refuse_slash, path)
-        if _DOTS_AT_ENCODED_SLASH(path):
+        keep = _keep_escapes if rules.keep_encoded_slashes else _refuse_slash
+        path = re.sub(_ESCAPE, keep, path)
+        if re.search(_DOTS_AT_ENCODED_SLASH, path):
             raise _bad("the path has a dot segment beside %2F")
     if rules.merge_slashes and "//" in path:
-        path = _SLASHES.sub("/", path)
+        path = re.sub(_SLASHES, "/", path)
     if "/." in path:
         path = _resolve_dots(path)
     return path
@@ -185,7 +187,7 @@ def escape_non_ascii(text: str) -> str:
     Raises `Refused` with a 400 where it is not Unicode text.
     """
     try:
-        return _NOT_ASCII.sub(lambda found: _escaped(found[0].encode()), text)
+        return re.sub(_NOT_ASCII, lambda found: _escaped(found[0].encode()), text)
     except UnicodeEncodeError:
         raise _bad("the path is not Unicode text") from None
 
@@ -230,7 +232,7 @@ def _refuse_slash(escape: re.Match[str]) -> str:
 
 def _resolve_dots(path: str) -> str:
     """Returns the path without `.` and `..` segments (RFC 3986, 5.2.4)."""
-    if _DOTS_WITH_PARAMETERS(path):
+    if re.search(_DOTS_WITH_PARAMETERS, path):
         # Some servers cut off ";parameters" first and climb then, past the route that was taken.
         raise _bad("the path has a dot segment with parameters")
     kept: list[str] = []

@@ -6,8 +6,6 @@ checks the name (`config.algorithms`).
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from l7proxy.core.config.algorithms import (
     UnknownSelector,
     algorithm_name,
@@ -50,6 +48,8 @@ def find_selector(name: str) -> type[Selector]:
 def _load(reference: str) -> type[Selector]:
     module_name, _, class_name = reference.partition(":")
     try:
+        from importlib import import_module
+
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         missing = f'there is no module "{error.name}"'
