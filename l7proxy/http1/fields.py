@@ -11,6 +11,7 @@ Parsing is a pure function of the block and its result never changes, hence it c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from l7proxy.core.http.grammar import quote as quote_text
 from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
@@ -70,8 +71,6 @@ class Fields:
 
     __slots__ = (
         "_found",
-        "_index",
-        "_items",
         "block",
         "connection",
         "forwardable",
@@ -87,8 +86,6 @@ class Fields:
     ) -> None:
         """`block` is valid, and `find` picks out of it what has to be known. Raises `error`."""
         self.block = block
-        self._items: tuple[tuple[bytes, bytes], ...] | None = None
-        self._index: dict[bytes, tuple[bytes, ...]] | None = None
         self._found, forwardable = _pick(block, find, error)
         self.connection = options = _options(self._found.get(b"connection"), error)
         if options:
@@ -101,27 +98,15 @@ class Fields:
 
     def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All fields of the block in order: name as it came, value without outer whitespace."""
-        if self._items is None:
-            self._items = split_fields(self.block)
-        return self._items
+        return split_fields(self.block)
 
     def all(self, name: str | bytes) -> tuple[bytes, ...]:
         """The values of every field called `name` (in lower case), in order."""
-        if isinstance(name, str):
-            name = name.encode("ascii")
-        if self._index is None:
-            lists: dict[bytes, list[bytes]] = {}
-            for field, value in self.items():
-                lists.setdefault(field.lower(), []).append(value)
-            self._index = {field: tuple(values) for field, values in lists.items()}
-        return self._index.get(name, ())
+        return find_values(self.block, name)
 
     def get(self, name: str | bytes) -> bytes | None:
         """The value of the field `name` (in lower case); several are joined by ", "."""
-        values = self.all(name)
-        if not values:
-            return None
-        return values[0] if len(values) == 1 else b", ".join(values)
+        return find_value(self.block, name)
 
 
 class RequestFields(Fields):
@@ -237,6 +222,24 @@ def split_fields(block: bytes) -> tuple[tuple[bytes, bytes], ...]:
 def text_fields(block: bytes) -> list[tuple[str, str]]:
     """The same as text."""
     return _find_text_fields(block.decode("latin-1"))
+
+
+def find_values(block: bytes, name: str | bytes) -> tuple[bytes, ...]:
+    """The values of every field of a valid block that is called `name` (in lower case)."""
+    if isinstance(name, str):
+        name = name.encode("ascii")
+    return tuple(value.rstrip(b" \t") for value in _finder(name)(block))
+
+
+def find_value(block: bytes, name: str | bytes) -> bytes | None:
+    """The value of the field `name` (in lower case), several joined by ", "; None without any."""
+    values = find_values(block, name)
+    return b", ".join(values) if values else None
+
+
+@lru_cache(64)
+def _finder(name: bytes) -> Callable[[bytes], list[bytes]]:
+    return re.compile(rb"(?:\A|\n)(?i:" + re.escape(name) + rb"):[ \t]*+([^\r]*+)\r").findall
 
 
 def drop_fields(block: bytes, names: Container[bytes]) -> bytes:

@@ -10,9 +10,23 @@ import re
 
 from l7proxy.core.http import grammar
 
-TOKEN = grammar.TOKEN_CHARACTER.encode() + b"++"
-TEXT = grammar.VALUE_CHARACTER.encode() + b"*+"
-TARGET = grammar.TARGET_CHARACTER.encode() + b"++"
+
+def _octets(character: str) -> bytes:
+    """The class of octets that a class of characters is, in the one form that is quickest.
+
+    A class that says what it is not takes a third longer to match.
+    """
+    is_one = re.compile(character.encode()).fullmatch
+    octets = [octet for octet in range(256) if is_one(b"%c" % octet)]
+    first = [octet for octet in octets if octet - 1 not in octets]
+    last = [octet for octet in octets if octet + 1 not in octets]
+    ranges = (b"\\x%02x-\\x%02x" % span for span in zip(first, last, strict=True))
+    return b"[" + b"".join(ranges) + b"]"
+
+
+TOKEN = _octets(grammar.TOKEN_CHARACTER) + b"++"
+TEXT = _octets(grammar.VALUE_CHARACTER) + b"*+"
+TARGET = _octets(grammar.TARGET_CHARACTER) + b"++"
 AUTHORITY = grammar.AUTHORITY.encode()
 OWS = rb"[ \t]*+"
 QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'

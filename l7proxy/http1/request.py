@@ -20,6 +20,7 @@ from l7proxy.http1.fields import (
     RequestFields,
     drop_fields,
     explain_block,
+    find_value,
     quote,
 )
 from l7proxy.http1.grammar import (
@@ -128,6 +129,10 @@ class RequestHead:
         There is no Host where `host` is ""; a request sent on as HTTP/1.1 needs one.
         """
         return self.start[self.start.index(b"\n") + 1 :]
+
+    def get(self, name: str) -> bytes | None:
+        """The value of the field `name` (in lower case), as `fields.get` has it."""
+        return find_value(self.block, name)
 
     def without(self, names: frozenset[bytes]) -> bytes:
         """`forwardable` without the fields called `names` (in lower case)."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.http.messages import Headers
     from l7proxy.http1 import RequestHead
 
     Entry = tuple["RequestHead | bytes", str, int, int, "str | None", "str | None", float, float]
@@ -167,22 +168,30 @@ def _text_about(head: RequestHead | bytes, write: Callable[[RequestHead | bytes]
 
 
 def _members(head: RequestHead | bytes) -> str:
-    members: dict[str, Any]
     if isinstance(head, bytes):
-        members = {"path": "", "line": head.decode("latin-1")}
-    else:
-        request: StreamedRequest = head.derived or StreamedRequest(head, "")
-        members = {"method": head.method, "path": request.target}
-        put_headers(members, request.headers)
-    return json.dumps(members)[1:-1]
+        return f'"path": "", "line": {json_text(head.decode("latin-1"))}'
+    request: StreamedRequest = head.derived or StreamedRequest(head, "")
+    return (
+        f'"method": {json_text(head.method)}, "path": {json_text(request.target)}, '
+        f'"headers": {_headers(request.headers)}'
+    )
+
+
+def _headers(headers: Headers) -> str:
+    """The fields as the `headers` of an envelope."""
+    if len({name.lower() for name, _ in headers}) == len(headers):
+        pairs = [f"{json_text(name)}: {json_text(value)}" for name, value in headers]
+        return f"{{{', '.join(pairs)}}}"
+    message: dict[str, Any] = {}
+    put_headers(message, headers)
+    return json.dumps(message["headers"])
 
 
 def _combined_parts(head: RequestHead | bytes) -> str:
     if isinstance(head, bytes):
         return f'{_quoted(head)}\n"-" "-"'
     line = f"{head.method} {_quoted(head.target)} HTTP/1.{head.minor}"
-    fields = head.fields
-    return f'{line}\n"{_quoted(fields.get("referer"))}" "{_quoted(fields.get("user-agent"))}"'
+    return f'{line}\n"{_quoted(head.get("referer"))}" "{_quoted(head.get("user-agent"))}"'
 
 
 def _quoted(value: bytes | None) -> str:

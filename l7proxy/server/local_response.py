@@ -69,7 +69,7 @@ def local_response(
     return error_page(
         response.status,
         local_reply.public,
-        accept=None if request is None else request.fields.get("accept"),
+        accept=None if request is None else request.get("accept"),
         fields=fields,
         close=close,
         with_body=with_body,

@@ -42,22 +42,24 @@ class StreamedRequest(HttpRequest):
     upgrade: bytes | None
 
     def __init__(self, head: RequestHead, client_ip: str) -> None:
-        self.method = method = head.method
-        self.headers = headers = WireHeaders(head.block)
+        self.method = head.method
+        self.target = head.path
+        self.headers = WireHeaders(head.block)
         self.client_ip = client_ip
-        self.cookies = self.simulate = None
         self.body = b""
-        self.hops_left = self.upgrade = self.parsed = self.logged = self._stream = None
-        target = head.path
-        if method == "OPTIONS":
-            self.hops_left = hops_left(method, headers)
-            if self.hops_left == 0:
-                target = "*"
-        if head.target[0] != _SLASH and target != "*":
-            target = escape_octets(head.target).decode("ascii")
-        self.target = target
-        if head.upgrade is not None:
-            self.upgrade = _upgrade(head)
+        self.cookies = self.simulate = self.hops_left = self.upgrade = None
+        self.parsed = self.logged = self._stream = None
+        if head.upgrade is not None or head.target[0] != _SLASH or head.method == "OPTIONS":
+            self._look_closer(head)
+
+    def _look_closer(self, head: RequestHead) -> None:
+        """What is said by a head that may say more than most."""
+        self.upgrade = _upgrade(head)
+        self.hops_left = hops_left(head.method, self.headers)
+        if self.hops_left == 0:
+            self.target = "*"
+        elif self.target != "*" and head.target[0] != _SLASH:
+            self.target = escape_octets(head.target).decode("ascii")
 
     def stream(self, body: RequestBody, time: Callable[[], float]) -> None:
         """Has it be whole when `body` is; `time` tells when that is (seconds)."""

@@ -225,9 +225,9 @@ class BackendConnection(asyncio.Protocol):
             length = head.body_length(downstream.method, upgrade_asked=downstream.upgrade)
         now = self._time()
         pool = exchange.pool
+        assert pool is not None
         # The core looks at a response's fields only where it learns sessions from them.
-        learns = pool is not None and pool.affinity is not None
-        headers = WireHeaders(head.block) if learns else None
+        headers = None if pool.affinity is None else WireHeaders(head.block)
         if not exchange.responded(head.status, now, headers):
             self._drop_response(head, length, len(data) - end)
             exchange.dispatch(exchange, now)
