@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 
+import l7proxy
 from tests.processes import unmeasured
 from tests.readme import blocks
 
@@ -71,9 +74,21 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def imported() -> None:
+    """Imports all that the plugin may import.
+
+    After a run in this process pytest forgets the modules that were imported in it, but the
+    packages they are in do not: `from package import module` would give other tests a second one.
+    """
+    for module in walk_packages(l7proxy.__path__, "l7proxy."):
+        if not module.name.startswith(("l7proxy.__main__", "l7proxy.testing")):
+            import_module(module.name)
+
+
 @pytest.fixture
-def run_pytest(pytester: pytest.Pytester) -> Runs:
-    """Runs pytest in a project; gives how it ends, and what it prints."""
+def run_pytest(pytester: pytest.Pytester, imported: None) -> Runs:
+    """Runs pytest in a project; returns its exit status, and what it prints."""
 
     def run(project: Path, *words: str) -> tuple[int, str]:
         os.chdir(project)
