@@ -351,7 +351,7 @@ def test_asking_why_changes_no_answer(
     simulate: dict[str, Any] = {"latency": {"uniform": [0.1, 2]}}
     if failing:
         simulate["faults"] = [{"fault": "reset", "probability": 0.3}]
-    config = {
+    config: dict[str, Any] = {
         "algorithm": algorithm,
         "options": OPTIONS.get(algorithm, {}),
         "simulate": simulate,
