@@ -85,6 +85,11 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled + sum(len(line.waiting) for line in self._lines)
 
+    @property
+    def held(self) -> int:
+        """How many timers are in memory: cancelled ones, too, until they are swept out."""
+        return len(self._heap)
+
     def delay_line(self, delay: float, action: Callable[[Any, float], None]) -> DelayLine:
         """Returns a line in which everything is due `delay` seconds after it was put in."""
         return DelayLine(self, delay, action)

@@ -236,14 +236,14 @@ def _looks(pool: Pool, backend: Backend, avoid: Collection[Backend]) -> Facts:
     if backend in avoid:
         looks["because"] = "this request was tried on it before"
     elif not backend.eligible:
-        reasons = [_REASONS[name] for name in backend.why_not()]
+        reasons = [REASONS[name] for name in backend.why_not()]
         looks["because"] = ", ".join(reasons) or f"tier {backend.tier} is not in use"
     elif backend.flags & HEALTH_FLAGS:
         looks["because"] = "the pool is in panic: health is not listened to"
     return looks
 
 
-_REASONS = {
+REASONS = {
     "full": "it has as many requests as it may have",
     "down": "its health checks fail",
     "ejected": "it was ejected for failing",
@@ -252,6 +252,7 @@ _REASONS = {
     "maint": "it is in maintenance",
     "removed": "it was removed",
 }
+"""What an explanation says of a backend that can't be picked, by the name of each flag it has."""
 
 
 def _plain(facts: Any) -> Any:

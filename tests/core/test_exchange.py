@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.exchange_state import ATTEMPTING, BACKING_OFF, ENDED, QUEUED, RESPONDING
+from l7proxy.core.exchange_state import (
+    ATTEMPTING,
+    BACKING_OFF,
+    ENDED,
+    QUEUED,
+    RESPONDING,
+    State,
+)
 from l7proxy.core.http.local_reply import BAD_REQUEST, CONNECT_FAILED, GARBAGE, RESET
 
 
@@ -34,7 +41,7 @@ class Story:
         return {backend.name: backend.in_flight for backend in self.pool.backends}
 
 
-def outcome(exchange: Exchange) -> tuple[str, int | None, str | None]:
+def outcome(exchange: Exchange) -> tuple[State, int | None, str | None]:
     """Its state, the status of its response, and the name of why."""
     response, local_reply = exchange.response, exchange.local_reply
     return (

@@ -16,7 +16,7 @@ from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.http.messages import HttpRequest
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.selectors.registry import BUILT_IN
-from l7proxy.core.trace import _REASONS, Traced
+from l7proxy.core.trace import REASONS, Traced
 from l7proxy.node import Node
 
 
@@ -146,7 +146,7 @@ def test_a_rewritten_path_is_shown() -> None:
 
 
 def test_who_can_not_be_picked_is_shown_with_the_reason() -> None:
-    assert set(_REASONS) == set(FLAG_NAMES.values())
+    assert set(REASONS) == set(FLAG_NAMES.values())
     talk = Talk("a:80", "b:80", {"address": "c:80", "tier": 1})
     talk.send(0, type="backend", pool="p", backend="a", set={"state": "drain"})
     talk.get()
@@ -351,7 +351,7 @@ def test_asking_why_changes_no_answer(
     simulate: dict[str, Any] = {"latency": {"uniform": [0.1, 2]}}
     if failing:
         simulate["faults"] = [{"fault": "reset", "probability": 0.3}]
-    config = {
+    config: dict[str, Any] = {
         "algorithm": algorithm,
         "options": OPTIONS.get(algorithm, {}),
         "simulate": simulate,

@@ -96,9 +96,13 @@ def conversations() -> list[Conversation]:
 def _diff(name: str, expected: bytes, got: bytes) -> str:
     if expected == got:
         return ""
-    lines = [data.decode("utf-8", "backslashreplace").splitlines() for data in (expected, got)]
-    shown = [*difflib.unified_diff(*lines, f"{name} expected", f"{name} got", lineterm="")]
+    before, after = _lines(expected), _lines(got)
+    shown = [*difflib.unified_diff(before, after, f"{name} expected", f"{name} got", lineterm="")]
     return "\n".join(shown or [f"{name}: the line ends differ"]) + "\n"
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "backslashreplace").splitlines()
 
 
 def write() -> None:

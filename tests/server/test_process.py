@@ -405,6 +405,8 @@ def test_a_log_that_can_not_be_opened_anew_goes_on_as_it_was(
     config.write_text(with_a_log(file))
     processes = 2 if arguments else 1
     with served(config, "--no-watch", *arguments) as proxy:
+        # One process alone has it open for a moment while it checks the configuration.
+        proxy.ask("/web")
 
         def everybody_has_it() -> bool | None:
             serving = proxy.children or [proxy.process.pid]

@@ -39,7 +39,10 @@ class Network:
 
 def outcome(exchange: Exchange) -> tuple[int | None, str | None]:
     response, local_reply = exchange.response, exchange.local_reply
-    return response and response.status, local_reply and local_reply.name
+    return (
+        None if response is None else response.status,
+        None if local_reply is None else local_reply.name,
+    )
 
 
 def test_a_request_is_forwarded_whole() -> None:
@@ -118,10 +121,9 @@ def test_checks_are_requests_of_our_own() -> None:
     checks = {"interval": 1, "timeout": 0.5, "jitter": 0, "fall": 1, "path": "/up"}
     network = Network(backends=["n1"], health=checks)
     network.proxy.start(0.0)
+    bodies: list[dict[str, Any]] = [{"status": 200}, {"type": "error", "code": 11}, {"status": "?"}]
     states = []
-    for second, body in enumerate((
-        {"status": 200}, {"type": "error", "code": 11}, {"status": "?"},
-    )):  # fmt: skip
+    for second, body in enumerate(bodies):
         network.dispatcher.run_until(float(second))
         dest, asked = network.asked[-1]
         assert (dest, asked["method"], asked["path"]) == ("n1", "GET", "/up")

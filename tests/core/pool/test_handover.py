@@ -26,17 +26,17 @@ class Succession:
     def __init__(self, *backends: Any, **pool: Any) -> None:
         self.log: list[str] = []
         self.settings = {"backends": list(backends), **pool}
-        self.proxy = self._make()
+        self.proxy = self.make()
         self.proxy.start(0.0)
 
-    def _make(self) -> Proxy:
+    def make(self) -> Proxy:
         settings = {key: value for key, value in self.settings.items() if value is not None}
         config = config_from({"backend_pools": {"p": settings}})
         return Proxy(config, Random(0), log=lambda now, text: self.log.append(f"{now:g} {text}"))
 
     def reload(self, now: float, **changes: Any) -> None:
         self.settings.update(changes)
-        before, self.proxy = self.proxy, self._make()
+        before, self.proxy = self.proxy, self.make()
         self.proxy.handover_from(before, now)
         before.stop()
         self.proxy.start(now)
@@ -143,7 +143,7 @@ EJECTION = {"consecutive_failures": 2, "time": 2, "max_share": 1}
 
 def test_checks_that_had_not_begun_begin_with_who_takes_over() -> None:
     story = Succession("a:1", "b:1", health=FAST)
-    story.proxy = story._make()
+    story.proxy = story.make()
     story.pool.set_state(story.pool.backends[0], "down", 0.0)
     story.reload(1.0)
     assert story.states() == {"a": "down", "b": ""}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import pytest
 
-from l7proxy.core import HttpResponse
+from l7proxy.core import HttpRequest, HttpResponse
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange_state import ATTEMPTING, ENDED, QUEUED
 from l7proxy.core.http.local_reply import CONNECT_FAILED
+from l7proxy.core.pool.backend import Backend
 from tests.core.test_exchange import Story
 
 GOOD = HttpResponse(200)
@@ -96,7 +100,11 @@ def test_who_could_wait_for_one_of_its_tier_gets_none_of_the_next() -> None:
 
 def test_a_selector_that_picks_what_is_no_backend_is_told_so() -> None:
     story = Story("a")
-    story.pool.selector.pick = lambda request, avoid: "a"  # type: ignore[method-assign, assignment, return-value]
+
+    def pick(request: HttpRequest | None, avoid: Collection[Backend]) -> Any:
+        return "a"
+
+    story.pool.selector.pick = pick  # type: ignore[method-assign, assignment]
     with pytest.raises(TypeError, match="RoundRobin picked 'a', no backend"):
         story.open()
     assert (story.pool.requests, story.pool.backends[0].in_flight) == (0, 0)
