@@ -1,7 +1,13 @@
-"""What is installed is what is in the checkout: an installed wheel answers the sample, anywhere."""
+"""What is installed is what is in the checkout: an installed wheel answers the sample, anywhere.
+
+And each room of the package says what is in it.
+"""
 
 from __future__ import annotations
 
+import ast
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +18,7 @@ import pytest
 from l7proxy import __version__
 from tests.processes import PATIENCE, ROOT, run
 
+PACKAGE = ROOT / "l7proxy"
 SAMPLE = (ROOT / "examples" / "sample.json").read_bytes()
 
 
@@ -77,3 +84,46 @@ def test_the_version_of_the_wheel_is_the_one_that_is_printed(wheel: Path) -> Non
         metadata = archive.read(f"l7proxy-{__version__}.dist-info/METADATA").decode()
     assert f"\nVersion: {__version__}\n" in metadata
     assert run("--version").out == f"l7proxy {__version__}\n"
+
+
+def unlisted(package: Path) -> list[str]:
+    """What is in a room and not in its docstring, or at the head of its list and not in it."""
+    found = []
+    for sign in sorted(package.rglob("__init__.py")):
+        room = sign.parent
+        text = ast.get_docstring(ast.parse(sign.read_text())) or ""
+        there = {
+            entry.stem
+            for entry in room.iterdir()
+            if entry.suffix == ".py" or (entry / "__init__.py").exists()
+        } - {"__init__", "__main__"}
+        listed = re.findall(r"^- ((?:`\w+`(?:, (?=`))?)+)", text, re.MULTILINE)
+        heads = {name for names in listed for name in re.findall(r"\w+", names)}
+        here = room.relative_to(package.parent).as_posix()
+        found += [
+            f"{here}: {name} is not listed"
+            for name in sorted(there - set(re.findall(r"`(\w+)`", text)))
+        ]
+        found += [f"{here}: {name} is not there" for name in sorted(heads - there)]
+    return found
+
+
+def test_every_file_of_a_room_is_named_in_the_docstring_of_the_room() -> None:
+    assert unlisted(PACKAGE) == []
+
+
+def test_a_copy_in_which_a_room_lists_too_little_or_too_much_is_found_out(tmp_path: Path) -> None:
+    copy = tmp_path / "l7proxy"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "core" / "selectors" / "newest.py").write_text("")
+    (copy / "node" / "message.py").rename(copy / "node" / "letter.py")
+    (copy / "http2").mkdir()
+    (copy / "http2" / "__init__.py").write_text('"""Frames.\n\n- `hpack`, `frames`: bytes\n"""\n')
+    (copy / "http2" / "frames.py").write_text("")
+    assert unlisted(copy) == [
+        "l7proxy: http2 is not listed",
+        "l7proxy/core/selectors: newest is not listed",
+        "l7proxy/http2: hpack is not there",
+        "l7proxy/node: letter is not listed",
+        "l7proxy/node: message is not there",
+    ]

@@ -6,7 +6,7 @@ A command is an entry in `COMMANDS` and the module of its name, which has the co
 - `node`: the conversation on stdin and stdout
 - `serve`, `check`, `explain`, `replay`, `diff`, `test`, `schema`: the commands
 - `traffic`: what `replay` and `diff` share
-- `console`: what is printed and complained of, what is read, exit statuses
+- `console`: prints results and complaints, reads files, and has the exit statuses
 - `parser`: argparse, and the types of the options
 
 Only what is about to run is imported, because a conversation of one message should be over in the

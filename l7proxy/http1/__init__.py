@@ -4,6 +4,7 @@ The rule of the room: **what is passed on can be read in one way only.** Whateve
 might take for different messages (RFC 9112 11) is refused with a sentence that says why.
 
 - `grammar`    the smallest pieces, as regular expressions
+- `block`      regular expressions that check a header-field block, and find what counts in it
 - `fields`     a header-field block: checked as a whole, passed on as the bytes it came in
 - `heads`      where a head ends, and whether it was seen before
 - `request`    `RequestParser`: request heads; what to route on, what to send on, body length

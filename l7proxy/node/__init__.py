@@ -7,13 +7,13 @@ A line on its way: `envelope.decode` > `Node` > the handler of its type in `HAND
 `upstreams.Dispatcher`; and back by `Engine`'s `on_delivered` > `Node` > `envelope.encode`.
 
 - `engine`: configurations at work, requests in flight, time; no messages
-- `clock`: the wall's time, or the one that envelopes tell
+- `clock`: wall time, or the time that envelopes tell
 - `node`: bytes to messages, `HANDLERS` by their type, replies to bytes
 - `message`: one message, and what its handler works on
 - `init`: the message that names the node and may configure it
 - `administration`: messages that look at pools and change them
 - `in_order`: replies in the order of the requests
-- `recorder`: what comes in, written down to be played again
+- `recorder`: writes down what comes in, to be played again
 - `replay_node`: an engine played with envelopes, for `replay` and `diff`; a node that shows what
   it does, for tests of configurations
 - `blocking_loop`: the loop over file descriptors

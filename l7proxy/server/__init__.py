@@ -2,10 +2,11 @@
 
 - `connection`: one client's connection, a state machine that goes from request to request
 - `client_request`: the request that a connection is busy with, from its head to its response
-- `response_writer`: how responses become the bytes that a client gets
-- `client_timer`: whose turn it is, and how long the client may take
+- `response_writer`: turns responses into the bytes that a client gets
+- `client_timer`: how long the client may take, while it is its turn
 - `tunnel`: a connection that has stopped being HTTP
-- `prepared`, `forwarding`: what the core and the backends learn of a request
+- `prepared`: a request as the core sees it
+- `forwarding`: what backends are told about the client
 - `local_response`: error pages and other responses of the proxy's own
 - `access_log`: the file that requests are written down in
 - `service`: one configuration at work, with what connections need of it
@@ -15,5 +16,5 @@
 - `reloader`: reads the configuration anew when it is asked to or a file has changed
 - `workers`: several processes, and the one that supervises them
 - `tls`: the certificates that clients are shown
-- `loop`: which event loop
+- `loop`: chooses the event loop, uvloop or asyncio's own
 """

@@ -1,13 +1,13 @@
 """The tools: what can be asked of a configuration without sending it traffic.
 
-- `check`: is it valid, and what in it is hardly meant?
-- `schema`: what may it say?
-- `explain`: where would one request go, and why?
-- `replay`: what does it make of recorded traffic, which `formats` reads? `metrics` counts that, and
-  `page` shows it, with `plots` in the `template` that is `page.html`.
-- `diff`: what does another configuration, or what was answered in reality, make different?
-- `cases`, `golden`: does it do what its cases and golden conversations say? `coverage` knows which
-  routes they reached.
-- `arguments`: the options of the command line that say what the traffic is
-- `printable`: texts of others on a terminal
+- `check`: finds every mistake in it, and what is valid but hardly meant
+- `schema`: its JSON Schema
+- `explain`: where one request goes, and why
+- `replay`: plays recorded traffic to it, which `formats` reads; `metrics` counts what comes of it,
+  `page` shows that as a web page, with `plots` in the `template` that is `page.html`
+- `diff`: what another configuration answers differently, or what was answered in reality
+- `cases`, `golden`: tests it by cases and golden conversations; `coverage` counts the routes that
+  they reach
+- `arguments`: the options about traffic that `replay` and `diff` share
+- `printable`: escapes texts from outside for a terminal
 """

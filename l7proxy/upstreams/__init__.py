@@ -1,9 +1,9 @@
-"""How an attempt is carried out: what stands behind the pools.
+"""The upstreams: what stands behind the pools, and carries out the attempts of exchanges.
 
-- `base`: what an upstream is
-- `simulated`: answers by itself, from the configuration
-- `envelope`: asks other nodes, in envelopes
-- `http`: pooled connections to real backends
-- `stamp`: whether a file that was read is still the same
-- `dispatcher`: brings exchanges, upstreams and their shell together
+- `base`: the interface of all upstreams
+- `simulated`: backends that behave as the configuration says
+- `envelope`: backends that are other nodes, asked in envelopes
+- `http`: backends that speak HTTP, over pooled connections
+- `file_signature`: tells whether a file that was read is still the same
+- `dispatcher`: starts the attempts, and delivers the exchanges that have ended to the shell
 """

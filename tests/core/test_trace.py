@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
+from l7proxy.core.config.algorithms import BUILT_IN
 from l7proxy.core.flags import FLAG_NAMES
 from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.http.messages import HttpRequest

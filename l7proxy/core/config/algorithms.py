@@ -1,4 +1,4 @@
-"""The algorithms that are built in: their names, what else people call them, their options.
+"""The algorithms that are built in: their selectors, options, names, and what else they are called.
 
 Whether a name can mean anything is known here, when a configuration is loaded. The class that it
 means is looked up, and somebody else's imported, when the pool is made (`selectors.registry`).
@@ -73,11 +73,11 @@ class BoundedLoadOptions(RingOptions):
 
 
 class MaglevOptions(HashOptions):
-    """A table of places."""
+    """A table of slots."""
 
     table_size: int = field(
         Mapped(count(2, LARGEST_TABLE), _checked_prime),
-        "places in the table, a prime",
+        "slots in the table, a prime",
         default=65_537,
     )
 
@@ -90,62 +90,105 @@ class LeastTimeOptions(Record):
     )
 
 
+class Algorithm:
+    """A built-in algorithm: its selector, its options and its other names.
+
+    `selector` is `file:Class` in `core/selectors`, which is imported only when a pool needs it.
+    `also_called` are the names under which people know it elsewhere.
+    """
+
+    __slots__ = ("also_called", "options", "selector")
+
+    def __init__(
+        self,
+        selector: str,
+        options: type[Record] = NoOptions,
+        *,
+        also_called: tuple[str, ...] = (),
+    ) -> None:
+        self.selector = selector
+        self.options = options
+        self.also_called = also_called
+
+
+BUILT_IN: Mapping[str, Algorithm] = {
+    "bounded-load": Algorithm(
+        "bounded_load:BoundedLoad",
+        BoundedLoadOptions,
+        also_called=("bounded-load-hash", "consistent-hash-bounded-load"),
+    ),
+    "first": Algorithm("first:First", also_called=("first-available", "fill-first")),
+    "ip-hash": Algorithm("ip_hash:IpHash", also_called=("iphash", "source", "source-ip")),
+    "least-connections": Algorithm(
+        "least_connections:LeastConnections",
+        also_called=(
+            "least-conn",
+            "least-connection",
+            "leastconn",
+            "least-request",
+            "least-requests",
+            "weighted-least-connections",
+            "weighted-least-conn",
+            "wlc",
+        ),
+    ),
+    "least-time": Algorithm(
+        "least_time:LeastTime",
+        LeastTimeOptions,
+        also_called=("peak-ewma", "ewma", "least-response-time", "fastest"),
+    ),
+    "maglev": Algorithm("maglev:Maglev", MaglevOptions, also_called=("maglev-hash",)),
+    "power-of-two-choices": Algorithm(
+        "power_of_two:PowerOfTwoChoices",
+        also_called=(
+            "power-of-two",
+            "p2c",
+            "two-choices",
+            "random-two",
+            "random-two-least-conn",
+        ),
+    ),
+    "random": Algorithm("weighted_random:WeightedRandom", also_called=("weighted-random", "rand")),
+    "rendezvous": Algorithm(
+        "rendezvous:Rendezvous",
+        HashOptions,
+        also_called=("rendezvous-hash", "hrw", "highest-random-weight"),
+    ),
+    "ring-hash": Algorithm(
+        "ring_hash:RingHash",
+        RingOptions,
+        also_called=(
+            "consistent-hash",
+            "consistent-hashing",
+            "consistent",
+            "ketama",
+            "hash-ring",
+        ),
+    ),
+    "round-robin": Algorithm(
+        "round_robin:RoundRobin",
+        also_called=(
+            "roundrobin",
+            "rr",
+            "weighted-round-robin",
+            "weighted-roundrobin",
+            "smooth-weighted-round-robin",
+            "wrr",
+            "swrr",
+        ),
+    ),
+}
+"""The algorithms that are built in, by name: a new one needs its class, and an entry here."""
+
 OPTIONS: Mapping[str, type[Record]] = {
-    "bounded-load": BoundedLoadOptions,
-    "first": NoOptions,
-    "ip-hash": NoOptions,
-    "least-connections": NoOptions,
-    "least-time": LeastTimeOptions,
-    "maglev": MaglevOptions,
-    "power-of-two-choices": NoOptions,
-    "random": NoOptions,
-    "rendezvous": HashOptions,
-    "ring-hash": RingOptions,
-    "round-robin": NoOptions,
+    name: algorithm.options for name, algorithm in BUILT_IN.items()
 }
 """The options of each built-in algorithm, by its name."""
 
-_ALSO_CALLED = {
-    "bounded-load": ("bounded-load-hash", "consistent-hash-bounded-load"),
-    "first": ("first-available", "fill-first"),
-    "ip-hash": ("iphash", "source", "source-ip"),
-    "least-connections": (
-        "least-conn",
-        "least-connection",
-        "leastconn",
-        "least-request",
-        "least-requests",
-        "weighted-least-connections",
-        "weighted-least-conn",
-        "wlc",
-    ),
-    "least-time": ("peak-ewma", "ewma", "least-response-time", "fastest"),
-    "maglev": ("maglev-hash",),
-    "power-of-two-choices": (
-        "power-of-two",
-        "p2c",
-        "two-choices",
-        "random-two",
-        "random-two-least-conn",
-    ),
-    "random": ("weighted-random", "rand"),
-    "rendezvous": ("rendezvous-hash", "hrw", "highest-random-weight"),
-    "ring-hash": ("consistent-hash", "consistent-hashing", "consistent", "ketama", "hash-ring"),
-    "round-robin": (
-        "roundrobin",
-        "rr",
-        "weighted-round-robin",
-        "weighted-roundrobin",
-        "smooth-weighted-round-robin",
-        "wrr",
-        "swrr",
-    ),
-}
-
 ALIASES: Mapping[str, str] = {
     spelling: name
-    for name, others in _ALSO_CALLED.items()
-    for other in (name, *others)
+    for name, algorithm in BUILT_IN.items()
+    for other in (name, *algorithm.also_called)
     for spelling in (other, other.replace("-", "_"))
     if spelling != name
 }

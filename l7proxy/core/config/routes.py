@@ -388,6 +388,9 @@ CONDITIONS = tuple(
 )
 """The fields by which a route says which requests it takes."""
 
+TESTED = tuple(name for name in CONDITIONS if name not in ("host", *PATHS))
+"""Those that are tested one by one: a host and a path are looked up."""
+
 
 class PathsConfig(Record):
     """How paths are read, before anything is matched against them."""

@@ -13,8 +13,9 @@ from l7proxy.core.http.cookies import cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from ipaddress import IPv4Address, IPv6Address
+    from typing import Any
 
     from l7proxy.core.config.routes import RouteConfig, ValueMatchConfig
     from l7proxy.core.http.messages import HttpRequest
@@ -233,28 +234,38 @@ class Absent(ValueTest):
 
 def conditions_of(route: RouteConfig) -> list[Condition]:
     """Returns the conditions of a route beside host and path, each of which counts as one."""
-    made: list[Condition] = []
-    if route.methods is not None:
-        made.append(MethodIn(route.methods))
-    for name, match in (route.headers or {}).items():
-        made.append(HeaderIs(name.lower(), _test(match)))
-    for name, match in (route.query or {}).items():
-        made.append(QueryIs(name, _test(match)))
-    for name, match in (route.cookies or {}).items():
-        made.append(CookieIs(name, _test(match)))
-    if route.client_ip is not None:
-        made.append(ClientIn(route.client_ip))
+    return [
+        condition
+        for field, make in MAKERS.items()
+        for value in [getattr(route, field)]
+        if value is not None
+        for condition in make(value)
+    ]
+
+
+def test_of(match: ValueMatchConfig) -> ValueTest:
+    """Returns the test that a `ValueMatchConfig` asks for."""
+    given = {field: getattr(match, field) for field in TESTS}
+    (made,) = (TESTS[field](value) for field, value in given.items() if value is not None)
     return made
 
 
-def _test(match: ValueMatchConfig) -> ValueTest:
-    if match.exact is not None:
-        return Exact(match.exact)
-    if match.prefix is not None:
-        return Prefix(match.prefix)
-    if match.regex is not None:
-        return Regex(match.regex)
-    return Present() if match.present else Absent()
+TESTS: dict[str, Callable[[Any], ValueTest]] = {
+    "exact": Exact,
+    "prefix": Prefix,
+    "regex": Regex,
+    "present": lambda there: Present() if there else Absent(),
+}
+"""The test that each field of `ValueMatchConfig` stands for."""
+
+MAKERS: dict[str, Callable[[Any], list[Condition]]] = {
+    "methods": lambda methods: [MethodIn(methods)],
+    "headers": lambda asked: [HeaderIs(name.lower(), test_of(asked[name])) for name in asked],
+    "query": lambda asked: [QueryIs(name, test_of(asked[name])) for name in asked],
+    "cookies": lambda asked: [CookieIs(name, test_of(asked[name])) for name in asked],
+    "client_ip": lambda networks: [ClientIn(networks)],
+}
+"""What makes the conditions of each field of `RouteConfig`, those of host and path aside."""
 
 
 @lru_cache(64)

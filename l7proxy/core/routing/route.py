@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7proxy.core.config.routes import TESTED
 from l7proxy.core.http.target import USUAL_RULES
 from l7proxy.core.routing.paths import EXACT, REGEX, path_match
 
@@ -136,7 +137,7 @@ def _plain_host(host: str) -> str:
 
 
 def _conditions(config: RouteConfig, path: PathMatch) -> tuple[Condition, ...] | None:
-    asks = config.methods or config.headers or config.query or config.cookies or config.client_ip
+    asks = any(getattr(config, name) is not None for name in TESTED)
     if not asks and path.test is None:
         return None
     from l7proxy.core.routing.conditions import PathIs, conditions_of
@@ -144,7 +145,7 @@ def _conditions(config: RouteConfig, path: PathMatch) -> tuple[Condition, ...] |
     made = conditions_of(config)
     if path.test is not None:
         made.insert(0, PathIs(path.test))
-    return tuple(made)
+    return tuple(made) or None
 
 
 def _has_actions(config: ActionsConfig) -> bool:

@@ -7,6 +7,7 @@ checks the name (`config.algorithms`).
 from __future__ import annotations
 
 from l7proxy.core.config.algorithms import (
+    BUILT_IN,
     UnknownSelector,
     algorithm_name,
     check_algorithm,
@@ -16,20 +17,6 @@ from l7proxy.core.config.problems import suggestion
 from l7proxy.core.selectors.base import Selector
 
 _HERE = "l7proxy.core.selectors."
-
-BUILT_IN = {
-    "bounded-load": _HERE + "bounded_load:BoundedLoad",
-    "first": _HERE + "first:First",
-    "ip-hash": _HERE + "ip_hash:IpHash",
-    "least-connections": _HERE + "least_connections:LeastConnections",
-    "least-time": _HERE + "least_time:LeastTime",
-    "maglev": _HERE + "maglev:Maglev",
-    "power-of-two-choices": _HERE + "power_of_two:PowerOfTwoChoices",
-    "random": _HERE + "weighted_random:WeightedRandom",
-    "rendezvous": _HERE + "rendezvous:Rendezvous",
-    "ring-hash": _HERE + "ring_hash:RingHash",
-    "round-robin": _HERE + "round_robin:RoundRobin",
-}
 
 
 def find_selector(name: str) -> type[Selector]:
@@ -41,7 +28,7 @@ def find_selector(name: str) -> type[Selector]:
     check_algorithm(name)
     built_in = BUILT_IN.get(algorithm_name(name))
     if built_in is not None:
-        return _load(built_in)
+        return _load(_HERE + built_in.selector)
     return _load(name if ":" in name else offered_selectors()[name])
 
 

@@ -1,6 +1,7 @@
 """The formats by name, and how one is told from its first lines.
 
-A format is a module with a `reader`, and an entry in `LOGS`.
+A format is a module with a `reader`, and an entry in `PLAIN_TEXT` or, for JSON, in `LOGS`; a JSON
+log with a request in each line needs no module, only an entry in `PRESETS` of `json_log`.
 """
 
 from __future__ import annotations
@@ -35,11 +36,16 @@ def _json_reader(preset: json_log.FieldNames, details: Details) -> LogReader:
     return json_log.reader(mapping, as_logged=details.as_logged)
 
 
-LOGS: dict[str, Callable[[Details], LogReader]] = {
+PLAIN_TEXT: dict[str, Callable[[Details], LogReader]] = {
     "combined": lambda details: combined.reader(as_logged=details.as_logged),
     "haproxy": lambda details: haproxy.reader(
         captures=details.captures, as_logged=details.as_logged
     ),
+}
+"""The readers of logs that are no JSON: one is told by reading a line with it, in this order."""
+
+LOGS: dict[str, Callable[[Details], LogReader]] = {
+    **PLAIN_TEXT,
     **{name: partial(_json_reader, preset) for name, preset in json_log.PRESETS.items()},
     "json": partial(_json_reader, {}),
     "har": lambda details: har.reader(as_logged=details.as_logged),
@@ -47,9 +53,6 @@ LOGS: dict[str, Callable[[Details], LogReader]] = {
 """The readers of the logs that become requests, by the name of the format."""
 
 FORMATS = ("envelopes", "access", *LOGS)
-
-PLAIN_TEXT = ("combined", "haproxy")
-"""The formats that are neither JSON nor envelopes: one is told by reading a line with it."""
 
 
 def check_details(name: str, details: Details) -> None:
@@ -69,9 +72,9 @@ def recognise(lines: Sequence[str]) -> str:
     if first.startswith("{"):
         return _recognise_json(first)
     for line in said:
-        for name in PLAIN_TEXT:
+        for name, make in PLAIN_TEXT.items():
             try:
-                LOGS[name](Details())(line)
+                make(Details())(line)
             except BadLine:
                 continue
             return name

@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7proxy.core import Headers, HttpRequest, config_from
+from l7proxy.core.config.routes import TESTED as FIELDS_TESTED
+from l7proxy.core.config.routes import ValueMatchConfig
 from l7proxy.core.http.target import parse_target
 from l7proxy.core.routing import Router
+from l7proxy.core.routing.conditions import MAKERS
+from l7proxy.core.routing.conditions import TESTS as VALUE_TESTS
 from l7proxy.core.routing.router import MOST_REMEMBERED
 from tests.core.routing.reference import allowed, choose
 
@@ -155,3 +159,8 @@ def test_the_tables_of_a_host_are_remembered_by_its_spelling_and_not_for_ever() 
             request = HttpRequest("GET", "/", Headers([("Host", host)]))
             found = router.match(request, parse_target(request))
             assert (found is not None) is (host.lower().partition(":")[0].endswith(".x.org"))
+
+
+def test_every_condition_that_a_configuration_may_have_is_made() -> None:
+    assert tuple(MAKERS) == FIELDS_TESTED
+    assert tuple(VALUE_TESTS) == tuple(ValueMatchConfig.fields)

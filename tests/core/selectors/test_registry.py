@@ -11,9 +11,8 @@ import pytest
 
 from l7proxy.core import Proxy
 from l7proxy.core.config import ConfigError, config_from
-from l7proxy.core.config.algorithms import OPTIONS
+from l7proxy.core.config.algorithms import BUILT_IN
 from l7proxy.core.selectors import UnknownSelector, find_selector
-from l7proxy.core.selectors.registry import BUILT_IN
 from tests.core.selectors.support import bring_back, picks, pool_of, take_out
 from tests.core.selectors.third_party import Newest
 from tests.node.conversation import Conversation
@@ -41,9 +40,8 @@ def test_it_gets_the_options_that_it_declares_and_no_others() -> None:
 
 
 def test_every_algorithm_that_a_configuration_may_name_has_a_selector() -> None:
-    assert BUILT_IN.keys() == OPTIONS.keys()
-    for name, options in OPTIONS.items():
-        assert find_selector(name).options is options
+    for name, algorithm in BUILT_IN.items():
+        assert find_selector(name).options is algorithm.options
 
 
 def test_loading_a_configuration_imports_nobody_s_selector(
