@@ -96,7 +96,7 @@ class Framer:
 
     def _feed(self, data: bytes) -> None:
         if not self._buffer and self._at_line_start and not self._skipping:
-            data = self._whole_lines(data)
+            data = self._complete_lines(data)
             if not data:
                 return
             if _is_begun(data) and len(data) <= self._limit:
@@ -113,7 +113,7 @@ class Framer:
             self._broken("the input ended inside a message", self._line)
             self._drop(len(self._buffer))
 
-    def _whole_lines(self, data: bytes) -> bytes:
+    def _complete_lines(self, data: bytes) -> bytes:
         """Handles lines that are an object each, which is the common case; returns the rest."""
         begun, self._begun = self._begun, b""
         if len(begun) + len(data) > self._limit:
@@ -174,9 +174,9 @@ class Framer:
             if self._one_by_one:
                 self._one_by_one -= 1
                 return bool(buffer)
-            whole = bytes(buffer)
+            data = bytes(buffer)
             buffer.clear()
-            buffer += self._whole_lines(whole)
+            buffer += self._complete_lines(data)
             return bool(buffer)
         if buffer[at] != _OPEN_BRACE:
             return self._skip_line("not a JSON object")

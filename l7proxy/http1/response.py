@@ -42,7 +42,7 @@ class ResponseHead:
     `minor`: 0 or 1, of HTTP/1.x.
     `interim`: whether it is a 1xx response other than 101, to be followed by another head.
     `block`: the header fields as they came, each with its CRLF.
-    `whole`: `line`, `forwardable` and the empty line: the head to send on as it is.
+    `forwarded`: `line`, `forwardable` and the empty line: the head to send on as it is.
     `has_date`: whether there is a Date: a proxy adds one where it is missing (RFC 9110 6.6.1).
     `length`: the body's bytes, or CHUNKED, or UNTIL_CLOSE, in answer to a GET.
     `keep_alive`: whether the backend lets the connection live on after this response; of use
@@ -52,13 +52,13 @@ class ResponseHead:
     __slots__ = (
         "_fields",
         "block",
+        "forwarded",
         "has_date",
         "interim",
         "keep_alive",
         "length",
         "minor",
         "status",
-        "whole",
     )
 
     _fields: ResponseFields | None
@@ -69,7 +69,7 @@ class ResponseHead:
     length: int
     minor: int
     status: int
-    whole: bytes
+    forwarded: bytes
 
     @property
     def fields(self) -> ResponseFields:
@@ -82,7 +82,7 @@ class ResponseHead:
     @property
     def line(self) -> bytes:
         """The status line to send on, as HTTP/1.1, with its CRLF."""
-        return self.whole[: self.whole.index(b"\n") + 1]
+        return self.forwarded[: self.forwarded.index(b"\n") + 1]
 
     @property
     def reason(self) -> bytes:
@@ -92,7 +92,7 @@ class ResponseHead:
     @property
     def forwardable(self) -> bytes:
         """`fields.forwardable`, without Content-Length where the status forbids one."""
-        return self.whole[self.whole.index(b"\n") + 1 : -2]
+        return self.forwarded[self.forwarded.index(b"\n") + 1 : -2]
 
     def body_length(self, method: str, *, upgrade_asked: bool = False) -> int:
         """How long the body is in answer to `method`: bytes, CHUNKED, UNTIL_CLOSE or TUNNEL.
@@ -113,9 +113,16 @@ class ResponseHead:
     def with_field(self, name: str, value: str) -> ResponseHead:
         """This head with one more field to send on, which is trusted to be valid."""
         head = ResponseHead()
-        for slot in ResponseHead.__slots__:
-            setattr(head, slot, getattr(self, slot))
-        head.whole = b"%b%b\r\n" % (self.whole[:-2], f"{name}: {value}\r\n".encode("latin-1"))
+        head._fields = self._fields
+        head.block = self.block
+        head.has_date = self.has_date
+        head.interim = self.interim
+        head.keep_alive = self.keep_alive
+        head.length = self.length
+        head.minor = self.minor
+        head.status = self.status
+        field = f"{name}: {value}\r\n".encode("latin-1")
+        head.forwarded = b"%b%b\r\n" % (self.forwarded[:-2], field)
         return head
 
 
@@ -182,10 +189,10 @@ def _join(match: re.Match[bytes], raw: bytes) -> ResponseHead:
     else:
         head.length = UNTIL_CLOSE if length is None else int(length)
     if kept is None:
-        head.whole = raw
+        head.forwarded = raw
     else:
         start, end = match.span(7)
-        head.whole = raw[:start] + raw[end:]
+        head.forwarded = raw[:start] + raw[end:]
     return head
 
 
@@ -222,7 +229,7 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
         head.length = 0
     else:
         head.length = UNTIL_CLOSE if fields.length == UNSTATED else fields.length
-    head.whole = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
+    head.forwarded = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
 
 
 def _head_too_large(limits: Limits) -> BadResponse:

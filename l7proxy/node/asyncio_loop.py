@@ -72,7 +72,7 @@ class _Conversation:
         self._over: asyncio.Future[None] = loop.create_future()
         """Done when the last reply is written, or can't be."""
         self._input_ended = self._reading = self._writing = False
-        self._settling = self._finished = False
+        self._following_up = self._finished = False
         self._out = bytearray()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -85,32 +85,32 @@ class _Conversation:
             loop.add_signal_handler(number, self._hear_signal)
         self._node.on_change(self._changed)
         self._sweep()
-        self._settle()
+        self._follow_up()
         try:
             loop.run_until_complete(self._over)
         finally:
             self._pools.close()
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
-            loop.run_until_complete(_settled(loop))
+            loop.run_until_complete(_finished_tasks(loop))
 
     # What follows from a change is done once, after everything that was due has happened.
 
     def _changed(self) -> None:
-        if not self._settling:
-            self._settling = True
-            self._loop.call_soon(self._settle)
+        if not self._following_up:
+            self._following_up = True
+            self._loop.call_soon(self._follow_up)
 
-    def _settle(self) -> None:
+    def _follow_up(self) -> None:
         node, now = self._node, self._loop.time()
-        self._settling = True
+        self._following_up = True
         end = self._drain.deadline
         if end is not None and not self._finished and (node.idle or now >= end):
             self._finished = True
             self._write(node.abort(now))
         else:
             self._write(node.output())
-        self._settling = False
+        self._following_up = False
         self._watch_input()
         self._set_timer()
         if self._finished and not self._out:
@@ -134,7 +134,7 @@ class _Conversation:
         if deadline is not None and self._out and now >= deadline:
             self._finish(OSError(ETIMEDOUT, "nobody reads, and answers are lost", "stdout"))
             return
-        self._settle()
+        self._follow_up()
 
     def _sweep(self) -> None:
         self._pools.sweep(self._node.engine.now(self._loop.time()))
@@ -172,7 +172,7 @@ class _Conversation:
         except OSError as error:
             self._input_ended = True
             self._finish(OSError(error.errno, error.strerror, "stdin"))
-            self._settle()
+            self._follow_up()
             return
         now = self._loop.time()
         if data:
@@ -181,13 +181,13 @@ class _Conversation:
             self._input_ended = True
             self._drain.input_ended(now)
             self._write(self._node.finish(now))
-        self._settle()
+        self._follow_up()
 
     def _hear_signal(self) -> None:
         now = self._loop.time()
         if self._drain.signalled(now):
             self._write(self._node.drain(now))
-        self._settle()
+        self._follow_up()
 
     # Output.
 
@@ -213,14 +213,14 @@ class _Conversation:
             return
         if not out:
             self._stop_writing()
-            self._settle()
+            self._follow_up()
 
     def _stop_writing(self) -> None:
         self._writing = False
         self._loop.remove_writer(self._sink)
 
 
-async def _settled(loop: asyncio.AbstractEventLoop) -> None:
+async def _finished_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Waits until what was cancelled or closed has come to its end."""
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     await asyncio.gather(*tasks, return_exceptions=True)

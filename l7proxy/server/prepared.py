@@ -73,12 +73,12 @@ class StreamedRequest(HttpRequest):
             return
 
         def act_with(payload: bytes | None) -> None:
-            whole = None
+            complete = None
             if payload is not None:
-                whole = HttpRequest(
+                complete = HttpRequest(
                     self.method, self.target, self.headers, client_ip=self.client_ip, body=payload
                 )
-            act(whole, self._time())
+            act(complete, self._time())
 
         stream.when_buffered(act_with)
 

@@ -84,7 +84,7 @@ class ResponseWriter:
         self.last = last
         self.sent = length = len(payload)
         # The hot path: nothing is added to what came.
-        out = head.whole
+        out = head.forwarded
         if last or self.via or edits is not None or not request.minor or not head.has_date:
             out = self._head(request, head, edits, length)
         if length < _JOINED:
@@ -161,7 +161,7 @@ class ResponseWriter:
 
     def interim(self, head: ResponseHead) -> None:
         """Writes a 1xx response; the final one is still to come."""
-        self.write(head.whole)
+        self.write(head.forwarded)
 
     def switch(self, head: ResponseHead, flow: Flow) -> None:
         """Writes a 101: what follows is no longer HTTP, and goes out by `tunnelled`."""

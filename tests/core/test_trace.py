@@ -16,7 +16,6 @@ from l7proxy.core.flags import FLAG_NAMES
 from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.http.messages import HttpRequest
 from l7proxy.core.proxy import Proxy
-from l7proxy.core.selectors.registry import BUILT_IN
 from l7proxy.core.trace import REASONS, Traced
 from l7proxy.node import Node
 

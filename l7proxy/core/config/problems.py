@@ -91,13 +91,13 @@ def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
-def pointer_to(whole: str, *path: str | int) -> str:
-    """Returns the JSON pointer that goes on from `whole` by the keys and indexes of `path`."""
+def pointer_to(pointer: str, *path: str | int) -> str:
+    """Returns the JSON pointer that goes on from `pointer` by the keys and indexes of `path`."""
     for key in path:
         if type(key) is str and ("~" in key or "/" in key):
             key = key.replace("~", "~0").replace("/", "~1")
-        whole = f"{whole}/{key}"
-    return whole
+        pointer = f"{pointer}/{key}"
+    return pointer
 
 
 def json_type(value: object) -> str:

@@ -116,7 +116,7 @@ class HealthChecks(Policy):
         self._probes = probes
         self._counts: dict[Backend, HealthCount] = {}
         self._next: dict[Backend, Timer] = {}
-        self._under_way: dict[Backend, Probe] = {}
+        self._running: dict[Backend, Probe] = {}
 
     def watch(self, backend: Backend, now: float) -> None:
         """Starts to check a backend, at once; does nothing if it is being checked already."""
@@ -146,7 +146,7 @@ class HealthChecks(Policy):
         timer = self._next.pop(backend, None)
         if timer is not None:
             self._pool.timers.cancel(timer)
-        probe = self._under_way.pop(backend, None)
+        probe = self._running.pop(backend, None)
         if probe is not None:
             probe.cancel()
 
@@ -166,7 +166,7 @@ class HealthChecks(Policy):
         )
 
     def _check(self, backend: Backend, now: float) -> None:
-        before = self._under_way.get(backend)
+        before = self._running.get(backend)
         if before is not None and not before.over:
             # A check that is slower than the interval must not overlap the next one.
             self._schedule(backend, before.due)
@@ -178,13 +178,13 @@ class HealthChecks(Policy):
             now + self._config.timeout,
             lambda status, at: self._judge(backend, status, at),
         )
-        self._under_way[backend] = probe
+        self._running[backend] = probe
         self._probes.append(probe)
         spread = self._config.jitter * (2 * self._random.random() - 1)
         self._schedule(backend, now + self._config.interval * (1 + spread))
 
     def _judge(self, backend: Backend, status: int | None, now: float) -> None:
-        self._under_way.pop(backend, None)
+        self._running.pop(backend, None)
         if backend.flags & REMOVED:
             return
         count = self._counts[backend]

@@ -58,7 +58,7 @@ class IpHash(Selector):
                 hashed = (hashed * 113 + octet) % _MODULUS
             # nginx knows whole weights only. Others are reached by steps of the golden ratio,
             # because the remainder would hardly depend on the client.
-            point = hashed % self._total if self._whole else hashed * _GOLDEN % 1 * self._total
+            point = hashed % self._total if self._as_integer else hashed * _GOLDEN % 1 * self._total
             backend = self._owners[bisect_right(self._ends, point)]
             if backend.eligible and backend not in avoid:
                 return backend
@@ -91,7 +91,7 @@ class IpHash(Selector):
         self._weights = {backend: backend.weight for backend in self._owners}
         self._ends = list(accumulate(self._weights.values()))
         self._total = self._ends[-1] if self._ends else 0
-        self._whole = self._total == int(self._total)
+        self._as_integer = self._total == int(self._total)
         self._outdated = False
 
 

@@ -100,11 +100,11 @@ class BufferedUpstream(HttpUpstream):
         self._limit = limit
 
     def start(self, exchange: Exchange, now: float) -> None:
-        whole = Buffered(exchange, keep=exchange.owner is not MIRRORED, limit=self._limit)
+        buffered = Buffered(exchange, keep=exchange.owner is not MIRRORED, limit=self._limit)
         try:
-            whole.request_head(exchange)
+            buffered.request_head(exchange)
         except ValueError as error:
             exchange.reject(BAD_REQUEST.with_detail(str(error)), now)
             return
         exchange.started(now)
-        self._connections[exchange.backend].send(exchange, whole, now)
+        self._connections[exchange.backend].send(exchange, buffered, now)
