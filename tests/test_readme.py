@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from l7proxy.commands import COMMANDS
 from l7proxy.core.config import parse_config
+from l7proxy.core.config.routes import CONDITIONS
+from l7proxy.node.node import HANDLERS
 from l7proxy.tools.schema import config_schema
 from tests.readme import README, Block, blocks, commands, set_up_and_test, sets_up
 
@@ -89,6 +92,22 @@ def test_the_table_of_the_http_proxy_has_every_key_and_its_default() -> None:
         for key, default in defaults_of(record, definitions)
     }
     assert documented == known
+
+
+def test_the_tables_have_every_command_condition_and_message() -> None:
+    text = README.read_text()
+    conditions = first_cells(text, "| condition | holds for |")
+    assert [name for name in CONDITIONS if f'"{name}"' not in conditions] == []
+    listed = re.findall(r"`l7proxy (\w+)", first_cells(text, "| command | what it does |"))
+    assert listed == list(COMMANDS)
+    messages = re.findall('"type": "(.*?)"', text)
+    assert [name for name in HANDLERS if name not in messages] == []
+
+
+def first_cells(text: str, heading: str) -> str:
+    """The first cells of the rows of the table with that heading."""
+    table = text.partition(heading)[2].partition("\n\n")[0]
+    return "\n".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))
 
 
 def defaults_of(record: str, definitions: dict[str, Any]) -> Iterator[tuple[str, str]]:
