@@ -4,8 +4,8 @@ The rule of the room: **what is passed on can be read in one way only.** Whateve
 might take for different messages (RFC 9112 11) is refused with a sentence that says why.
 
 - `grammar`    the smallest pieces, as regular expressions
-- `block`      regular expressions that check a header-field block, and find what counts in it
-- `fields`     a header-field block: checked as a whole, passed on as the bytes it came in
+- `block`      expressions that check a header-field block and find what has to be known of it
+- `fields`     such a block, taken apart
 - `heads`      where a head ends, and whether it was seen before
 - `request`    `RequestParser`: request heads; what to route on, what to send on, body length
 - `response`   `ResponseParser`: a backend's heads; body length in answer to a method
@@ -16,9 +16,10 @@ might take for different messages (RFC 9112 11) is refused with a sentence that 
 - `errors`     `BadRequest` (with the status to answer) and `BadResponse`
 
 One request through a proxy: `RequestParser.parse` gives a `RequestHead`; sent on are its `line`,
-its `forwardable` fields, what the proxy adds, and an empty line. `body_reader(head.length)` takes
-the body apart as it comes. The backend's bytes go through `ResponseParser.parse` (again after an
-interim response), then through `body_reader(head.body_length(method), BadResponse)`.
+its `forwardable` fields (`start` has both), what the proxy adds, and an empty line.
+`body_reader(head.length)` takes the body apart as it comes. The backend's bytes go through
+`ResponseParser.parse` (again after an interim response), then through
+`body_reader(head.body_length(method), BadResponse)`.
 """
 
 from __future__ import annotations

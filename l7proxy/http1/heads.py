@@ -84,7 +84,7 @@ class HeadParser(Generic[Head]):
         return head, end
 
     def _parse_odd(self, raw: bytes) -> tuple[Head, int]:
-        """The first head in bytes that end as one does, but are not just one; and where it ends.
+        """The first head in bytes that end as a head does, but aren't just one; and where it ends.
 
         Raises BadRequest or BadResponse where there is none.
         """
@@ -100,7 +100,7 @@ class HeadParser(Generic[Head]):
         raise NotImplementedError
 
     def _fault(self, raw: bytes) -> BadMessage:
-        """What is wrong with bytes that end as a head does, and are none."""
+        """Returns what is wrong with bytes that end as a head does, and are none."""
         raise NotImplementedError
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:

@@ -53,7 +53,7 @@ class StreamedRequest(HttpRequest):
             self._look_closer(head)
 
     def _look_closer(self, head: RequestHead) -> None:
-        """What is said by a head that may say more than most."""
+        """Finds what only few heads say: a protocol to change to, hops, another form of target."""
         self.upgrade = _upgrade(head)
         self.hops_left = hops_left(head.method, self.headers)
         if self.hops_left == 0:
@@ -62,7 +62,7 @@ class StreamedRequest(HttpRequest):
             self.target = escape_octets(head.target).decode("ascii")
 
     def stream(self, body: RequestBody, time: Callable[[], float]) -> None:
-        """Has it be whole when `body` is; `time` tells when that is (seconds)."""
+        """Makes it a request with this body, still to come; `time` tells the time (seconds)."""
         self._stream = body
         self._time = time
 
@@ -84,9 +84,9 @@ class StreamedRequest(HttpRequest):
 
 
 def request_of(head: RequestHead, client_ip: str) -> StreamedRequest:
-    """The request that a client sends with this head.
+    """Returns the request that a client sends with this head.
 
-    Without a body it is the same as the last with this head, if that was this client's.
+    Without a body it is the same object as the last with this head, if that was this client's.
     """
     last: StreamedRequest | None = head.derived
     if last is not None and head.length == 0 and last.client_ip == client_ip:

@@ -91,11 +91,11 @@ class Service:
         return found
 
     def start(self) -> None:
-        """Begins what goes on by itself."""
+        """Starts the health checks and the clock."""
         self.clock.start()
 
     def stop(self) -> None:
-        """Another configuration takes over: what is in flight goes on to its end."""
+        """Ends the health checks; what is in flight goes on to its end."""
         self.proxy.stop()
 
 
@@ -104,7 +104,7 @@ def _deliver(exchange: Exchange, now: float) -> None:
 
 
 def _crash(exchange: Exchange, error: Exception, now: float) -> None:
-    """A bug ended the exchange: the client is told, and nobody else is affected."""
+    """Answers an exchange that a bug has ended with a 500, and prints the traceback."""
     import sys
     import traceback
 

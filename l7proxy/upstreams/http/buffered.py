@@ -1,4 +1,4 @@
-"""Requests that are there as a whole, and responses that are taken as a whole, or dropped."""
+"""Requests that are there as a whole, and responses that are kept as a whole, or dropped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Buffered:
-    """The `Downstream` of an exchange whose request is just a core `HttpRequest`.
+    """The `Downstream` of an exchange whose request is there with all of its body.
 
     With `keep` the response becomes `exchange.response`, unless its body has more than `limit`
-    bytes; without, nobody wants it. With `overwrite` the backend is told who the client is in place
+    bytes; without, it is dropped. With `overwrite` the backend is told who the client is in place
     of what the client says about that.
     """
 
@@ -54,7 +54,7 @@ class Buffered:
         return self._head
 
     def interim(self, head: ResponseHead) -> None:
-        """Nobody waits for it."""
+        """Ignores interim responses."""
 
     def response_head(
         self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
@@ -85,23 +85,23 @@ class Buffered:
             self._exchange.response = response if edits is None else edits.edited(response)
 
     def flush(self) -> None:
-        """What came is kept already."""
+        """Does nothing: the response is kept, not passed on."""
 
     def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         raise AssertionError("nobody asked for a tunnel")
 
     def tunnel_begun(self) -> None:
-        """There never is one."""
+        """Is never called: no tunnel is asked for."""
 
 
 class _Unhurried:
-    """The flow of what is there already."""
+    """The `Flow` of payload that is there already: pausing it changes nothing."""
 
     def pause_reading(self) -> None:
-        """There is nothing to wait for."""
+        """Does nothing."""
 
     def resume_reading(self) -> None:
-        """There is nothing that waits."""
+        """Does nothing."""
 
 
 UNHURRIED = _Unhurried()

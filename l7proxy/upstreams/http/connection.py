@@ -133,11 +133,11 @@ class BackendConnection(asyncio.Protocol):
             exchange.started(now)
 
     def stalled(self) -> None:
-        """The body has not moved for too long."""
+        """Fails the attempt, because the body has not moved for too long."""
         self._fail(TIMED_OUT.with_detail("its body stands still"))
 
     def abort(self) -> None:
-        """Gives up what is under way; the exchange knows already."""
+        """Gives up what is under way, without telling the exchange."""
         self._detach()
         self._state = CLOSED
         self._transport.abort()

@@ -58,7 +58,7 @@ class ConnectionPools:
         return pool
 
     def keep_only(self, wanted: set[ConnectionPool]) -> None:
-        """Lets all other connections end with what they are doing."""
+        """Retires the pools that are not in `wanted`: they finish what is under way."""
         for address, there in list(self._pools.items()):
             kept = [pool for pool in there if pool in wanted]
             for pool in there:
@@ -71,7 +71,7 @@ class ConnectionPools:
                 del self._pools[address]
 
     def leaves(self, pool: ConnectionPool) -> None:
-        """Looks after a pool that is not wanted any more until it has finished what it has."""
+        """Goes on sweeping a retired pool until it has finished what is under way."""
         if pool not in self._leaving:
             self._leaving.append(pool)
 
@@ -87,7 +87,7 @@ class ConnectionPools:
             pool.close()
 
     def all_pools(self) -> list[ConnectionPool]:
-        """Those that are wanted, and those that finish what they have."""
+        """Returns all pools, those included that only finish what is under way."""
         return [*self._leaving, *(pool for there in self._pools.values() for pool in there)]
 
 
@@ -133,14 +133,14 @@ class ConnectionPool:
         self.resolver = Resolver(self.loop, host, port, config.resolve_interval)
 
     def serves(self, config: HttpConfig) -> bool:
-        """Whether what is made here is as under these settings, the file that they name included.
+        """Whether its connections are as these settings ask for, the file that they name included.
 
         A connection that was made under another CA file would say nothing of the present one.
         """
         return self.config == config and self._trusts == _trusts(config)
 
     def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
-        """Brings the exchange to a connection: an idle one, else a new one.
+        """Sends the exchange's request over an idle connection, or a new one if there is none.
 
         A request that must not be sent twice can't be replaced if the backend has closed the
         connection meanwhile, so for those the socket is asked whether anything has come.
@@ -157,7 +157,7 @@ class ConnectionPool:
         self.connect(exchange, downstream)
 
     def connect(self, exchange: Exchange, downstream: Downstream) -> None:
-        """Brings the exchange to a new connection."""
+        """Sends the exchange's request over a new connection."""
         if self._retired:
             self._pools.leaves(self)
         connecting = _Connecting(self, exchange, downstream)
@@ -165,7 +165,7 @@ class ConnectionPool:
         self._go(connecting.run())
 
     def give_back(self, connection: BackendConnection) -> None:
-        """Takes a connection that may be used again."""
+        """Keeps a connection for later requests, or closes it where enough are idle."""
         if len(self.idle) < self._keep:
             self.idle.append(connection)
         else:
@@ -201,11 +201,11 @@ class ConnectionPool:
             self._leave_old_addresses()
 
     async def _ask_for_name(self) -> None:
-        """Finds out whether the name has moved, which connections in use would never tell."""
+        """Resolves the name again: connections in use don't show that its addresses changed."""
         await self.resolver.addresses()
 
     def _leave_old_addresses(self) -> None:
-        """Ends the idle connections to addresses that the name has no more; others, when idle."""
+        """Closes connections to addresses that the name no longer has, once they are idle."""
         old = {c for c in self.connections if not self.resolver.has(c.peer)}
         leaving = [connection for connection in self.idle if connection in old]
         for connection in leaving:
@@ -214,7 +214,7 @@ class ConnectionPool:
         self.resolver.moved = len(leaving) < len(old)
 
     def retire(self) -> None:
-        """The backend is not wanted any more: whatever is idle or becomes so is closed."""
+        """Closes what is idle or becomes so: the backend gets no new requests."""
         self._keep = 0
         self._retired = True
         for connection in self.idle:
@@ -222,7 +222,7 @@ class ConnectionPool:
         self.idle.clear()
 
     def close(self) -> None:
-        """Closes everything at once."""
+        """Closes all connections at once, whatever is under way."""
         self.retire()
         for task in self.connecting:
             task.cancel()
@@ -248,7 +248,7 @@ class ConnectionPool:
         return task
 
     async def open(self, protocol: Callable[[], P]) -> P:
-        """A new connection. Raises OSError where there is none to be had.
+        """Opens a connection for a new protocol. Raises OSError where that fails.
 
         Of several addresses each has its share of the time, so that one that never answers leaves
         some for the others.

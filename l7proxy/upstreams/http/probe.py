@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.http1 import BadResponse
 from l7proxy.http1.serialise import request_head
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ProbeConnection(asyncio.Protocol):
-    """Asks once and reports to the probe.
+    """Sends one request and reports the answer to the probe.
 
     A new connection each time: that the backend still accepts connections is part of being well.
     """
@@ -26,7 +27,7 @@ class ProbeConnection(asyncio.Protocol):
         self._probe: Probe | None = probe
         self._pending = b""
         self._transport: asyncio.Transport | None = None
-        self.give_up: Callable[[], object] = _nothing
+        self.give_up: Callable[[], object] = ignore
         """Ends the attempt to connect; set by who makes it."""
         probe.on_abandon = self.abandon
 
@@ -67,13 +68,9 @@ class ProbeConnection(asyncio.Protocol):
         self.abandon()
 
     def abandon(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Gives the check up: nothing is reported any more."""
         self._probe = None
         if self._transport is not None:
             self._transport.abort()
         else:
             self.give_up()
-
-
-def _nothing() -> None:
-    """What there is to give up before anybody has begun."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def readable(transport: asyncio.Transport) -> Callable[[], bool]:
-    """Returns what tells whether there is anything to be read: bytes, or the other side's end."""
+    """Returns a function: whether there is anything to be read, bytes or the other side's end."""
     socket = transport.get_extra_info("socket")
     if socket is None:
         return _never
@@ -22,5 +22,5 @@ def readable(transport: asyncio.Transport) -> Callable[[], bool]:
 
 
 def _never() -> bool:
-    """Stands for the answer where nobody can tell."""
+    """Returns False: without a socket nobody can tell."""
     return False

@@ -99,7 +99,7 @@ class RequestBody:
     # What the receiver does.
 
     def attach(self, sink: BodySink) -> list[Piece]:
-        """From now on the sink gets the body; returns, framed, what has passed so far."""
+        """Passes the body on to the sink from now on; returns, framed, what has passed so far."""
         self._sink = sink
         kept = self._kept
         if self.size > self._limit:
@@ -112,17 +112,17 @@ class RequestBody:
         return framed
 
     def detach(self) -> None:
-        """Nobody takes the body for now."""
+        """Passes the body on to nobody for now."""
         self._sink = None
 
     def pause(self) -> None:
-        """The receiver can't keep up: the sender is to wait."""
+        """Has the sender wait: the receiver can't keep up."""
         if not self.paused and not self.complete and self._flow is not None:
             self.paused = True
             self._flow.pause_reading()
 
     def resume(self) -> None:
-        """The receiver is ready for more."""
+        """Has the sender go on: the receiver is ready for more."""
         if self.paused and self._flow is not None:
             self.paused = False
             self._flow.resume_reading()

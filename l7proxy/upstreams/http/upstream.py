@@ -90,7 +90,7 @@ class HttpUpstream(Upstream):
 
 
 class BufferedUpstream(HttpUpstream):
-    """The same for a shell whose requests are there as a whole, and that takes whole responses.
+    """Carries out attempts whose requests are there as a whole, and whose responses are kept.
 
     `exchange.owner` is the shell's own. A response larger than `limit` bytes counts as garbage.
     """

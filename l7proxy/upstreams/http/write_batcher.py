@@ -30,7 +30,7 @@ def put_at_once(write: Write, data: bytes) -> None:
 
 
 class WriteBatcher:
-    """What is held back on one event loop.
+    """Holds writes back on one event loop.
 
     It knows nothing of order beyond its own: whoever writes past it, or is about to close, calls
     `flush` first.
