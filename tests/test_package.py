@@ -115,14 +115,14 @@ def test_every_file_of_a_room_is_named_in_the_docstring_of_the_room() -> None:
 def test_a_copy_in_which_a_room_lists_too_little_or_too_much_is_found_out(tmp_path: Path) -> None:
     copy = tmp_path / "l7proxy"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "core" / "selectors" / "newest.py").write_text("")
+    (copy / "core" / "selectors" / "unlisted.py").write_text("")
     (copy / "node" / "message.py").rename(copy / "node" / "letter.py")
     (copy / "http2").mkdir()
     (copy / "http2" / "__init__.py").write_text('"""Frames.\n\n- `hpack`, `frames`: bytes\n"""\n')
     (copy / "http2" / "frames.py").write_text("")
     assert unlisted(copy) == [
         "l7proxy: http2 is not listed",
-        "l7proxy/core/selectors: newest is not listed",
+        "l7proxy/core/selectors: unlisted is not listed",
         "l7proxy/http2: hpack is not there",
         "l7proxy/node: letter is not listed",
         "l7proxy/node: message is not there",
