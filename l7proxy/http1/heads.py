@@ -64,9 +64,14 @@ class HeadParser(Generic[Head]):
                 self._refuse_early(data, start, scanned)
                 return None
             raw = data[start:end]
-        head = self.remembered.get(raw)
-        if head is not None:
-            return head, end
+        memo = self.remembered
+        if memo.resting:
+            memo.resting -= 1
+        else:
+            head = memo.get(raw)
+            if head is not None:
+                memo.misses = 0
+                return head, end
         match = self._match(raw)
         if match is None:
             head, size = self._parse_odd(raw)
@@ -80,7 +85,8 @@ class HeadParser(Generic[Head]):
             # to be the one that counts.
             self._refuse_early(raw, 0, 0)
             raise
-        self.remembered.remember(raw, head)
+        if not memo.resting:
+            memo.remember(raw, head)
         return head, end
 
     def _parse_odd(self, raw: bytes) -> tuple[Head, int]:

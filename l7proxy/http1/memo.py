@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 _LAST = 1023
 """Of one key more, at most, it is known at a time that it came once. All bits are ones."""
+PATIENCE = 2048
+"""How many keys in a row may be unknown before the memory rests."""
+REST = 8192
+"""For how many keys it rests then."""
 
 
 class Memo(dict[bytes, "V"]):
@@ -20,18 +24,28 @@ class Memo(dict[bytes, "V"]):
     per entry, and what is in use comes back with two misses each. At most `entries` results are
     held, and none with a key longer than `key_size` bytes, so that no peer can fill the memory of
     the process.
+
+    Where keys don't come again at all, even to look for them costs a tenth of parsing what they
+    are. So whoever looks up does so only while `resting` is 0, counts it down otherwise, and sets
+    `misses` to 0 where the key is known.
     """
 
-    __slots__ = ("_entries", "_key_size", "_marks")
+    __slots__ = ("_entries", "_key_size", "_marks", "misses", "resting")
 
     def __init__(self, entries: int = 512, key_size: int = 2048) -> None:
         super().__init__()
         self._entries = entries
         self._key_size = key_size
         self._marks = [0] * (_LAST + 1)
+        self.misses = 0
+        self.resting = 0
 
     def remember(self, key: bytes, value: V) -> None:
         """Keeps the value if its key came before, and not too many others since."""
+        self.misses += 1
+        if self.misses > PATIENCE:
+            self.misses = 0
+            self.resting = REST
         marks = self._marks
         mark = hash(key)
         place = mark & _LAST
