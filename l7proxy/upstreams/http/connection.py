@@ -232,10 +232,8 @@ class BackendConnection(asyncio.Protocol):
             self._drop_response(head, length, len(data) - end)
             exchange.dispatch(exchange, now)
             return
-        if exchange.set_cookie is not None:
-            set_cookie = exchange.set_cookie_header
-            if set_cookie is not None:
-                head = head.with_field("Set-Cookie", set_cookie)
+        if headers is not None and (set_cookie := exchange.set_cookie_header) is not None:
+            head = head.with_field("Set-Cookie", set_cookie)
         if length == len(data) - end:
             # The hot path: all of the response is there, and nothing else.
             self._reusable = head.keep_alive
