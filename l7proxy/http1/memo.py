@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _LAST = 1023
 """Of one key more, at most, it is known at a time that it came once. All bits are ones."""
-PATIENCE = 2048
+MISSES = 2048
 """How many keys in a row may be unknown before the memory rests."""
 REST = 8192
 """For how many keys it rests then."""
@@ -43,7 +43,7 @@ class Memo(dict[bytes, "V"]):
     def remember(self, key: bytes, value: V) -> None:
         """Keeps the value if its key came before, and not too many others since."""
         self.misses += 1
-        if self.misses > PATIENCE:
+        if self.misses > MISSES:
             self.misses = 0
             self.resting = REST
         marks = self._marks
