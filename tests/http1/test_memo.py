@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.http1 import RequestHead, RequestParser
-from l7proxy.http1.memo import PATIENCE, REST, Memo
+from l7proxy.http1.memo import MISSES, REST, Memo
 
 
 def head(number: int) -> bytes:
@@ -35,7 +35,7 @@ def test_there_are_never_more_values_than_allowed_nor_longer_keys() -> None:
 def test_a_parser_that_never_meets_a_head_again_stops_looking_for_a_while() -> None:
     parser = RequestParser()
     known = parser.remembered
-    for number in range(PATIENCE):
+    for number in range(MISSES):
         parse(parser, head(number))
     assert not known.resting
     parse(parser, head(-1))
@@ -54,9 +54,9 @@ def test_a_parser_that_never_meets_a_head_again_stops_looking_for_a_while() -> N
 def test_a_head_that_comes_now_and_then_keeps_it_looking() -> None:
     parser = RequestParser()
     often = head(-1)
-    for number in range(3 * PATIENCE):
+    for number in range(3 * MISSES):
         parse(parser, head(number))
-        if number % (PATIENCE // 16) < 3:
+        if number % (MISSES // 16) < 3:
             parse(parser, often)
     assert not parser.remembered.resting
     assert parse(parser, often) is parse(parser, often)
