@@ -63,6 +63,8 @@ class RequestHead:
     `minor`: 0 or 1, of HTTP/1.x.
     `block`: the header fields as they came, each with its CRLF.
     `start`: `line` and `forwardable`.
+    `is_complete`: whether `start` says all that there is to say of the message, that is, a host
+        and how long its body is, and nobody wants to change the protocol.
     `via`: `fields.via`.
     `length`: the body's bytes, or CHUNKED.
     `keep_alive`: whether the client lets the connection live on after this request.
@@ -78,6 +80,7 @@ class RequestHead:
         "block",
         "derived",
         "expect_continue",
+        "is_complete",
         "keep_alive",
         "length",
         "method",
@@ -94,6 +97,7 @@ class RequestHead:
     block: bytes
     derived: Any
     expect_continue: bool
+    is_complete: bool
     keep_alive: bool
     length: int
     method: str
@@ -224,7 +228,7 @@ def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
     head.authority = host
     head.minor = 1
     head.length = 0 if length is None else int(length)
-    head.keep_alive = True
+    head.keep_alive = head.is_complete = True
     head.expect_continue = False
     if kept is None:
         head.start = raw[:-2]
@@ -250,25 +254,32 @@ def _look_closer(head: RequestHead, method: bytes, minor: bytes) -> None:
             forwardable = b"Host: %b\r\n%b" % (authority, drop_fields(forwardable, _HOST))
         host = authority
     head.path = path.decode("ascii")
+    _look_at_version(head, fields, minor)
+    head.start = b"%b %b HTTP/1.1\r\n%b" % (method, path, forwardable)
+    head.authority = host or b""
+    head.via = fields.via
+    head.is_complete = bool(host) and fields.length != CHUNKED and head.upgrade is None
+    head.length = 0 if fields.length == UNSTATED else fields.length
+    if method == b"CONNECT" and head.length != 0:
+        raise BadRequest(CONTENT_IN_CONNECT)
+
+
+def _look_at_version(head: RequestHead, fields: RequestFields, minor: bytes) -> None:
+    """What the fields of a head mean in its version of HTTP."""
+    closes = b"close" in fields.connection
     if minor == b"1":
         head.minor = 1
         head.upgrade = fields.upgrade
         head.expect_continue = fields.expect_continue
-        head.keep_alive = b"close" not in fields.connection
+        head.keep_alive = not closes
         if fields.host is None:
             raise BadRequest("no Host field; an HTTP/1.1 request must have one")
     else:
         head.minor = 0
         head.expect_continue = False
-        head.keep_alive = b"keep-alive" in fields.connection and b"close" not in fields.connection
+        head.keep_alive = b"keep-alive" in fields.connection and not closes
         if fields.length == CHUNKED:
             raise BadRequest("Transfer-Encoding in an HTTP/1.0 request; send Content-Length")
-    head.start = b"%b %b HTTP/1.1\r\n%b" % (method, path, forwardable)
-    head.authority = host or b""
-    head.via = fields.via
-    head.length = 0 if fields.length == UNSTATED else fields.length
-    if method == b"CONNECT" and head.length != 0:
-        raise BadRequest(CONTENT_IN_CONNECT)
 
 
 def _resolve(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:

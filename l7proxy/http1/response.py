@@ -216,20 +216,26 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
         if status < 200:
             raise BadResponse(f"status {status} in HTTP/1.0, which has no interim responses")
     if status < 200 or status == 204:
-        # A length here is meaningless where it is 0, and otherwise announces a body that cannot
-        # be told from the next response (RFC 9112 6.1, RFC 9110 8.6).
-        if fields.length not in (0, UNSTATED):
-            raise BadResponse(f"status {status} with a body; there can be none")
-        if fields.length == 0:
-            forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
-        if status == 101 and fields.upgrade is None:
-            raise BadResponse("status 101 without Connection: upgrade and Upgrade")
+        _check_no_content(status, fields)
         head.length = 0
+        forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
     elif status == 304:
         head.length = 0
     else:
         head.length = UNTIL_CLOSE if fields.length == UNSTATED else fields.length
     head.forwarded = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
+
+
+def _check_no_content(status: int, fields: ResponseFields) -> None:
+    """Raises for a response that can have no content and announces some, or is no 101 after all.
+
+    A length is meaningless where it is 0, and otherwise announces a body that cannot be told from
+    the next response (RFC 9112 6.1, RFC 9110 8.6).
+    """
+    if fields.length not in (0, UNSTATED):
+        raise BadResponse(f"status {status} with a body; there can be none")
+    if status == 101 and fields.upgrade is None:
+        raise BadResponse("status 101 without Connection: upgrade and Upgrade")
 
 
 def _head_too_large(limits: Limits) -> BadResponse:

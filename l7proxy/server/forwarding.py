@@ -80,37 +80,39 @@ class Forwarding:
         return lines + b"\r\n"
 
     def _lines(self, peer: Peer, head: RequestHead) -> bytes:
-        fields = head.fields
-        if peer.trusted and fields.forwarded_for is not None:
-            for_ = b"%b, %b" % (fields.forwarded_for, peer.field)
-        else:
-            for_ = peer.field
-        proto = peer.proto
+        """The same before the route has its say, and without the empty line."""
+        fields, host, proto = head.fields, head.authority, peer.proto
+        for_, more, forwarded = peer.field, b"", None
         if peer.trusted:
+            for_ = _listed(fields.forwarded_for, for_)
             proto = fields.forwarded_proto or proto
+            if fields.forwarded_host is not None:
+                host = fields.forwarded_host
+            more = fields.forwarded_more
+            forwarded = fields.forwarded
+        if self._forwarded:
+            forwarded = _listed(forwarded, _element(peer, proto, head.authority))
+        via = _listed(fields.via, self._via) if self._via else fields.via
         lines = [b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (for_, proto)]
-        host = head.authority
-        if peer.trusted and fields.forwarded_host is not None:
-            host = fields.forwarded_host
         if host:
             lines.append(b"X-Forwarded-Host: %b\r\n" % host)
-        if peer.trusted:
-            lines.append(fields.forwarded_more)
-        if self._forwarded:
-            element = b"for=%b;proto=%b" % (peer.node, proto)
-            if head.authority:
-                element += b';host="%b"' % head.authority
-            if peer.trusted and fields.forwarded is not None:
-                element = b"%b, %b" % (fields.forwarded, element)
-            lines.append(b"Forwarded: %b\r\n" % element)
-        elif peer.trusted and fields.forwarded is not None:
-            lines.append(b"Forwarded: %b\r\n" % fields.forwarded)
-        if self._via:
-            before = b"" if fields.via is None else fields.via + b", "
-            lines.append(b"Via: %b%b\r\n" % (before, self._via))
-        elif fields.via is not None:
-            lines.append(b"Via: %b\r\n" % fields.via)
+        lines.append(more)
+        if forwarded is not None:
+            lines.append(b"Forwarded: %b\r\n" % forwarded)
+        if via is not None:
+            lines.append(b"Via: %b\r\n" % via)
         return b"".join(lines)
+
+
+def _element(peer: Peer, proto: bytes, host: bytes) -> bytes:
+    """What Forwarded says of one hop (RFC 7239, 4)."""
+    element = b"for=%b;proto=%b" % (peer.node, proto)
+    return b'%b;host="%b"' % (element, host) if host else element
+
+
+def _listed(before: bytes | None, last: bytes) -> bytes:
+    """A list with one more member."""
+    return last if before is None else b"%b, %b" % (before, last)
 
 
 class Peer:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
+from l7proxy.http1 import DEFAULT_LIMITS, UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
-from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader
-from l7proxy.http1.limits import DEFAULT_LIMITS
 from l7proxy.upstreams.http.headers import WireHeaders
 from l7proxy.upstreams.http.readable import readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
@@ -58,9 +57,8 @@ class BackendConnection(asyncio.Protocol):
     """A connection that has one exchange at a time.
 
     `stalled_since` is when the body that is under way last moved (seconds), `NEVER` where nothing
-    is expected to move: a response that has not begun is watched by the exchange itself, and one
-    whose client can't keep up by the client's side. `is_readable` tells whether the socket has
-    anything to tell: on an idle connection, no good news.
+    is expected to: a response that has not begun is watched by the exchange, and one whose client
+    can't keep up by the client's side. An idle connection that `is_readable` has no good news.
     """
 
     __slots__ = (
@@ -205,9 +203,8 @@ class BackendConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         """Reads what has come of the response's head, and what is behind it."""
-        scanned = 0
-        if self._pending:
-            scanned = len(self._pending)
+        scanned = len(self._pending)
+        if scanned:
             data = self._pending + data
             self._pending = b""
         parsed = self._parse(data, 0, scanned)
@@ -232,8 +229,8 @@ class BackendConnection(asyncio.Protocol):
             self._drop_response(head, length, len(data) - end)
             exchange.dispatch(exchange, now)
             return
-        if headers is not None and (set_cookie := exchange.set_cookie_header) is not None:
-            head = head.with_field("Set-Cookie", set_cookie)
+        if headers is not None:
+            head = _with_session(head, exchange)
         if length == len(data) - end:
             # The hot path: all of the response is there, and nothing else.
             self._reusable = head.keep_alive
@@ -259,11 +256,10 @@ class BackendConnection(asyncio.Protocol):
         exchange, downstream = self._exchange, self._downstream
         assert exchange is not None and downstream is not None
         if length == TUNNEL_LENGTH:
-            self._begin_tunnel(exchange, head, data[end:])
+            self._begin_tunnel(exchange, downstream, head, data[end:])
             return
-        self._reusable = head.keep_alive and length != UNTIL_CLOSE
+        self._reusable = head.keep_alive and length not in (0, UNTIL_CLOSE)
         if length == 0:
-            self._reusable = False
             downstream.response(exchange, head, b"")
             self._finish(now)
             return
@@ -340,9 +336,9 @@ class BackendConnection(asyncio.Protocol):
         self._reusable = head.keep_alive and length == came and (body is None or body.complete)
         self._free(self._time())
 
-    def _begin_tunnel(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
-        downstream = self._downstream
-        assert downstream is not None
+    def _begin_tunnel(
+        self, exchange: Exchange, downstream: Downstream, head: ResponseHead, rest: bytes
+    ) -> None:
         self._state = TUNNEL
         self._tunnel = tunnel = BackendTunnel(self._transport, self._client_lost)
         tunnel.client = downstream.tunnel(exchange, head, tunnel)
@@ -446,3 +442,9 @@ class BackendConnection(asyncio.Protocol):
             now = self._time()
             exchange.failed(local_reply, now)
             exchange.dispatch(exchange, now)
+
+
+def _with_session(head: ResponseHead, exchange: Exchange) -> ResponseHead:
+    """The head with what the client is told about its session."""
+    set_cookie = exchange.set_cookie_header
+    return head if set_cookie is None else head.with_field("Set-Cookie", set_cookie)

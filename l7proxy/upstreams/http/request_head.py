@@ -93,33 +93,30 @@ def streamed_head(
     path = exchange.rewritten_path or target.path
     if target.query is not None:
         path = f"{path}?{target.query}"
-    if (
-        path == head.path
-        and edits is None
-        and host is None
-        and upgrade is None
-        and hops_left is None
-        and head.length != CHUNKED
-        and head.authority
-    ):
+    is_same = path == head.path and host is None and edits is None
+    if is_same and hops_left is None and head.is_complete:
         # As nearly all are: nothing of it changes.
         return head.start + about_client
-    if host == head.host:
-        host = None
-    elif host is None and not head.authority:
-        # Only HTTP/1.0 can do without, and what is sent on is HTTP/1.1.
-        assert exchange.backend is not None
-        host = host_field(exchange.backend.address)
     return write_request_head(
         head.line if path == head.path else request_line(head.method, path),
         head.forwardable,
         about_client,
-        host=host,
+        host=_other_host(exchange, head),
         edits=edits,
         hops_left=hops_left,
         framing=b"Transfer-Encoding: chunked\r\n" if head.length == CHUNKED else b"",
         upgrade=upgrade,
     )
+
+
+def _other_host(exchange: Exchange, head: RequestHead) -> str | None:
+    """What takes the place of the head's Host; None where that stays."""
+    host = exchange.rewritten_host
+    if host is None and not head.authority:
+        # Only HTTP/1.0 can do without, and what is sent on is HTTP/1.1.
+        assert exchange.backend is not None
+        return host_field(exchange.backend.address)
+    return None if host == head.host else host
 
 
 def buffered_head(exchange: Exchange, *, overwrite: bool) -> bytes:
