@@ -441,6 +441,5 @@ class Exchange(Forwarded):
 
     def _forget_deadline(self) -> None:
         watch, self._deadline = self._deadline, None
-        if watch is not None:
-            assert self.pool is not None
-            self.pool.deadlines.unwatch(self, watch)
+        assert watch is not None and self.pool is not None
+        self.pool.deadlines.unwatch(self, watch)

@@ -8,9 +8,10 @@ from itertools import accumulate
 
 from l7proxy.core.config.routes import HOST_FIELDS
 from l7proxy.core.http.cookies import cookies_of
+from l7proxy.core.http.grammar import host_in
 from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
-from l7proxy.core.http.target import escape_non_ascii, host_name, host_of, normal_path
+from l7proxy.core.http.target import escape_non_ascii, host_of, normal_path
 from l7proxy.core.routing.conditions import query_values
 from l7proxy.core.routing.templates import Template, group
 
@@ -87,12 +88,9 @@ class Rewrite:
         host = self._host.fill(
             lambda name: _host_field(name, request, target) if name in HOST_FIELDS else groups(name)
         )
-        try:
-            if host_name(host):
-                return host
-        except Refused:
-            pass
-        raise Refused(BAD_REWRITE.with_detail(f'"{host}" is not a host'))
+        if host_in(host) is None:
+            raise Refused(BAD_REWRITE.with_detail(f'"{host}" is not a host'))
+        return host
 
     def _with_prefix_replaced(self, path: str) -> str:
         for prefix, instead in self._prefixes:

@@ -55,8 +55,6 @@ class KineticTournament:
             leaf = self._leaves[slope] = self._free.pop()
             self._slopes[leaf] = slope
             self._winners[self._size + leaf] = leaf
-        elif self._intercepts[leaf] == intercept and self._ranks[leaf] == rank:
-            return
         self._intercepts[leaf] = intercept
         self._ranks[leaf] = rank
         self._replay(leaf, time)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from l7proxy.core.config.problems import Problems
 from l7proxy.core.config.record import REQUIRED, Field
 from l7proxy.core.config.spec import BAD
 from tests.core.config.cart import Cart, Wheel, load
@@ -110,3 +111,12 @@ def test_a_field_is_required_unless_it_has_a_default() -> None:
     declared: Field = Cart.fields["name"]
     assert declared.default is REQUIRED
     assert Cart.keys[6] == "while"
+
+
+def test_a_check_that_is_wrong_itself_is_not_taken_for_a_wrong_field() -> None:
+    class Clumsy(Wheel):
+        def check(self, at: str, problems: Problems) -> None:
+            self.brakes  # type: ignore[attr-defined] # noqa: B018
+
+    with pytest.raises(AttributeError, match="brakes"):
+        Clumsy.load({"size": 2, "axle": "x"}, "", Problems())
