@@ -27,7 +27,17 @@ class HeadParser(Generic[Head]):
     about any of them.
     """
 
-    __slots__ = ("_join", "_limits", "_match", "_small", "remembered")
+    __slots__ = (
+        "_join",
+        "_last",
+        "_last_raw",
+        "_limits",
+        "_match",
+        "_small",
+        "remembered",
+    )
+
+    _last: Head
 
     def __init__(
         self,
@@ -45,6 +55,9 @@ class HeadParser(Generic[Head]):
         self._join = join
         self._limits = limits
         self.remembered: Memo[Head] = Memo(remember, MOSTLY)
+        # The bytes of the known head that came last, which most likely is the next one, too.
+        # Nothing starts with one of none.
+        self._last_raw: bytes | tuple[bytes, ...] = ()
         # A head that is not larger keeps to every limit: a field has at least four bytes.
         self._small = min(limits.head, limits.line, 4 * limits.fields)
 
@@ -56,6 +69,8 @@ class HeadParser(Generic[Head]):
         Raises BadRequest or BadResponse, also for an incomplete head that nothing could make
         valid. The bytes alone decide about that, never how they were cut into pieces.
         """
+        if start == 0 and data.startswith(self._last_raw):
+            return self._last, len(self._last_raw)
         raw, end = data, len(data)
         # Mostly there is one head and nothing behind it.
         if start or data[-4:] != _END or end > MOSTLY:
@@ -71,6 +86,7 @@ class HeadParser(Generic[Head]):
             head = memo.get(raw)
             if head is not None:
                 memo.misses = 0
+                self._last, self._last_raw = head, raw
                 return head, end
         match = self._match(raw)
         if match is None:

@@ -262,10 +262,17 @@ class ClientRequest:
     # What the upstream does: see `Downstream`.
 
     def request_head(self, exchange: Exchange) -> bytes:
-        head, request, route = self.head, self._request, exchange.route
+        request, route, plain = self._request, exchange.route, self._peer.plain
+        if plain is not None and request.sent_by is route:
+            return request.sent + plain
         assert route is not None
-        about = self._service.forwarding.fields(self._peer, head, route.request_headers)
-        return streamed_head(exchange, head, about, request.hops_left, request.upgrade)
+        about = self._service.forwarding.fields(self._peer, self.head, route.request_headers)
+        written = streamed_head(exchange, self.head, about, request.hops_left, request.upgrade)
+        if plain is not None and request.parsed is not None and self.head.authority:
+            # It is not the first with this head, and most likely not the last: a route always does
+            # the same to a head. (Without a host of its own each backend gets another.)
+            request.remember(route, written, plain)
+        return written
 
     def interim(self, head: ResponseHead) -> None:
         # The 100 was the proxy's to send: the client may have seen one already.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from l7proxy.core.http.target import Target
+    from l7proxy.core.routing import Route
     from l7proxy.http1 import RequestHead
     from l7proxy.upstreams.http import RequestBody
 
@@ -30,15 +31,28 @@ class StreamedRequest(HttpRequest):
     - `upgrade` is the protocol that the client may switch to, or None
     - `parsed` is what its target names, once that was found out
     - `logged` is the access log's text about it, once there was some
+    - `sent` is what a backend was sent for it by the route `sent_by`, up to what differs between
+      clients; `sent_by` is None while that is not known
     """
 
-    __slots__ = ("_stream", "_time", "hops_left", "logged", "parsed", "upgrade")
+    __slots__ = (
+        "_stream",
+        "_time",
+        "hops_left",
+        "logged",
+        "parsed",
+        "sent",
+        "sent_by",
+        "upgrade",
+    )
 
     _stream: RequestBody | None
     _time: Callable[[], float]
     hops_left: int | None
     logged: str | None
     parsed: Target | None
+    sent: bytes
+    sent_by: Route | None
     upgrade: bytes | None
 
     def __init__(self, head: RequestHead, client_ip: str) -> None:
@@ -48,7 +62,7 @@ class StreamedRequest(HttpRequest):
         self.client_ip = client_ip
         self.body = b""
         self.cookies = self.simulate = self.hops_left = self.upgrade = None
-        self.parsed = self.logged = self._stream = None
+        self.parsed = self.logged = self.sent_by = self._stream = None
         if head.upgrade is not None or head.target[0] != _SLASH or head.method == "OPTIONS":
             self._look_closer(head)
 
@@ -60,6 +74,12 @@ class StreamedRequest(HttpRequest):
             self.target = "*"
         elif self.target != "*" and head.target[0] != _SLASH:
             self.target = escape_octets(head.target).decode("ascii")
+
+    def remember(self, route: Route, written: bytes, plain: bytes) -> None:
+        """Keeps what a backend is sent by a route, if it ends with what differs between clients."""
+        if written.endswith(plain):
+            self.sent = written[: -len(plain)]
+            self.sent_by = route
 
     def stream(self, body: RequestBody, time: Callable[[], float]) -> None:
         """Makes it a request with this body, still to come; `time` tells the time (seconds)."""

@@ -51,12 +51,25 @@ def test_a_parser_that_never_meets_a_head_again_stops_looking_for_a_while() -> N
     assert parse(parser, again) is parse(parser, again)
 
 
-def test_a_head_that_comes_now_and_then_keeps_it_looking() -> None:
+def test_heads_that_come_now_and_then_keep_it_looking() -> None:
     parser = RequestParser()
-    often = head(-1)
+    often = (head(-1), head(-2))
     for number in range(3 * MISSES):
         parse(parser, head(number))
         if number % (MISSES // 16) < 3:
-            parse(parser, often)
+            for data in often:
+                parse(parser, data)
     assert not parser.remembered.resting
-    assert parse(parser, often) is parse(parser, often)
+    for data in often:
+        assert parse(parser, data) is parse(parser, data)
+
+
+def test_the_head_that_was_known_last_is_known_though_nobody_looks() -> None:
+    parser = RequestParser()
+    last = [parse(parser, head(-1)) for _ in range(3)][-1]
+    for number in range(MISSES + 1):
+        parse(parser, head(number))
+    assert parser.remembered.resting
+    assert parse(parser, head(-1)) is last
+    parsed = parser.parse(head(-1) + head(-2))
+    assert parsed == (last, len(head(-1)))

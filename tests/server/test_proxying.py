@@ -27,6 +27,25 @@ async def test_a_request_is_passed_on_and_its_response_comes_back() -> None:
 
 
 @conversation
+async def test_a_head_that_comes_again_and_again_is_always_passed_on_alike() -> None:
+    backend = FakeBackend()
+    settings = {"via": "edge"}
+    async with serving(backend, server=settings) as proxy:
+        client = await proxy.connect()
+        for _ in range(4):
+            for path in ("/api/x", "/static/../api/y"):
+                await client.get(path, "Via: 1.0 fred")
+                await client.get(path)
+    about = "X-Forwarded-Host: example.org\r\nX-Forwarded-For: 127.0.0.1\r\n"
+    for path, plain in (("x", backend.heads[1::4]), ("y", backend.heads[3::4])):
+        assert {head.decode() for head in plain} == {
+            f"GET /api/{path} HTTP/1.1\r\nHost: example.org\r\n{about}"
+            "X-Forwarded-Proto: http\r\nVia: 1.1 edge\r\n\r\n"
+        }
+    assert all(head.endswith(b"\r\nVia: 1.0 fred, 1.1 edge\r\n\r\n") for head in backend.heads[::2])
+
+
+@conversation
 async def test_connections_to_backends_are_used_again() -> None:
     backend = FakeBackend()
     async with serving(backend) as proxy:
