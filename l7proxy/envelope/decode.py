@@ -93,7 +93,8 @@ def _is_surely_the_same(value: Any, text: bytes) -> bool:
         pass
     if not left:
         return True
-    if _BACKSLASH in text and b"\\u" in text:
+    if _BACKSLASH in text and b"\\u003" in text:
+        # Perhaps a colon, written as an escape.
         return False
     try:
         if "".join(values).count(":") == left:
