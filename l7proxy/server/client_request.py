@@ -127,7 +127,10 @@ class ClientRequest:
         self.head = head
         self.method = head.method
         client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
-        self._request = request = request_of(head, client_ip)
+        request: StreamedRequest | None = head.derived
+        if request is None or request.client_ip != client_ip:
+            request = request_of(head, client_ip)
+        self._request = request
         self._state = WAITING
         body = None
         if head.length != 0:

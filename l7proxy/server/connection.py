@@ -289,7 +289,9 @@ class ClientConnection(asyncio.Protocol):
             self.state = BLOCKED
         else:
             self.state = READY
-            self.timer.start(REQUEST, now)
+            # The hot path: this is `timer.start(REQUEST, now)`.
+            timer = self.timer
+            timer.deadline = now + timer.timeouts.idle
         if go_on and (self._pending or self.finished):
             self._begin_pending()
 
