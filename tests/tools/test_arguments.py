@@ -12,6 +12,7 @@ from l7proxy.core.config import config_from
 from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools.arguments import Progress
 from l7proxy.tools.formats import Traffic
+from l7proxy.tools.log_files import open_text, position
 from l7proxy.tools.metrics import ReplayMetrics
 from l7proxy.tools.replay import replay
 from tests.tools.here import run
@@ -33,8 +34,8 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
     log = tmp_path / "long.log"
     log.write_text(LOG.read_text() * 20)
     shown: list[str] = []
-    with log.open() as lines:
-        progress = Progress(lines, log.stat().st_size, shown.append)
+    with open_text(str(log)) as lines:
+        progress = Progress(lambda: position(lines), log.stat().st_size, shown.append)
         progress.clear()
         assert shown == []
         metrics = ReplayMetrics()

@@ -11,7 +11,7 @@ from l7proxy.tools.formats import (
     Traffic,
     UnknownFormat,
 )
-from l7proxy.tools.formats.registry import recognise
+from l7proxy.tools.formats.detection import recognise
 from tests.tools.formats.logs import (
     COMBINED,
     HAPROXY,
@@ -39,7 +39,7 @@ def test_what_the_format_has_no_use_for_is_refused(name: str, said: Any, why: st
     (['{"src": "a", "bo'], "envelopes"),
 ])  # fmt: skip
 def test_the_format_is_told_from_the_first_lines(first: list[str], name: str) -> None:
-    assert recognise(first) == name
+    assert recognise(first).format.name == name
 
 
 def test_an_unknown_format_is_an_error_that_says_what_to_do() -> None:

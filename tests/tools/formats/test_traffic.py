@@ -61,9 +61,19 @@ def test_no_line_whatever_brings_a_reader_down(name: str, line: str) -> None:
     assert len(found) <= 1
 
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "pattern": {"pattern": r"\[(?P<time>[^\]]*)\] \"(?P<request>[^\"]*)\" (?P<status>\d*)"},
+    "log-format": {
+        "log_format": '$remote_addr - $remote_user [$time_local] "$request" $status '
+        '$body_bytes_sent "$http_referer" "$http_user_agent"'
+    },
+}
+"""What has to be said about the formats that are of one's own."""
+
+
 def played(name: str, line: str) -> list[Any]:
     """What the traffic in this one line is, in the format of that name."""
-    traffic = Traffic([line], name, as_logged=True)
+    traffic = Traffic([line], name, as_logged=True, **NEEDED.get(name, {}))
     try:
         return list(traffic.requests() if traffic.is_log else traffic.envelopes())
     except Unreadable:
