@@ -82,7 +82,7 @@ def traffic_from(options: Namespace, files: Sequence[tuple[str, Iterable[str]]])
     """
     return Traffic.of(
         files,
-        _format_of(options),
+        options.format,
         host=options.host,
         strict=options.strict,
         mapping=options.map,
@@ -91,15 +91,6 @@ def traffic_from(options: Namespace, files: Sequence[tuple[str, Iterable[str]]])
         log_format=options.log_format,
         as_logged=options.as_logged,
     )
-
-
-def _format_of(options: Namespace) -> str | None:
-    """Returns the format that is named, or that is meant by an option that only it has."""
-    if options.format is None and options.log_format is not None:
-        return "log-format"
-    if options.format is None and options.pattern is not None:
-        return "pattern"
-    return str(options.format) if options.format is not None else None
 
 
 class Progress:

@@ -4,8 +4,9 @@
 
 Lines that differ from it a little, as they do where people added columns of their own, are cut into
 words: in front of the time are a host, which may be absent, the client or a list of clients, and
-two names; behind it the request, the status, and then perhaps a referer and a user agent, which are
-quoted. Where a duration comes last, as many people add `$request_time`, it is taken for one.
+two names; behind it the host if it was not in front, the request, the status, and then perhaps a
+referer and a user agent, which are quoted. Where a duration comes last, as many people add
+`$request_time`, it is taken for one.
 """
 
 from __future__ import annotations
@@ -96,16 +97,34 @@ def _words(line: str) -> tuple[Any, ...]:
         raise _bad()
     host, client = _host_and_client(line[: found.start()])
     words = words_of(line[found.end() :])
-    places = [place for place, (is_quoted, _) in enumerate(words) if is_quoted]
-    if not places:
-        raise _bad()
-    request, *rest = words[places[0] :]
+    place = _place_of_request(words)
+    if host is None:
+        host = next((text for _, text in words[:place] if _is_host(text)), None)
+    request, *rest = words[place:]
     if not rest or rest[0][0] or _STATUS(rest[0][1]) is None:
         raise _bad()
     quoted = [text for is_quoted, text in rest if is_quoted]
     referer = quoted.pop(0) if quoted and _is_referer(quoted[0]) else None
     agent = quoted[0] if quoted else None
     return host, client, found[1], None, None, request[1], rest[0][1], referer, agent, rest[-1][1]
+
+
+def _place_of_request(words: list[tuple[bool, str]]) -> int:
+    """Returns which word is the request: of the quoted ones the first that looks like one.
+
+    Raises `BadLine` where none is quoted.
+    """
+    quoted = [place for place, (is_quoted, _) in enumerate(words) if is_quoted]
+    if not quoted:
+        raise _bad()
+    looks = [place for place in quoted if words[place][1].rpartition(" ")[2].startswith("HTTP/")]
+    return (looks or quoted)[0]
+
+
+def _is_host(text: str) -> bool:
+    """Returns whether a word is the name of a host, as in example.com."""
+    _, dot, last = text.partition(":")[0].rpartition(".")
+    return bool(dot) and last.isalpha() and _HOST(text) is not None
 
 
 def _is_referer(text: str) -> bool:

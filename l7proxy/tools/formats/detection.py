@@ -20,7 +20,7 @@ from l7proxy.tools.formats.wrappings import WRAPPINGS, Wrapping, unwrapped
 
 SAMPLE = 50
 """How many lines are looked at."""
-LONGEST = 65_536
+LONGEST = 16_384
 """Characters of a line that is looked at; longer ones have no say."""
 _DEEPEST = 3
 """How many wrappings may be in one another."""

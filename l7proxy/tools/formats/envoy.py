@@ -19,6 +19,7 @@ from l7proxy.tools.formats.line import (
     BadLine,
     LoggedRequest,
     LogReader,
+    NoRequest,
     as_served,
     client_of,
     headers_said,
@@ -43,6 +44,8 @@ def _reader(details: Details) -> LogReader:
         time, asked, status, rest = found.groups()
         words = _from_bytes(texts_of(rest))
         method, target = request_line(asked)
+        if target == "-":
+            raise NoRequest(f'"{asked}" has no path')
         client = words[_FORWARDED_FOR]
         if client == "-" and len(words) > _CLIENT:
             client = words[_CLIENT]

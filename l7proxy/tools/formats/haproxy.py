@@ -49,7 +49,7 @@ def _reader(details: Details) -> LogReader:
         (client, minute, second, milliseconds, status,
          captured, method, target, odd) = found.groups()  # fmt: skip
         if odd is not None:
-            method, target = request_from(odd)
+            method, target = request_from(odd.rstrip())
         request = HttpRequest(method, target, client_ip=client.strip("[]"))
         if captured and details.captures:
             request.headers = captured_headers(details.captures, captured.split("|"))

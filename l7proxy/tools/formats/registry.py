@@ -31,8 +31,8 @@ TEXT = (
     envoy.FORMAT,
     haproxy.FORMAT,
     alb.FORMAT,
-    cloudfront.FORMAT,
     w3c.FORMAT,
+    cloudfront.FORMAT,
 )
 """Those whose lines are text: a line is of the first that can read it."""
 
@@ -56,6 +56,15 @@ _USES = {
     "pattern": "--pattern reads the lines by itself",
     "log_format": "--log-format says how nginx wrote the lines",
 }
+
+
+def named_format(name: str | None, details: Details) -> str | None:
+    """Returns the name, or that of the format that details are for which only it needs."""
+    if name is not None:
+        return name
+    if details.log_format is not None:
+        return log_format.FORMAT.name
+    return None if details.pattern is None else pattern.FORMAT.name
 
 
 def check_details(name: str, details: Details) -> None:

@@ -16,7 +16,7 @@ from l7proxy.tools.formats import access, envelopes, har
 from l7proxy.tools.formats.detection import SAMPLE, UnknownFormat, recognise
 from l7proxy.tools.formats.format import Details
 from l7proxy.tools.formats.line import BadLine, Envelope, Heading
-from l7proxy.tools.formats.registry import check_details
+from l7proxy.tools.formats.registry import check_details, named_format
 from l7proxy.tools.formats.wrappings import unwrapped
 
 T = TypeVar("T")
@@ -98,6 +98,7 @@ class Traffic:
 
     - `format` is the name of the format, told from the first lines where none was given
     - `bad` counts the lines that were skipped, `shown` has the first of them: number, why, text
+    - `sources` are the files, each with what it was recognised as
     - the number of a line is unique among those of several files; `place` is what it stands for
     """
 
@@ -148,13 +149,14 @@ class Traffic:
         self.shown: list[tuple[int, str, str]] = []
         self._strict = strict
         self._host = host
+        format_name = named_format(format_name, details)
         self._is_detected = format_name is None
         """Whether the format was told from the lines, and not named."""
-        self._sources = [_source(lines, format_name, details, name, files) for name, lines in files]
-        formats = list(dict.fromkeys(source.format for source in self._sources))
+        self.sources = [_source(lines, format_name, details, name, files) for name, lines in files]
+        formats = list(dict.fromkeys(source.format for source in self.sources))
         self.format = ", ".join(formats)
-        self.is_log = self._sources[0].is_log
-        if len(formats) > 1 and not all(source.is_log for source in self._sources):
+        self.is_log = self.sources[0].is_log
+        if len(formats) > 1 and not all(source.is_log for source in self.sources):
             raise ValueError(f"envelopes can't be mixed with other files: {self.format}")
         if host is not None and host_in(host) is None:
             raise ValueError(f'--host: "{host}" is not a host')
@@ -164,30 +166,30 @@ class Traffic:
     @property
     def has_hosts(self) -> bool:
         """Whether requests say which host they are for, as far as the first lines tell."""
-        return any(source.recognised.has_hosts for source in self._sources)
+        return any(source.recognised.has_hosts for source in self.sources)
 
     @property
     def doubts(self) -> list[str]:
         """What is to be said of files whose format does not fit all of their first lines."""
         found = []
-        for source in self._sources if self._is_detected else ():
+        for source in self.sources if self._is_detected else ():
             recognised = source.recognised
             if recognised.fits < recognised.of:
-                name = f"{source.name}: " if len(self._sources) > 1 else ""
+                name = f"{source.name}: " if len(self.sources) > 1 else ""
                 found.append(f"{name}read as {recognised}")
         return found
 
     def guess(self) -> str | None:
         """Returns the format that the lines seem to have where another one was named, or None."""
         try:
-            return None if self._is_detected else recognise(self._sources[0].sample).format.name
+            return None if self._is_detected else recognise(self.sources[0].sample).format.name
         except UnknownFormat:
             return None
 
     def place(self, number: int) -> str:
         """Returns where a line is: `line 7`, or `access.log:7` where there are several files."""
-        line, which = divmod(number, len(self._sources))
-        return f"line {line}" if len(self._sources) == 1 else f"{self._sources[which].name}:{line}"
+        line, which = divmod(number, len(self.sources))
+        return f"line {line}" if len(self.sources) == 1 else f"{self.sources[which].name}:{line}"
 
     def requests(self) -> Iterator[tuple[int, float, HttpRequest]]:
         """Yields the requests of a log: the line of each, when it was made, and the request.
@@ -195,7 +197,7 @@ class Traffic:
         The time is in seconds since the first one. Raises `Unreadable` where a line is broken and
         `strict` was asked for.
         """
-        found = _from_start(self._merged([source.requests for source in self._sources]))
+        found = _from_start(self._merged([source.requests for source in self.sources]))
         return found if self._host is None else _with_host(found, self._host)
 
     def envelopes(self) -> Iterator[tuple[int, Envelope]]:
@@ -203,7 +205,7 @@ class Traffic:
 
         Raises `Unreadable` where a line is broken and `strict` was asked for.
         """
-        entries = self._merged([source.envelopes for source in self._sources])
+        entries = self._merged([source.envelopes for source in self.sources])
         if self.format == "access":
             for number, at, envelope in _from_start(entries):
                 envelope["at"] = at

@@ -92,3 +92,55 @@ def test_nor_does_a_good_line_that_was_damaged(
 ) -> None:
     start, length = cut
     assert len(played(name, line[:start] + put + line[start + length :])) <= 1
+
+
+SECONDS = [COMBINED.replace(":36 ", f":{second:02} ") for second in range(6)]
+
+
+def test_files_are_put_together_in_order_of_time_whichever_way_they_are_named() -> None:
+    files = [("new.log", SECONDS[3:5]), ("old.log", SECONDS[:3]), ("other.log", SECONDS[1:6:4])]
+    traffic = Traffic.of(files)
+    found = [(traffic.place(number), at) for number, at, _ in traffic.requests()]
+    assert found == [
+        ("old.log:1", 0.0),
+        ("old.log:2", 1.0),
+        ("other.log:1", 1.0),
+        ("old.log:3", 2.0),
+        ("new.log:1", 3.0),
+        ("new.log:2", 4.0),
+        ("other.log:2", 5.0),
+    ]
+    assert traffic.format == "combined"
+
+
+def test_each_file_may_have_a_format_of_its_own() -> None:
+    traffic = Traffic.of([("a", [COMBINED]), ("b", ["garbage", HAPROXY])])
+    assert [traffic.place(number) for number, _, _ in traffic.requests()] == ["a:1", "b:2"]
+    assert traffic.format == "combined, haproxy"
+    assert [traffic.place(number) for number, _, _ in traffic.shown] == ["b:1"]
+    assert traffic.doubts == ["b: read as haproxy, which fits 1 of the first 2 lines"]
+
+
+def test_recordings_are_played_one_after_the_other() -> None:
+    one, two = (json.dumps({"src": name, "at": 1, "body": {}}) for name in "ab")
+    traffic = Traffic.of([("a", [one, one]), ("b", [two])])
+    found = [(traffic.place(n), envelope["src"]) for n, envelope in traffic.envelopes()]
+    assert found == [("a:1", "a"), ("a:2", "a"), ("b:1", "b")]
+
+
+def test_envelopes_are_not_mixed_with_logs() -> None:
+    with pytest.raises(ValueError, match=r"can't be mixed .* combined, envelopes"):
+        Traffic.of([("a", [COMBINED]), ("b", ['{"src": "a", "body": {}}'])])
+
+
+def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^b: no known format"):
+        Traffic.of([("a", [COMBINED]), ("b", ["garbage"])])
+    with pytest.raises(Unreadable, match=r"^b:2: not a line of a combined"):
+        list(Traffic.of([("a", [COMBINED]), ("b", [COMBINED, "x"])], strict=True).requests())
+
+
+def test_what_a_named_format_does_not_fit_may_look_like_another() -> None:
+    assert Traffic([COMBINED], "haproxy").guess() == "combined"
+    assert Traffic(["garbage"], "haproxy").guess() is None
+    assert Traffic([COMBINED]).guess() is None
