@@ -72,10 +72,10 @@ def test_how_far_a_packed_log_is_read_is_counted_in_what_is_packed(tmp_path: Pat
 
 
 def test_several_logs_are_replayed_as_one(tmp_path: Path) -> None:
-    whole = LOG.read_text().splitlines(keepends=True)
+    lines = LOG.read_text().splitlines(keepends=True)
     old, new = tmp_path / "access.log.1", tmp_path / "access.log"
-    old.write_text("".join(whole[:200]))
-    new.write_text("".join(whole[200:]) + "garbage\n")
+    old.write_text("".join(lines[:200]))
+    new.write_text("".join(lines[200:]) + "garbage\n")
     done = run("replay", new, old, "--html", tmp_path / "report.html")
     assert done.out == run("replay", LOG).out
     assert done.err == (
