@@ -31,7 +31,7 @@ MARK = "^"
 _ALIKE = 0.4
 """From 0 (nothing) to 1 (the same); lines that are less alike get no marks."""
 
-_LONGEST = 4000
+_LONGEST = 2000
 """Characters of two lines that are compared one by one."""
 
 IN, OUT, CONFIG = ".in.jsonl", ".out.jsonl", ".config.json"

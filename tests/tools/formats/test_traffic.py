@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,8 +81,10 @@ def played(name: str, line: str) -> list[Any]:
         return []
 
 
+LOGS = Path(__file__).parent.joinpath("made_up").glob("*.log")
 PIECES = st.sampled_from(
     [COMBINED, HAPROXY, *map(json.dumps, (NGINX, ENVOY, CADDY, TRAEFIK, HAR["log"]["entries"][0]))]
+    + [log.read_text("utf-8", "replace").splitlines()[-1] for log in sorted(LOGS)]
 )
 
 
