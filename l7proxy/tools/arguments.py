@@ -80,9 +80,12 @@ def traffic_from(options: Namespace, files: Sequence[tuple[str, Iterable[str]]])
 
     Raises ValueError where the format can't be told, or what is said of it makes no sense.
     """
-    return Traffic.of(
-        files,
+    (name, lines), *more = files
+    return Traffic(
+        lines,
         options.format,
+        name=name,
+        more=more,
         host=options.host,
         strict=options.strict,
         mapping=options.map,

@@ -30,9 +30,11 @@ def open_text(name: str) -> TextIO:
 
 
 def _text(octets: BufferedReader, name: str) -> TextIO:
-    plain = _Gzipped(octets, name) if octets.peek(2)[:2] == _GZIP else octets
-    encoding = "utf-16" if plain.peek(2)[:2] in _UTF_16 else "utf-8"
-    return TextIOWrapper(plain, encoding=encoding, errors=PERCENT)
+    first = octets.peek(2)[:2]
+    if first == _GZIP:
+        return TextIOWrapper(_Gzipped(octets, name), encoding="utf-8", errors=PERCENT)
+    encoding = "utf-16" if first in _UTF_16 else "utf-8"
+    return TextIOWrapper(octets, encoding=encoding, errors=PERCENT)
 
 
 class _Gzipped(gzip.GzipFile):
@@ -47,16 +49,7 @@ class _Gzipped(gzip.GzipFile):
         try:
             return super().read1(size)
         except (EOFError, OSError, zlib.error) as error:
-            raise self._broken(error) from None
-
-    def peek(self, n: int) -> bytes:
-        try:
-            return super().peek(n)
-        except (EOFError, OSError, zlib.error) as error:
-            raise self._broken(error) from None
-
-    def _broken(self, error: Exception) -> OSError:
-        return OSError(f"{self._shown}: {error}")
+            raise OSError(f"{self._shown}: {error}") from None
 
     def position(self) -> int:
         """Returns how many of the packed octets have been read."""

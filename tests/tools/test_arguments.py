@@ -55,7 +55,7 @@ def test_a_packed_log_that_is_broken_is_said_so(tmp_path: Path, left: int) -> No
         list(open_text(str(broken)))
     broken.write_bytes(b"\x1f\x8bgarbage")
     with pytest.raises(OSError, match=f"{broken}: "):
-        open_text(str(broken))
+        list(open_text(str(broken)))
 
 
 def test_a_closed_stdin_has_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,52 +107,28 @@ class Traffic:
         lines: Iterable[str],
         format_name: str | None = None,
         *,
+        name: str = "",
+        more: Sequence[tuple[str, Iterable[str]]] = (),
         host: str | None = None,
         strict: bool = False,
         **details: Any,
     ) -> None:
-        """Takes the lines of one file; see `of` for several.
+        """`lines` are those of a file of that name, and `more` are other files, each as both.
 
         `host` is the Host header of requests without one, and `details` are the fields of
         `Details`. Raises `UnknownFormat` where the format can't be told, and ValueError for details
-        that make no sense.
+        that make no sense, and where envelopes are mixed with logs.
         """
-        self._begin([("", lines)], format_name, host, strict, Details(**details))
-
-    @classmethod
-    def of(
-        cls,
-        files: Sequence[tuple[str, Iterable[str]]],
-        format_name: str | None = None,
-        *,
-        host: str | None = None,
-        strict: bool = False,
-        **details: Any,
-    ) -> Traffic:
-        """Returns the traffic of files, each a name and its lines, as one in order of time.
-
-        Raises ValueError as the constructor does, and where envelopes are mixed with logs.
-        """
-        made = cls.__new__(cls)
-        made._begin(files, format_name, host, strict, Details(**details))
-        return made
-
-    def _begin(
-        self,
-        files: Sequence[tuple[str, Iterable[str]]],
-        format_name: str | None,
-        host: str | None,
-        strict: bool,
-        details: Details,
-    ) -> None:
+        made = Details(**details)
+        format_name = named_format(format_name, made)
+        files = [(name, lines), *more]
         self.bad = 0
         self.shown: list[tuple[int, str, str]] = []
+        self.sources = [_source(each, format_name, made, len(files) > 1) for each in files]
         self._strict = strict
         self._host = host
-        format_name = named_format(format_name, details)
         self._is_detected = format_name is None
         """Whether the format was told from the lines, and not named."""
-        self.sources = [_source(lines, format_name, details, name, files) for name, lines in files]
         formats = list(dict.fromkeys(source.format for source in self.sources))
         self.format = ", ".join(formats)
         self.is_log = self.sources[0].is_log
@@ -245,17 +221,14 @@ class Traffic:
 
 
 def _source(
-    lines: Iterable[str],
-    format_name: str | None,
-    details: Details,
-    name: str,
-    files: Sequence[tuple[str, Iterable[str]]],
+    file: tuple[str, Iterable[str]], format_name: str | None, details: Details, is_named: bool
 ) -> Source:
-    """Returns a source; where there are several files, an error says which of them it is about."""
+    """Returns a file's source; an error says which file it is about if that `is_named`."""
+    name, lines = file
     try:
         return Source(lines, format_name, details, name)
     except UnknownFormat as error:
-        raise error if len(files) == 1 else UnknownFormat(f"{name}: {error}") from None
+        raise UnknownFormat(f"{name}: {error}" if is_named else str(error)) from None
 
 
 def _in_order(
