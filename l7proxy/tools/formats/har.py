@@ -60,7 +60,7 @@ def _reader(details: Details) -> LogReader:
             raise
         except (TypeError, AttributeError):
             why = "something in it is of another type than it should be"
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             why = f"not JSON: {why_not(error)}"
         raise BadLine(f"not an entry of a HAR document: {why}")
 
