@@ -33,7 +33,8 @@ from benchmarks.traffic import (
     logged,
     requests,
 )
-from l7proxy.tools.formats.registry import LOGS, Details
+from l7proxy.tools.formats.format import Details
+from l7proxy.tools.formats.registry import LOGS
 from tests.processes import PATIENCE, ROOT, run, unmeasured
 
 MANY = 10_000

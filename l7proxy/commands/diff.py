@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
     """Compares, prints what differs and returns the exit status: 1 for more than is allowed."""
     parser = _parser()
     options = parser.parse_args(words)
-    refuse_stdin_twice(parser, options.traffic, options.config, options.against, options.answers)
+    refuse_stdin_twice(parser, *options.traffic, options.config, options.against, options.answers)
     try:
         allowance = Allowance(options.allow)
     except ValueError as error:
@@ -100,5 +100,9 @@ def _diff(
     if not comparison.compared:
         raise ValueError("there is no request in it, so nothing was compared")
     made = diff.as_json(comparison)
-    say(json.dumps(made, indent=2) + "\n" if options.json else diff.as_text(comparison))
+    say(
+        json.dumps(made, indent=2) + "\n"
+        if options.json
+        else diff.as_text(comparison, traffic.place)
+    )
     return 0 if allowance.covers(comparison) else MISMATCH

@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     arguments.add_traffic_arguments(parser)
     parser.add_argument("--html", metavar="FILE", help="write the report as a web page, too")
     options = parser.parse_args(words)
-    refuse_stdin_twice(parser, options.traffic, options.config)
+    refuse_stdin_twice(parser, *options.traffic, options.config)
     return play_traffic(options, partial(_replay, options))
 
 
@@ -52,8 +52,10 @@ def _replay(options: Namespace, traffic: Traffic, progress: Progress | None, con
     played = replay(traffic, [player], progress)
     end_playing(traffic, progress)
     if not played and traffic.bad:
+        guess = traffic.guess()
         raise ValueError(
             f'no line of it is of the format "{traffic.format}"; --format says which it is in'
+            + (f" (it looks like {guess})" if guess else "")
         )
     made = report(metrics, traffic, player.refused)
     say(json.dumps(made, indent=2) + "\n" if options.json else as_text(made))
@@ -61,7 +63,7 @@ def _replay(options: Namespace, traffic: Traffic, progress: Progress | None, con
         return 0
     from l7proxy.tools.page import page
 
-    title = f"Replay of {os.path.basename(options.traffic)}"
+    title = f"Replay of {', '.join(map(os.path.basename, options.traffic))}"
     return _write_file(options.html, page(made, metrics, title))
 
 

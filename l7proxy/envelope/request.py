@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.problems import json_type, pointer_to
+from l7proxy.core.config.load import NEARLY
+from l7proxy.core.config.problems import json_type, nearest, pointer_to
 from l7proxy.core.http.messages import HttpRequest
 from l7proxy.envelope.errors import BadMember
 from l7proxy.envelope.members import body_member, headers_member, load_member, text_member
@@ -29,6 +30,8 @@ def request_from(body: Mapping[str, Any], src: str, text: bytes | None = None) -
     headers = headers_member(body, has_controls)
     if body.keys() <= _USUAL:
         return HttpRequest(method, path, headers, src)
+    if not body.keys() <= _KNOWN:
+        _refuse_misspelt(body)
     client_ip = text_member(body, "client_ip")
     return HttpRequest(
         method,
@@ -49,10 +52,56 @@ _USUAL = frozenset(("type", "msg_id", "method", "path", "headers"))
 """The members of most requests: with these alone there is nothing else to look up."""
 
 
+MEMBERS = (
+    "type",
+    "msg_id",
+    "method",
+    "path",
+    "headers",
+    "cookies",
+    "client_ip",
+    "body",
+    "body_encoding",
+    "simulate",
+    "explain",
+    "circuit_state",
+)
+"""All members of an `http_request`."""
+_KNOWN = frozenset(MEMBERS)
+
+_MOST_LOOKED_AT = 8
+"""How many unknown members of a request are looked at: people misspell one or two."""
+_MOST_REMEMBERED = 1024
+_LONGEST = 24
+"""Of the names that may be misspelt; the longest member has 13 characters."""
+_NEAR: dict[str, str] = {}
+"""What was found for the unknown names that were seen last: others send theirs with each request,
+and to look for what is alike takes longer than all that is done for a request beside it."""
+
+
+def _refuse_misspelt(body: Mapping[str, Any]) -> None:
+    """Raises `BadMember` for a member that is nearly one of ours, which itself is not there.
+
+    All others are left alone.
+    """
+    unknown = [name for name in body if name not in _KNOWN and len(name) <= _LONGEST]
+    for name in unknown[:_MOST_LOOKED_AT]:
+        near = _NEAR.get(name)
+        if near is None:
+            near = nearest(name.lower(), MEMBERS, NEARLY)
+            if len(_NEAR) >= _MOST_REMEMBERED:
+                del _NEAR[next(iter(_NEAR))]
+            _NEAR[name] = near
+        if near and near not in body:
+            at = pointer_to("/body", name)
+            raise BadMember.at(at, f'unknown member; did you mean "{near}"?')
+
+
 def _line_of(body: Mapping[str, Any]) -> tuple[str, str]:
     """The path and the method, where one of them is absent, null or no string."""
     path = text_member(body, "path")
     if path is None:
+        _refuse_misspelt(body)
         raise BadMember.at("/body", '"path" is missing')
     method = text_member(body, "method")
     return path, "GET" if method is None else method

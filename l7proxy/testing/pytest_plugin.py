@@ -78,8 +78,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         given = {} if marker is None else marker.kwargs
         if marker is not None and (marker.args or given.keys() - {"config", "seed"}):
             pytest.fail(f"{_MARKER}, and nothing else: not {_as_written(marker)}", pytrace=False)
-        folder = item.path.parent
-        _talking_node(item.config).start(given.get("config"), given.get("seed", 0), folder)
+        node = _talking_node(item.config)
+        said = None
+        try:
+            node.start(given.get("config"), given.get("seed", 0), item.path.parent)
+        except ValueError as error:
+            said = _sentences(error, node.source)
+            if said is None:
+                raise
+        if said is not None:
+            pytest.fail(said, pytrace=False)
 
 
 def pytest_terminal_summary(
@@ -110,6 +118,8 @@ class TalkingNode:
 
     def __init__(self, config: pytest.Config) -> None:
         self._settings = config
+        self.source = ""
+        """Where its configuration is."""
         self.replies: list[dict[str, Any]] = []
         """Every envelope that came out, in order."""
 
@@ -118,20 +128,19 @@ class TalkingNode:
         from l7proxy.core.config import config_from
         from l7proxy.tools.golden import read_config
 
-        if config is None:
-            file = _default_config(self._settings)
-            self._config, self._source = read_config(file), str(file)
-        elif isinstance(config, (str, Path)):
-            file = folder / config
-            self._config, self._source = read_config(file), str(file)
+        if config is None or isinstance(config, (str, Path)):
+            file = _default_config(self._settings) if config is None else folder / config
+            self.source = str(file)
+            self._config = read_config(file)
         else:
-            self._config, self._source = config_from(config), "a test's own"
+            self.source = "a test's own configuration"
+            self._config = config_from(config)
         self._seed = seed
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything that was sent, as at the start of the test."""
-        on_exchange, on_configured = _coverage(self._settings).listener(self._source)
+        on_exchange, on_configured = _coverage(self._settings).listener(self.source)
         self._node = _make_node(self._config, on_exchange, on_configured, self._seed)
         self._now = 0.0
         self._last_id = 0
@@ -141,10 +150,11 @@ class TalkingNode:
         """Sends a message, by default an `http_request`; returns the reply's body.
 
         Returns None where there is no reply yet. An `envelope` is sent as it is, and its reply
-        returned as an envelope.
+        returned as an envelope. Raises TypeError for what is no member of an `http_request`.
         """
         import json
 
+        _refuse_unknown(body, envelope)
         sent: dict[str, Any] = {"src": "test", "at": self._now}
         if envelope is None:
             self._last_id += 1
@@ -180,17 +190,50 @@ class TalkingNode:
 
 
 class ConversationFile(pytest.File):
-    """A file with one test in it."""
+    """A file with a golden conversation, or with cases, each of which is a test."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from l7proxy.tools.cases import find
+        from l7proxy.core.config import ConfigError
+        from l7proxy.tools.cases import Cases, find
+        from l7proxy.tools.golden import BadCase, read_config
+        from l7proxy.tools.printable import printable
 
         (test,) = find([self.path], _default_config(self.config))
+        if isinstance(test, Cases):
+            try:
+                cases = test.read()
+                read_config(test.config)
+            except (BadCase, ConfigError):
+                # It becomes a test that fails, so that all others of the run do what they do.
+                pass
+            else:
+                run = _SharedRun(test, self.config)
+                for case in cases:
+                    name = f"line {case.number}: {printable(case.title)}"
+                    yield CaseItem.from_parent(
+                        self, name=name, test=test, run=run, number=case.number
+                    )
+                return
         yield ConversationItem.from_parent(self, name=test.name, test=test)
 
 
+class _SharedRun:
+    """One run of the cases in a file, which all of its items share: a node is asked in turn."""
+
+    def __init__(self, test: Cases, config: pytest.Config) -> None:
+        self._test = test
+        self._config = config
+        self._failures: dict[int, str] | None = None
+
+    def failures(self) -> dict[int, str]:
+        """Returns what differs, by the numbers of the cases' lines."""
+        if self._failures is None:
+            self._failures = self._test.failures(_make_node, _coverage(self._config))
+        return self._failures
+
+
 class ConversationItem(pytest.Item):
-    """A golden conversation, or a file of cases."""
+    """A golden conversation, or a file of cases that can't be used."""
 
     def __init__(self, *, test: Golden | Cases, **given: Any) -> None:
         super().__init__(**given)
@@ -201,30 +244,60 @@ class ConversationItem(pytest.Item):
 
         coverage = _coverage(self.config)
         if isinstance(self._test, Cases):
-            found = self._test.run(_make_node, coverage)
-        else:
-            got = self._test.run(_make_node, coverage)
-            if self.config.getoption("--l7proxy-golden-update"):
-                self._test.update(got)
-            found = self._test.differences(got, "--l7proxy-golden-update")
+            self._test.run(_make_node, coverage)
+            return
+        got = self._test.run(_make_node, coverage)
+        if self.config.getoption("--l7proxy-golden-update"):
+            self._test.update(got)
+        found = self._test.differences(got, "--l7proxy-golden-update")
         if found:
             raise Different(found)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        from l7proxy.core.config import ConfigError
-        from l7proxy.tools.golden import BadCase
-        from l7proxy.tools.printable import printable, printable_lines
+        from l7proxy.tools.golden import LEGEND
+        from l7proxy.tools.printable import printable_lines
 
         error = excinfo.value
-        if isinstance(error, (Different, BadCase)):
-            return printable_lines(str(error))
-        if isinstance(error, ConfigError):
-            problems = (f"{self._test.config}: {problem}" for problem in error.problems)
-            return "\n".join(map(printable, problems))
-        return super().repr_failure(excinfo, style)
+        if isinstance(error, Different):
+            return printable_lines(f"{error}({LEGEND})")
+        text = _sentences(error, self._test.config)
+        return super().repr_failure(excinfo, style) if text is None else text
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name
+
+
+class CaseItem(ConversationItem):
+    """One case of a file."""
+
+    def __init__(self, *, run: _SharedRun, number: int, **given: Any) -> None:
+        super().__init__(**given)
+        self._run = run
+        self._number = number
+
+    def runtest(self) -> None:
+        found = self._run.failures().get(self._number)
+        if found is not None:
+            raise Different(found)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self._number - 1, self.name
+
+
+def _sentences(error: BaseException, config: object) -> str | None:
+    """Returns what to say of a case or a configuration that can't be used; None of other errors.
+
+    `config` is where the configuration is.
+    """
+    from l7proxy.core.config import ConfigError
+    from l7proxy.tools.golden import BadCase
+    from l7proxy.tools.printable import printable, printable_lines
+
+    if isinstance(error, BadCase):
+        return printable_lines(str(error))
+    if isinstance(error, ConfigError):
+        return "\n".join(printable(f"{config}: {problem}") for problem in error.problems)
+    return None
 
 
 class Different(Exception):
@@ -245,6 +318,22 @@ def _coverage(config: pytest.Config) -> Coverage:
 
         config.stash[_COVERAGE] = Coverage()
     return config.stash[_COVERAGE]
+
+
+def _refuse_unknown(body: Mapping[str, Any], envelope: Mapping[str, Any] | None) -> None:
+    """Raises TypeError for a keyword that a request has no use for, which a node would ignore."""
+    __tracebackhide__ = True
+    if envelope is not None and body:
+        raise TypeError("send() takes an envelope or the members of a body, not both")
+    if body.get("type", "http_request") != "http_request":
+        return
+    from l7proxy.core.config.problems import suggestion
+    from l7proxy.envelope.request import MEMBERS
+
+    for name in body:
+        if name not in MEMBERS:
+            near = suggestion(name, MEMBERS)
+            raise TypeError(f'send() knows no member "{name}" of an http_request{near}')
 
 
 def _as_written(marker: pytest.Mark) -> str:

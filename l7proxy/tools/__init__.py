@@ -8,6 +8,6 @@
 - `diff`: what another configuration answers differently, or what was answered in reality
 - `cases`, `golden`: tests it by cases and golden conversations; `coverage` counts the routes that
   they reach
-- `arguments`: the options about traffic that `replay` and `diff` share
+- `arguments`: the options about traffic that `replay` and `diff` share; `log_files` opens it
 - `printable`: escapes texts from outside for a terminal
 """

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
-import sys
-import zlib
 from argparse import ArgumentTypeError
-from io import StringIO, TextIOWrapper
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from l7proxy.tools.formats import FORMATS, Traffic
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 
 def add_traffic_arguments(parser: ArgumentParser) -> None:
     """Adds the traffic and the options that say how to read it."""
-    parser.add_argument("traffic", metavar="TRAFFIC", help="a recording or a log; - reads stdin")
+    parser.add_argument(
+        "traffic",
+        nargs="+",
+        metavar="TRAFFIC",
+        help="recordings, or logs, which are put in order of time; - reads stdin",
+    )
     parser.add_argument("--config", metavar="FILE", help="the configuration")
     parser.add_argument("--seed", type=int, default=0, help="what chance begins with (default: 0)")
     parser.add_argument(
@@ -32,6 +33,19 @@ def add_traffic_arguments(parser: ArgumentParser) -> None:
         default=[],
         metavar="NAME=FIELD",
         help="where a JSON log has something, as in path=request.uri or duration=took:ms",
+    )
+    parser.add_argument(
+        "--log-format",
+        metavar="FORMAT",
+        help="the lines are as nginx's log_format says, as in '$remote_addr [$time_local] ...'",
+    )
+    parser.add_argument(
+        "--pattern",
+        metavar="REGEX",
+        help="this reads a line; its groups are named as those of --map, as in (?P<path>...)",
+    )
+    parser.add_argument(
+        "--host", metavar="HOST", help="the Host header of requests of a log without one"
     )
     parser.add_argument(
         "--captures",
@@ -61,49 +75,36 @@ def percentage(text: str) -> float:
     return number
 
 
-def open_text(name: str) -> TextIO:
-    """Opens a file, which may be gzipped, or stdin for `-`; raises OSError.
+def traffic_from(options: Namespace, files: Sequence[tuple[str, Iterable[str]]]) -> Traffic:
+    """Returns the traffic in files, each a name and its lines.
 
-    A closed stdin has no lines. Reading raises OSError where a `.gz` file is not a gzipped one.
+    Raises ValueError where the format can't be told, or what is said of it makes no sense.
     """
-    if name == "-":
-        return StringIO() if sys.stdin is None else sys.stdin
-    if name.endswith(".gz"):
-        return TextIOWrapper(_Gzipped(name), encoding="utf-8", errors="replace")
-    return open(name, encoding="utf-8", errors="replace")
-
-
-class _Gzipped(gzip.GzipFile):
-    """A gzipped file whose errors name it."""
-
-    def read1(self, size: int = -1) -> bytes:
-        try:
-            return super().read1(size)
-        except (EOFError, OSError, zlib.error) as error:
-            raise OSError(f"{self.name}: {error}") from None
-
-
-def traffic_from(options: Namespace, lines: TextIO) -> Traffic:
-    """Returns the traffic in the lines; raises ValueError for a format or mapping of no use."""
+    (name, lines), *more = files
     return Traffic(
         lines,
         options.format,
+        name=name,
+        more=more,
+        host=options.host,
+        strict=options.strict,
         mapping=options.map,
         captures=[name for name in options.captures.split(",") if name],
+        pattern=options.pattern,
+        log_format=options.log_format,
         as_logged=options.as_logged,
-        strict=options.strict,
     )
 
 
 class Progress:
-    """A bar on a terminal that shows how much of the file has been read."""
+    """A bar on a terminal that shows how much of the files has been read."""
 
     WIDTH = 30
     """Of the bar, in characters."""
 
-    def __init__(self, lines: TextIO, size: int, write: Callable[[str], object]) -> None:
-        """`size` is that of the file, in bytes."""
-        self._where = lines.buffer.tell
+    def __init__(self, where: Callable[[], int], size: int, write: Callable[[str], object]) -> None:
+        """`where` says how many bytes have been read, of `size` bytes in all."""
+        self._where = where
         self._size = size
         self._write = write
         self._shown = -1

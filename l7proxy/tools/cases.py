@@ -1,9 +1,10 @@
 """Tests of a configuration, as files: cases with what is expected, and golden conversations.
 
 Cases are the lines of `NAME.cases.jsonl`, or of any other file that is named: a `request` with the
-members of an `http_request`, what to `expect` of the reply (only what is named is compared; `route`
-and `pool` may be named, too), perhaps the time `at` which it is sent, and a `name`. They are put to
-one node in turn; `NAME.config.json` beside them is its configuration, where it has one of its own.
+members of an `http_request`, what to `expect` of the reply (only what is named is compared, and of
+`headers` only those that are named, in any case; `route` and `pool` may be named, too), perhaps the
+time `at` which it is sent, and a `name`. They are put to one node in turn; `NAME.config.json`
+beside them is its configuration, where it has one of its own.
 What can't fail is refused: keys that mean nothing, and places without any test.
 """
 
@@ -15,31 +16,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from l7proxy.core.config import ConfigError
-from l7proxy.core.config.problems import suggestion
+from l7proxy.core.config.problems import json_type, suggestion
 from l7proxy.core.config.strict_json import why_not
-from l7proxy.tools.golden import CONFIG, IN, BadCase, Golden, read_bytes, read_config
+from l7proxy.core.http.local_reply import BAD_REQUEST
+from l7proxy.core.routing.explain import explain
+from l7proxy.envelope.request import MEMBERS
+from l7proxy.tools.golden import (
+    CONFIG,
+    IN,
+    LEGEND,
+    BadCase,
+    Golden,
+    marks,
+    read_bytes,
+    read_config,
+)
 
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
+    from l7proxy.core.proxy import Proxy
     from l7proxy.tools.coverage import Coverage
     from l7proxy.tools.golden import MakeNode
 
 CASES = ".cases.jsonl"
 KEYS = ("request", "expect", "at", "name")
 """The keys of a case."""
-REQUEST_KEYS = (
-    "type",
-    "method",
-    "path",
-    "headers",
-    "cookies",
-    "client_ip",
-    "body",
-    "body_encoding",
-    "simulate",
-    "explain",
-    "circuit_state",
-)
+REQUEST_KEYS = tuple(name for name in MEMBERS if name != "msg_id")
 """The members of an `http_request`, but for `msg_id`."""
 REPLY_KEYS = (
     "type",
@@ -62,6 +64,48 @@ REPLY_KEYS = (
 """What there may be to compare: of an `http_response`, of an `error`, and of the way there."""
 
 
+LOSERS = 3
+"""How many routes are shown that did not win."""
+
+
+class Case:
+    """One case: the line that it is in, and what the line says."""
+
+    def __init__(self, number: int, said: dict[str, Any]) -> None:
+        self.number = number
+        self.request: dict[str, Any] = said["request"]
+        self.expect: dict[str, Any] = said["expect"]
+        self.at = said["at"]
+        self.title = str(said.get("name") or _asked(self.request))
+
+
+class Way:
+    """How a request went: the exchange, and the proxy that was at work then."""
+
+    def __init__(self, exchange: Exchange, proxy: Proxy | None) -> None:
+        self.exchange = exchange
+        self.proxy = proxy
+
+    def facts(self) -> dict[str, str | None]:
+        """Returns what a case can expect of the way to the reply."""
+        route, pool = self.exchange.route, self.exchange.pool
+        return {
+            "route": None if route is None else str(route),
+            "pool": None if pool is None else pool.name,
+        }
+
+    def reasons(self) -> Iterator[str]:
+        """Yields lines that say why the route won, and the closest others did not."""
+        target, refusal = self.exchange.target, self.exchange.local_reply
+        is_refused = refusal is not None and refusal.name == BAD_REQUEST.name
+        if target is None or self.proxy is None or is_refused:
+            return
+        found = explain(self.proxy.router, self.exchange.request, target, LOSERS)
+        yield f"  route {found.winner}\n" if found.winner is not None else "  no route matches\n"
+        for route, why in found.lost:
+            yield f"    {route}: {why}\n"
+
+
 class Cases:
     """A file of cases."""
 
@@ -72,65 +116,76 @@ class Cases:
         self.config = own if own.exists() else default
 
     def run(self, make_node: MakeNode, coverage: Coverage) -> str:
-        """Returns the differences of all cases, each with its line, or "".
+        """Returns the differences of all cases, each with its place, or "".
 
         Raises `BadCase` and `ConfigError`.
         """
-        ended: list[Exchange] = []
+        return "".join(self.failures(make_node, coverage).values())
+
+    def failures(self, make_node: MakeNode, coverage: Coverage) -> dict[int, str]:
+        """Returns the differences of the cases that fail, by the numbers of their lines.
+
+        Raises `BadCase` and `ConfigError`.
+        """
+        ways: dict[object, Way] = {}
+        proxies: list[Proxy] = []
         seen, configured = coverage.listener(str(self.config))
 
         def exchange_ended(exchange: Exchange) -> None:
-            ended.append(exchange)
+            ways[exchange.owner.msg_id] = Way(exchange, proxies[-1] if proxies else None)
             seen(exchange)
 
-        node = make_node(read_config(self.config), exchange_ended, configured)
-        cases = list(self._read())
-        if not cases:
-            raise BadCase(f"{self.source}: no case in it")
-        out = [node.feed(_line(number, case), 0.0) for number, case in cases]
+        def proxy_configured(proxy: Proxy) -> None:
+            proxies.append(proxy)
+            configured(proxy)
+
+        node = make_node(read_config(self.config), exchange_ended, proxy_configured)
+        cases = self.read()
+        out = [node.feed(_line(case), 0.0) for case in cases]
         out.append(node.finish(0.0))
         bodies = [json.loads(line)["body"] for line in b"".join(out).splitlines()]
         replies = {body.get("in_reply_to", -1): body for body in bodies}
-        ways = {exchange.owner.msg_id: _way(exchange) for exchange in ended}
-        found = []
-        for number, case in cases:
-            title = case.get("name") or _asked(case["request"])
-            lines = [*_differences(case["expect"], replies.get(number), ways.get(number, {}))]
+        found = {}
+        for case in cases:
+            way = ways.get(case.number)
+            facts = {} if way is None else way.facts()
+            lines = [*_differences(case.expect, replies.get(case.number), facts)]
             if lines:
-                found += [f"{self.source.name}:{number}: {title}\n", *lines]
-        return "".join(found)
+                reasons = () if way is None else way.reasons()
+                head = f"{self.source}:{case.number}: {case.title}\n"
+                found[case.number] = "".join((head, *lines, *reasons))
+        return found
 
-    def _read(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def read(self) -> list[Case]:
+        """Returns the cases in the file; raises `BadCase` where one makes no sense."""
+        cases = list(self._read())
+        if not cases:
+            raise BadCase(f"{self.source}: no case in it")
+        return cases
+
+    def _read(self) -> Iterator[Case]:
         at = 0.0
         for number, line in enumerate(read_bytes(self.source).split(b"\n"), 1):
             if not line.strip():
                 continue
             try:
-                case = json.loads(line.decode())
+                said = json.loads(line.decode())
             except UnicodeDecodeError:
                 raise BadCase(f"{self.source}:{number}: not UTF-8") from None
             except ValueError as error:
                 raise BadCase(f"{self.source}:{number}: not JSON: {why_not(error)}") from None
-            wrong = _what_is_wrong(case)
+            wrong = _what_is_wrong(said)
             if wrong is not None:
                 raise BadCase(f"{self.source}:{number}: {wrong}")
             # Time stands still where a case doesn't say when it is sent.
-            at = case.setdefault("at", at)
-            yield number, case
+            at = said.setdefault("at", at)
+            yield Case(number, said)
 
 
-def _line(number: int, case: dict[str, Any]) -> bytes:
+def _line(case: Case) -> bytes:
     """Returns the envelope that the case says to the node; its `msg_id` is the case's line."""
-    body = {"type": "http_request", **case["request"], "msg_id": number}
-    return json.dumps({"src": "test", "at": case["at"], "body": body}).encode() + b"\n"
-
-
-def _way(exchange: Exchange) -> dict[str, str | None]:
-    """Returns what a case can expect of the way to the reply."""
-    return {
-        "route": None if exchange.route is None else str(exchange.route),
-        "pool": None if exchange.pool is None else exchange.pool.name,
-    }
+    body = {"type": "http_request", **case.request, "msg_id": case.number}
+    return json.dumps({"src": "test", "at": case.at, "body": body}).encode() + b"\n"
 
 
 def _what_is_wrong(case: Any) -> str | None:
@@ -146,7 +201,15 @@ def _what_is_wrong(case: Any) -> str | None:
         unknown = unknown or _unknown(expect, REPLY_KEYS, " in what is expected")
     if unknown is None and not expect:
         return '"expect" is empty: nothing would be compared'
-    return unknown
+    return unknown or _what_is_wrong_with_headers(expect.get("headers"))
+
+
+def _what_is_wrong_with_headers(expected: Any) -> str | None:
+    if expected is None or (isinstance(expected, dict) and expected):
+        return None
+    if expected == {}:
+        return '"headers" in what is expected is empty: nothing would be compared'
+    return f'"headers" in what is expected must be an object, not {json_type(expected)}'
 
 
 def _unknown(value: dict[str, Any], known: tuple[str, ...], where: str) -> str | None:
@@ -167,8 +230,29 @@ def _differences(
         yield f"+ error {reply['code']}: {reply['text']}\n"
     got = {**(reply or {}), **way}
     for key, wanted in expect.items():
-        if got.get(key) != wanted:
-            yield f"- {key}: {json.dumps(wanted)}\n+ {key}: {json.dumps(got.get(key))}\n"
+        if key == "headers" and isinstance(wanted, dict):
+            yield from _header_differences(wanted, got.get(key) or {})
+        elif got.get(key) != wanted:
+            yield _difference(key, wanted, got.get(key))
+
+
+def _header_differences(expected: dict[str, Any], got: dict[str, Any]) -> Iterator[str]:
+    """Yields a line for each named header that is not as expected; null is for none."""
+    values = {name.lower(): _lines_of(value) for name, value in got.items()}
+    for name, wanted in expected.items():
+        found = values.get(name.lower())
+        if found != (None if wanted is None else _lines_of(wanted)):
+            shown = found[0] if found is not None and len(found) == 1 else found
+            yield _difference(f"headers.{name}", wanted, shown)
+
+
+def _lines_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _difference(key: str, wanted: Any, got: Any) -> str:
+    expected, found = f"{key}: {json.dumps(wanted)}", f"{key}: {json.dumps(got)}"
+    return f"- {expected}\n+ {found}\n{marks(expected, found)}"
 
 
 def _asked(request: dict[str, Any]) -> str:
@@ -224,7 +308,7 @@ def run_all(
             raise BadCase(f"{test.config}: {problems}") from None
         if found:
             failed += 1
-            say(f"FAILED {test.source}\n{found}")
+            say(f"FAILED {test.source} ({LEGEND})\n{found}")
         else:
             passed += 1
     say(f"{passed} passed, {failed} failed" + (f", {written} written" if written else "") + "\n")

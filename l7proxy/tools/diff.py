@@ -253,8 +253,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def as_text(comparison: Comparison) -> str:
-    """Returns the comparison as text for a terminal."""
+def as_text(comparison: Comparison, place: Callable[[int], str] = "line {}".format) -> str:
+    """Returns the comparison as text for a terminal; `place` says where a line is."""
     changed = sum(change.count for change in comparison.changes.values())
     lines = [f"{changed} of {comparison.compared} requests change"]
     for change in _largest_first(comparison):
@@ -263,7 +263,7 @@ def as_text(comparison: Comparison) -> str:
             for field in change.before
         )
         lines.append(f"{change.count:>7}  {what}")
-        lines += [f"{'':9}line {line}: {asked}" for line, asked in change.examples]
+        lines += [f"{'':9}{place(line)}: {asked}" for line, asked in change.examples]
     return "\n".join(lines) + "\n"
 
 

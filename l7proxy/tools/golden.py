@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     """Makes a node, which calls one function for each exchange that ends and the other for each
     proxy that it puts to work."""
 
+LEGEND = "- expected, + answered, ^ where they differ"
+MARK = "^"
+_ALIKE = 0.4
+"""From 0 (nothing) to 1 (the same); lines that are less alike get no marks."""
+
+_LONGEST = 2000
+"""Characters of two lines that are compared one by one."""
+
 IN, OUT, CONFIG = ".in.jsonl", ".out.jsonl", ".config.json"
 
 
@@ -78,8 +86,8 @@ class Golden:
         """
         if not self.answers.exists():
             missing = f"{self.answers}: there is no such file; {update} writes it\n"
-            return missing + difference(self.answers.name, [], _lines(got))
-        return difference(self.answers.name, _lines(read_bytes(self.answers)), _lines(got))
+            return missing + difference(str(self.answers), [], _lines(got))
+        return difference(str(self.answers), _lines(read_bytes(self.answers)), _lines(got))
 
     def update(self, got: bytes) -> bool:
         """Writes down what is answered now; returns whether that is something new.
@@ -101,9 +109,40 @@ def difference(name: str, expected: list[str], got: list[str]) -> str:
     for tag, start, end, got_start, got_end in matcher.get_opcodes():
         if tag != "equal":
             found.append(f"{name}:{start + 1}:")
-            found += [f"- {line}" for line in expected[start:end]]
-            found += [f"+ {line}" for line in got[got_start:got_end]]
+            found += _marked(expected[start:end], got[got_start:got_end])
     return "".join(f"{line}\n" for line in found)
+
+
+def _marked(expected: list[str], got: list[str]) -> list[str]:
+    """Returns the lines of a group; those of as many are paired, and marked where they differ."""
+    if len(expected) != len(got):
+        return [*(f"- {line}" for line in expected), *(f"+ {line}" for line in got)]
+    found = []
+    for one, other in zip(expected, got, strict=True):
+        found += [f"- {one}", f"+ {other}", *marks(one, other).splitlines()]
+    return found
+
+
+def marks(expected: str, got: str) -> str:
+    """Returns a line that stands below `+ ` and what was got, with a mark where it differs.
+
+    Where something is missing the mark is at what follows it. Returns "" where nearly nothing is
+    the same, for then marks would say nothing. Of long lines only the first difference is marked.
+    """
+    if len(expected) + len(got) > _LONGEST:
+        pairs = enumerate(zip(expected, got, strict=False))
+        same = next(
+            (at for at, (one, other) in pairs if one != other), min(len(expected), len(got))
+        )
+        return f"  {' ' * same}{MARK}\n"
+    matcher = SequenceMatcher(None, expected, got, autojunk=False)
+    if matcher.real_quick_ratio() < _ALIKE or matcher.ratio() < _ALIKE:
+        return ""
+    line = [" "] * (len(got) + 1)
+    for tag, _, _, start, end in matcher.get_opcodes():
+        if tag != "equal":
+            line[start : max(end, start + 1)] = MARK * max(end - start, 1)
+    return f"  {''.join(line).rstrip()}\n"
 
 
 def _lines(data: bytes) -> list[str]:

@@ -174,6 +174,94 @@ def test_cases_are_collected_and_a_configuration_that_is_wrong_is_said_so(
     assert f"\n{project / 'some.cases.jsonl'}:1: a case needs an object" in out
 
 
+CASES = [
+    {"request": {"path": "/users"}, "expect": {"pool": "users", "backend": "u1"}},
+    {"name": "in turn", "request": {"path": "/users"}, "expect": {"backend": "u2"}},
+    {"request": {"path": "/users"}, "expect": {"pool": "web"}},
+]
+
+
+def test_each_line_of_cases_is_a_test_of_its_own(project: Path, run_pytest: Runs) -> None:
+    file = project / "some.cases.jsonl"
+    file.write_text("".join(json.dumps(case) + "\n\n" for case in CASES))
+    status, out = run_pytest(project, "-v", "some.cases.jsonl", "--l7proxy-route-coverage")
+    assert (status, "1 failed, 2 passed" in out) == (1, True), out
+    assert "some.cases.jsonl::line 1: GET /users PASSED" in out
+    assert "some.cases.jsonl::line 3: in turn PASSED" in out
+    assert (
+        f'\n{file}:5: GET /users\n- pool: "web"\n+ pool: "users"\n         ^^ ^^\n'
+        "  route /users/*\n    /*: less specific than /users/*: its literal prefix is longer\n"
+        "(- expected, + answered, ^ where they differ)\n" in out
+    )
+    assert "routes reached: 1 of 2 (50 %)" in out
+    # One alone finds the node as the lines before it left it.
+    status, out = run_pytest(project, f"{file}::line 3: in turn")
+    assert (status, "1 passed" in out) == (0, True), out
+
+
+WRONG = """
+import pytest
+
+
+@pytest.mark.l7proxy(config="nowhere.json")
+def test_one(l7proxy_node):
+    pass
+
+
+@pytest.mark.l7proxy(config={"backends": []})
+def test_two(l7proxy_node):
+    pass
+
+
+@pytest.mark.l7proxy(config={"backends": ["a"]}, seed=[])
+def test_three(l7proxy_node):
+    pass
+"""
+
+
+def test_a_marker_whose_configuration_can_not_be_used_gets_a_sentence(
+    project: Path, run_pytest: Runs
+) -> None:
+    (project / "test_routing.py").write_text(WRONG)
+    status, out = run_pytest(project, "test_routing.py")
+    assert (status, "3 errors" in out) == (1, True), out
+    one, _, rest = out.partition("setup of test_two")
+    assert f"\n{project / 'nowhere.json'}: No such file or directory\n" in one
+    assert "Traceback" not in one and "exception" not in one
+    assert "\na test's own configuration: /backends: " in rest
+
+
+MISTAKEN = """
+import pytest
+
+
+@pytest.mark.parametrize(("said", "text"), [
+    ({"pth": "/"}, 'no member "pth" of an http_request; did you mean "path"?'),
+    ({"path": "/", "header": {}}, 'no member "header" of an http_request; did you mean "headers"?'),
+    ({"path": "/", "metod": "GET"}, 'no member "metod" .* did you mean "method"'),
+    ({"path": "/", "at": 3}, 'no member "at" of an http_request'),
+    ({"type": "http_request", "zebra": 3}, 'no member "zebra" of an http_request$'),
+])
+def test_what_is_sent_by_mistake_is_refused(l7proxy_node, said, text):
+    with pytest.raises(TypeError, match=text):
+        l7proxy_node.send(**said)
+
+
+def test_an_envelope_has_its_own_body(l7proxy_node):
+    with pytest.raises(TypeError, match="not both"):
+        l7proxy_node.send({"src": "a", "body": {}}, path="/")
+    assert l7proxy_node.send(type="status", anything=1)["type"] == "status_ok"
+"""
+
+
+def test_members_that_mean_nothing_are_refused_by_the_fixture(
+    project: Path, run_pytest: Runs
+) -> None:
+    (project / "test_routing.py").write_text(MISTAKEN)
+    status, out = run_pytest(project, "test_routing.py")
+    assert (status, "6 passed" in out) == (0, True), out
+
+
 def test_files_are_collected_only_where_they_are_asked_for(project: Path, run_pytest: Runs) -> None:
     (project / "some.cases.jsonl").write_text("this is somebody else's\n")
     assert "1 failed, 5 passed" in run_pytest(project)[1]
@@ -262,7 +350,7 @@ def test_the_readme_s_example_of_a_test_passes(tmp_path: Path, run_pytest: Runs)
     (tmp_path / "test_shop.py").write_text(example)
     (tmp_path / "pytest.ini").write_text("[pytest]\nl7proxy_config = examples/shop/config.json\n")
     status, out = run_pytest(tmp_path)
-    assert (status, "3 passed" in out) == (0, True), out
+    assert (status, "5 passed" in out) == (0, True), out
 
 
 def test_the_configuration_can_be_an_option_or_the_default_one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,12 +31,57 @@ def test_a_case_that_fails_is_named_with_its_line_and_what_differs(project: Path
     done = run_tests(project, file)
     assert done.status == 1
     assert done.out == (
-        f"FAILED {file}\n"
-        "any.jsonl:1: GET /b\n- status: 404\n+ status: 200\n"
-        "any.jsonl:3: a name\n+ error 12: /body/path: must be a string, not a number\n"
-        "- status: 200\n+ status: null\n"
+        f"FAILED {file} (- expected, + answered, ^ where they differ)\n"
+        f"{file}:1: GET /b\n- status: 404\n+ status: 200\n          ^ ^\n"
+        "  route /b/*\n    /a/*: the path must match /a/*\n"
+        f"{file}:3: a name\n+ error 12: /body/path: must be a string, not a number\n"
+        "- status: 200\n+ status: null\n          ^^^^\n"
         "0 passed, 1 failed\n"
     )
+
+
+SAYING = {
+    "backend_pools": {"a": {"backends": ["a:80"]}},
+    "routes": [{
+        "path_pattern": "/*",
+        "respond": {"status": 200, "headers": {"X-A": "one", "X-B": ["two", "three"]}},
+    }],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("headers", "differs"), [
+    ({"x-a": "one"}, ""),
+    ({"X-a": ["one"], "X-B": ["two", "three"]}, ""),
+    ({"X-C": None}, ""),
+    ({"X-A": "one, two", "X-B": ["two", "three"]},
+     '- headers.X-A: "one, two"\n+ headers.X-A: "one"\n'),
+    ({"X-A": None}, '- headers.X-A: null\n+ headers.X-A: "one"\n'),
+    ({"X-B": "two"}, '- headers.X-B: "two"\n+ headers.X-B: ["two", "three"]\n'),
+    ({"X-C": "c"}, '- headers.X-C: "c"\n+ headers.X-C: null\n'),
+])  # fmt: skip
+def test_of_the_headers_those_are_compared_that_are_named_in_any_case(
+    project: Path, headers: dict[str, Any], differs: str
+) -> None:
+    (project / "a.config.json").write_text(json.dumps(SAYING))
+    lines(project / "a.cases.jsonl", {"request": {"path": "/"}, "expect": {"headers": headers}})
+    done = run_tests(project, project)
+    assert (done.status, differs in done.out) == (1 if differs else 0, True)
+
+
+def test_a_request_that_takes_no_route_fails_with_why_none_matched(project: Path) -> None:
+    file = project / "a.cases.jsonl"
+    lines(file, {"request": {"path": "/c"}, "expect": {"status": 200}})
+    lost = "".join(f"    /{name}/*: the path must match /{name}/*\n" for name in "ab")
+    assert f"  no route matches\n{lost}" in run_tests(project, file).out
+
+
+def test_a_request_that_is_refused_has_no_route_to_explain(project: Path) -> None:
+    file = project / "a.cases.jsonl"
+    bad = {"path": "/a", "headers": {"Host": "a b"}}
+    lines(file, {"request": bad, "expect": {"status": 200}},
+          {"request": {"path": "/%zz"}, "expect": {"status": 200}})  # fmt: skip
+    done = run_tests(project, file)
+    assert "route" not in done.out and done.out.count("+ status: 400") == 2
 
 
 def test_cases_may_send_other_messages_and_compare_what_those_are_answered(project: Path) -> None:
@@ -57,9 +103,9 @@ def test_a_refused_message_fails_whatever_was_expected_of_the_reply(project: Pat
     done = run_tests(project, file)
     assert done.status == 1
     assert done.out == (
-        f"FAILED {file}\n"
-        "a.cases.jsonl:1: 3 /b\n+ error 12: /body/method: must be a string, not a number\n"
-        "a.cases.jsonl:3: GET \n+ no reply\n"
+        f"FAILED {file} (- expected, + answered, ^ where they differ)\n"
+        f"{file}:1: 3 /b\n+ error 12: /body/method: must be a string, not a number\n"
+        f"{file}:3: GET \n+ no reply\n"
         "0 passed, 1 failed\n"
     )
 
@@ -95,6 +141,14 @@ def test_where_there_is_no_test_is_a_mistake(project: Path) -> None:
     (
         '{"request": {"path": "/b"}, "expect": {}}',
         'bad.cases.jsonl:1: "expect" is empty: nothing would be compared',
+    ),
+    (
+        '{"request": {"path": "/b"}, "expect": {"headers": {}}}',
+        'bad.cases.jsonl:1: "headers" in what is expected is empty: nothing would be compared',
+    ),
+    (
+        '{"request": {"path": "/b"}, "expect": {"headers": ["a"]}}',
+        'bad.cases.jsonl:1: "headers" in what is expected must be an object, not an array',
     ),
     (b'{"request": {"path": "/\xff"}, "expect": {}}', "bad.cases.jsonl:1: not UTF-8"),
 ])  # fmt: skip

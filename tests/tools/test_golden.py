@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from l7proxy.tools.golden import difference, marks
 from tests.tools.projects import CONFIG, asked, lines, run_tests
 
 
@@ -58,3 +61,24 @@ def test_a_conversation_without_answers_fails_and_says_how_to_have_them_written(
     assert done.status == 2
     assert done.err.endswith(f"{project / 'two.in.jsonl'}: nothing in it is answered\n")
     assert not (project / "two.out.jsonl").exists()
+
+
+def test_lines_that_differ_are_marked_where_they_do() -> None:
+    assert difference(
+        "a", ["same", "status: 200, x", "end"], ["same", "status: 404, x", "end"]
+    ) == ("a:2:\n- status: 200, x\n+ status: 404, x\n          ^ ^\n")
+
+
+@pytest.mark.parametrize(("expected", "got", "marked"), [
+    ("abcdef", "abef", "    ^\n"),
+    ("abef", "abcdef", "    ^^\n"),
+    ("abc", "ab", "    ^\n"),
+    ("abc", "xyz", ""),
+    ("", "x", ""),
+    ("a" * 3000 + "b", "a" * 3000 + "c", f"{' ' * 3002}^\n"),
+    ("a" * 3000, "a" * 2000, f"{' ' * 2002}^\n"),
+])  # fmt: skip
+def test_marks_are_below_the_characters_that_are_not_as_expected(
+    expected: str, got: str, marked: str
+) -> None:
+    assert marks(expected, got) == marked

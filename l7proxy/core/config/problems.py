@@ -81,14 +81,20 @@ class ConfigError(ValueError):
 
 
 def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """Returns `; did you mean "users"?`, or nothing where no known word is near.
+    """Returns `; did you mean "users"?`, or nothing where no known word is near; see `nearest`."""
+    near = nearest(word, known, likeness)
+    return f'; did you mean "{near}"?' if near else ""
+
+
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Returns the known word that is most like a word, or "" where none is near.
 
     `likeness` is how near, from 0 (anything) to 1 (the same).
     """
     import difflib
 
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    return near[0] if near else ""
 
 
 def pointer_to(pointer: str, *path: str | int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from l7proxy.tools.formats import envelopes
+from l7proxy.tools.formats.format import Format
 from l7proxy.tools.formats.line import BadLine, Envelope
 from l7proxy.tools.formats.times import any_time
 
@@ -40,3 +41,11 @@ def reader(*, as_logged: bool = False) -> Callable[[str], tuple[float, Envelope]
         return ended - seconds, value
 
     return read
+
+
+FORMAT = Format(
+    "access",
+    what="`l7proxy serve`, as `envelope`",
+    sign="envelopes whose body has `time`, `seconds` and `bytes`",
+    fits=lambda value: 200 * is_line(value),
+)

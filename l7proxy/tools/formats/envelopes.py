@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from l7proxy.tools.formats.format import Format
 from l7proxy.tools.formats.line import BadLine, Envelope, decode_json
 
 
@@ -16,3 +20,15 @@ def read(line: str) -> Envelope:
     if at is not None and type(at) not in (int, float):
         raise BadLine("at must be a number of seconds")
     return value
+
+
+def _fits(value: Mapping[str, Any]) -> int:
+    return 50 * isinstance(value.get("body"), dict) + 50 * isinstance(value.get("src"), str)
+
+
+FORMAT = Format(
+    "envelopes",
+    what="the node, with `--record`",
+    sign="JSON objects with a `src` and a `body`",
+    fits=_fits,
+)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from l7proxy.core.config.strict_json import why_not
 from l7proxy.core.http.messages import HttpRequest
+from l7proxy.tools.formats.format import Details, Format
 from l7proxy.tools.formats.line import (
     BadLine,
     LoggedRequest,
@@ -30,7 +32,7 @@ def entries(lines: Iterable[str]) -> Iterator[str]:
         raise BadLine(f'not a HAR document: it has no "{error.args[0]}"') from None
     except TypeError:
         raise BadLine("not a HAR document: it is no object with log.entries") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadLine(f"not a HAR document: not JSON: {why_not(error)}") from None
     if not isinstance(found, list):
         raise BadLine("not a HAR document: log.entries must be an array")
@@ -38,36 +40,54 @@ def entries(lines: Iterable[str]) -> Iterator[str]:
         yield json.dumps(entry)
 
 
-def reader(*, as_logged: bool = False) -> LogReader:
+def is_document(text: str) -> bool:
+    """Returns whether a text begins as a HAR document does."""
+    return _BEGINNING(text) is not None
+
+
+_BEGINNING = re.compile(r'\s*+\{\s*+"log"\s*+:\s*+\{').match
+
+
+def _reader(details: Details) -> LogReader:
     """Returns a reader of single entries."""
 
     def read(line: str) -> LoggedRequest:
         try:
-            entry = json.loads(line)
-            request = entry["request"]
-            url, method = request["url"], request["method"]
-            at = any_time(entry["startedDateTime"])
-            headers = _headers(request.get("headers", ()))
-            text = (request.get("postData") or {}).get("text")
-            served = None
-            if as_logged:
-                served = as_served(status_from(entry["response"]["status"]), entry["time"] / 1000)
+            return _read(json.loads(line), as_logged=details.as_logged)
         except KeyError as error:
             why = f'it has no "{error.args[0]}"'
-            raise BadLine(f"not an entry of a HAR document: {why}") from None
-        except (TypeError, AttributeError, ValueError) as error:
-            raise BadLine(f"not an entry of a HAR document: {error}") from None
-        path, host = split_url(str(url))
-        return at, HttpRequest(
-            str(method),
-            path,
-            headers_from({"Host": host, **headers}),
-            client_ip=CLIENT,
-            body=str(text).encode("utf-8", "surrogatepass") if text else b"",
-            simulate=served,
-        )
+        except BadLine:
+            raise
+        except (TypeError, AttributeError):
+            why = "something in it is of another type than it should be"
+        except (ValueError, RecursionError) as error:
+            why = f"not JSON: {why_not(error)}"
+        raise BadLine(f"not an entry of a HAR document: {why}")
 
     return read
+
+
+def _read(entry: Any, *, as_logged: bool) -> LoggedRequest:
+    """Raises `BadLine`, KeyError, TypeError and AttributeError where something is wrong."""
+    request = entry["request"]
+    url, method = request["url"], request["method"]
+    at = any_time(entry["startedDateTime"])
+    headers = _headers(request.get("headers") or ())
+    text = (request.get("postData") or {}).get("text")
+    served = None
+    if as_logged:
+        took = entry.get("time")
+        seconds = took / 1000 if type(took) in (int, float) else None
+        served = as_served(status_from((entry.get("response") or {}).get("status")), seconds)
+    path, host = split_url(str(url))
+    return at, HttpRequest(
+        str(method),
+        path,
+        headers_from({"Host": host, **headers}),
+        client_ip=CLIENT,
+        body=str(text).encode("utf-8", "surrogatepass") if text else b"",
+        simulate=served,
+    )
 
 
 def _headers(fields: Iterable[Any]) -> dict[str, str]:
@@ -88,3 +108,11 @@ def split_url(url: str) -> tuple[str, str]:
     end = min((rest.find(mark) for mark in "/?#" if mark in rest), default=len(rest))
     path = rest[end:].partition("#")[0]
     return (path if path.startswith("/") else f"/{path}"), rest[:end].rpartition("@")[2]
+
+
+FORMAT = Format(
+    "har",
+    what="browsers, and other tools that export HAR",
+    sign='a document that begins with `{"log": {`',
+    reader=_reader,
+)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from ipaddress import ip_address
 from json import JSONDecoder
 from typing import Any
 
@@ -13,6 +15,7 @@ from l7proxy.core.config.strict_json import why_not
 from l7proxy.core.http.head import is_well_formed
 from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, ObjectHeaders
 from l7proxy.envelope.members import headers_member
+from l7proxy.tools.formats.escapes import repaired_json
 
 Envelope = dict[str, Any]
 LoggedRequest = tuple[float, HttpRequest]
@@ -27,17 +30,25 @@ class BadLine(ValueError):
     """A line that is not of the format, or is not about a request; the text says why."""
 
 
+class NoRequest(BadLine):
+    """A line that is of the format, and is not about a request that could be read."""
+
+
+class Heading(NoRequest):
+    """A line about the log itself. It is skipped without being counted as one that was."""
+
+
 def decode_json(line: str) -> Any:
     """Returns the JSON value in a line; raises `BadLine`.
 
     `JSONDecoder.decode` looks for blanks around the value first, which takes a third of the time
-    and is left to the lines that need it.
+    and is left to the lines that need it. So are escapes that are none in JSON, as `\\x22`.
     """
     try:
         try:
             value, end = _JSON.raw_decode(line)
         except ValueError:
-            return _JSON.decode(line)
+            return _JSON.decode(repaired_json(line) if "\\x" in line else line)
         return _JSON.decode(line) if line[end:].strip() else value
     except (ValueError, RecursionError) as error:
         raise BadLine(f"not JSON: {why_not(error)}") from None
@@ -65,6 +76,13 @@ def status_from(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def milliseconds(text: str) -> float | None:
+    """Returns the seconds in a text that is whole milliseconds; None where it is anything else."""
+    if text.isascii() and text.isdecimal() and len(text) < 16:
+        return int(text) / 1000
+    return None
 
 
 class Field:
@@ -99,13 +117,55 @@ def headers_from(members: Mapping[str, str | list[str]]) -> Headers:
     return headers_member({"headers": members}) if members else NO_HEADERS
 
 
+def headers_said(host: str | None, referer: str | None, agent: str | None) -> Headers:
+    """Returns the headers that most logs tell of; None and `-` are none."""
+    given = (("Host", host), ("Referer", referer), ("User-Agent", agent))
+    return headers_of(
+        [field(name, text) for name, text in given if text is not None and text != "-"]
+    )
+
+
+def client_of(text: str) -> str:
+    """Returns the address of a client without its port; the first one of a list of several."""
+    text = text.partition(",")[0].strip()
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and (":" not in host or host.startswith("[")):
+        text = host
+    return text.strip("[]")
+
+
+def is_address(text: str) -> bool:
+    """Returns whether the text is an IP address, perhaps with a port."""
+    try:
+        ip_address(client_of(text))
+    except ValueError:
+        return False
+    return True
+
+
+_WORD = re.compile(r'"((?>(?:[^"\\]|\\.)*))"|([^\s"]\S*+|")')
+
+
+def words_of(text: str) -> list[tuple[bool, str]]:
+    """Returns the words of a line: whether each was quoted, and its text without the quotes."""
+    return [
+        (found[2] is None, found[1] if found[2] is None else found[2])
+        for found in _WORD.finditer(text)
+    ]
+
+
+def texts_of(text: str) -> list[str]:
+    """Returns the words of a line without their quotes."""
+    return [word for _, word in words_of(text)]
+
+
 def request_line(text: str) -> tuple[str, str]:
-    """Returns the method and the target of `GET /path HTTP/1.1`; raises `BadLine`.
+    """Returns the method and the target of `GET /path HTTP/1.1`; raises `NoRequest`.
 
     A log may hold a target with spaces in it: it reaches from the first space to the last one.
     """
     method, _, rest = text.partition(" ")
     target, _, version = rest.rpartition(" ")
     if not target or not version.startswith("HTTP/"):
-        raise BadLine(f'"{text}" is not a request line')
+        raise NoRequest(f'"{text}" is not a request line')
     return method, target

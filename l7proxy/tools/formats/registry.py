@@ -1,119 +1,74 @@
-"""The formats by name, and how one is told from its first lines.
+"""The formats by name. One more is a module with a `FORMAT`, and that in one of the lists here.
 
-A format is a module with a `reader`, and an entry in `PLAIN_TEXT` or, for JSON, in `LOGS`; a JSON
-log with a request in each line needs no module, only an entry in `PRESETS` of `json_log`.
+A JSON log with a request in each line needs no module, only an entry in `PRESETS` of `json_log`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 
-from l7proxy.tools.formats import access, combined, haproxy, har, json_log
-from l7proxy.tools.formats.line import BadLine, LogReader
+from l7proxy.tools.formats import (
+    access,
+    alb,
+    cloudfront,
+    combined,
+    envelopes,
+    envoy,
+    haproxy,
+    haproxy_clf,
+    har,
+    json_log,
+    log_format,
+    pattern,
+    w3c,
+)
+from l7proxy.tools.formats.format import Details
+from l7proxy.tools.formats.line import LogReader
 
+TEXT = (
+    haproxy_clf.FORMAT,
+    combined.FORMAT,
+    envoy.FORMAT,
+    haproxy.FORMAT,
+    alb.FORMAT,
+    w3c.FORMAT,
+    cloudfront.FORMAT,
+)
+"""Those whose lines are text: a line is of the first that can read it."""
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What is said about a log beside its format."""
+JSON = (envelopes.FORMAT, access.FORMAT, *json_log.FORMATS)
+"""Those whose lines are JSON objects: a line is of the one that finds the most in it."""
 
-    mapping: Sequence[str] = ()
-    """Where the fields of a JSON log are, as in `path=my.field`."""
-    captures: Sequence[str] = ()
-    """Which request headers HAProxy captured."""
-    as_logged: bool = False
-    """Whether simulated backends take as long, and answer with the status, that the log says."""
+OTHERS = (har.FORMAT, json_log.OWN, log_format.FORMAT, pattern.FORMAT)
+"""Those that are told in another way, or not at all."""
 
-
-class UnknownFormat(ValueError):
-    """The lines are of no format that is known; the text says so."""
-
-
-def _json_reader(preset: json_log.FieldNames, details: Details) -> LogReader:
-    mapping = json_log.parse_mapping(details.mapping, preset)
-    return json_log.reader(mapping, as_logged=details.as_logged)
-
-
-PLAIN_TEXT: dict[str, Callable[[Details], LogReader]] = {
-    "combined": lambda details: combined.reader(as_logged=details.as_logged),
-    "haproxy": lambda details: haproxy.reader(
-        captures=details.captures, as_logged=details.as_logged
-    ),
-}
-"""The readers of logs that are no JSON: one is told by reading a line with it, in this order."""
+BY_NAME = {each.name: each for each in (*JSON, *TEXT, *OTHERS)}
+FORMATS = tuple(BY_NAME)
 
 LOGS: dict[str, Callable[[Details], LogReader]] = {
-    **PLAIN_TEXT,
-    **{name: partial(_json_reader, preset) for name, preset in json_log.PRESETS.items()},
-    "json": partial(_json_reader, {}),
-    "har": lambda details: har.reader(as_logged=details.as_logged),
+    name: each.reader for name, each in BY_NAME.items() if each.reader is not None
 }
 """The readers of the logs that become requests, by the name of the format."""
 
-FORMATS = ("envelopes", "access", *LOGS)
+_USES = {
+    "mapping": "--map names the fields of a JSON log",
+    "captures": "--captures names what HAProxy captured",
+    "pattern": "--pattern reads the lines by itself",
+    "log_format": "--log-format says how nginx wrote the lines",
+}
+
+
+def named_format(name: str | None, details: Details) -> str | None:
+    """Returns the name, or that of the format that details are for which only it needs."""
+    if name is not None:
+        return name
+    if details.log_format is not None:
+        return log_format.FORMAT.name
+    return None if details.pattern is None else pattern.FORMAT.name
 
 
 def check_details(name: str, details: Details) -> None:
-    """Raises ValueError where the format has no use for a mapping or for captures."""
-    if details.mapping and name not in ("json", *json_log.PRESETS):
-        raise ValueError(f'--map names the fields of a JSON log, and the format is "{name}"')
-    if details.captures and name != "haproxy":
-        raise ValueError(f'--captures names what HAProxy captured, and the format is "{name}"')
-
-
-def recognise(lines: Sequence[str]) -> str:
-    """Returns the name of the format that the first of these lines has; raises `UnknownFormat`."""
-    said = [line for line in lines if line.strip()]
-    if not said:
-        return "envelopes"
-    first = said[0].strip()
-    if first.startswith("{"):
-        return _recognise_json(first)
-    for line in said:
-        for name, make in PLAIN_TEXT.items():
-            try:
-                make(Details())(line)
-            except BadLine:
-                continue
-            return name
-    raise UnknownFormat(f"no known format; say which with --format ({', '.join(FORMATS)})")
-
-
-def _recognise_json(line: str) -> str:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        # A document over many lines: only HAR is one.
-        return "har" if line in ("{", '{"log":', '{"log": {') else "envelopes"
-    if access.is_line(value):
-        return "access"
-    if "body" in value or "src" in value:
-        return "envelopes"
-    if "log" in value:
-        return "har"
-    known = {name: _known_fields(value, preset) for name, preset in json_log.PRESETS.items()}
-    best = max(known, key=lambda name: known[name])
-    if known[best] < 2:
-        raise UnknownFormat(
-            "a JSON log whose fields are not known; say where they are: "
-            "--format json --map time=FIELD --map path=FIELD ..."
-        )
-    return best
-
-
-def _known_fields(value: object, preset: json_log.FieldNames) -> int:
-    """Returns how much of what the preset looks for is in the line."""
-    return sum(
-        any(_has(value, field.partition(":")[0] or field) for field in fields)
-        for fields in preset.values()
-    )
-
-
-def _has(value: object, field: str) -> bool:
-    for part in field.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return False
-        value = value[part]
-    return True
+    """Raises ValueError where something is said for which the format has no use."""
+    for detail, what in _USES.items():
+        if getattr(details, detail) and detail not in BY_NAME[name].takes:
+            raise ValueError(f'{what}, and the format is "{name}"')

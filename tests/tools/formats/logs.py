@@ -10,7 +10,8 @@ from l7proxy.tools.formats import (
     LoggedRequest,
     Traffic,
 )
-from l7proxy.tools.formats.registry import LOGS, Details
+from l7proxy.tools.formats.format import Details
+from l7proxy.tools.formats.registry import LOGS
 
 COMBINED = (
     '192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET /api/a?b=c HTTP/1.1" 200 2326 '

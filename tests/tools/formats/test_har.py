@@ -58,6 +58,12 @@ def test_what_a_har_entry_lacks_is_said() -> None:
         read("har", '{"request": {}}')
 
 
+@pytest.mark.parametrize("line", ["{", "[" * 100_000])
+def test_a_har_entry_that_is_no_json_is_a_bad_line(line: str) -> None:
+    with pytest.raises(BadLine, match="not an entry of a HAR document: not JSON"):
+        read("har", line)
+
+
 def test_a_har_entry_with_another_scheme_is_a_bad_line() -> None:
     with pytest.raises(BadLine, match="not an http URL"):
         read("har", json.dumps(

@@ -12,7 +12,7 @@ from l7proxy.tools.formats import (
     Traffic,
     UnknownFormat,
 )
-from l7proxy.tools.formats.registry import recognise
+from l7proxy.tools.formats.detection import recognise
 from tests.tools.formats.logs import (
     CADDY,
     ENVOY,
@@ -39,7 +39,7 @@ def test_json_logs_are_recognised_and_read(
     log: dict[str, Any], name: str, client: str, served: tuple[int, float]
 ) -> None:
     line = json.dumps(log)
-    assert recognise([line]) == name
+    assert recognise([line]).format.name == name
     at, request = read(name, line, as_logged=True)
     assert request.client_ip == client
     assert at == 1700000000.25
