@@ -219,21 +219,40 @@ class Split:
 
 
 class HeaderEdits:
-    """Removes headers, sets them and adds them, in this order."""
+    """Removes headers, sets them and adds them, in this order.
+
+    To backends that read fields as CGI variables an underscore is a hyphen. So with a name that is
+    edited its other spellings go, too: nobody but the route has a say about it.
+    """
 
     def __init__(self, config: HeaderEditsConfig) -> None:
         replaced = config.set or {}
-        self.gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
-        """The names that are removed or replaced, in lower case."""
-        self._added = [*replaced.items(), *header_lines(config.add or {})]
+        added = config.add or {}
+        self.gone = frozenset(map(_in_hyphens, (*(config.remove or ()), *replaced)))
+        """The names that are removed or replaced, in lower case and with hyphens only."""
+        self._touched = self.gone.union(map(_in_hyphens, added))
+        self._added_names = frozenset(name.lower() for name in added)
+        self._added = [*replaced.items(), *header_lines(added)]
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Returns the names and values as they are passed on."""
-        gone = self.gone
-        kept = [pair for pair in pairs if pair[0].lower() not in gone] if gone else list(pairs)
-        return kept + self._added
+        return [pair for pair in pairs if not self._drops(pair[0])] + self._added
+
+    def touches(self, name: str) -> bool:
+        """Whether a field called so, or a spelling of it, is removed, replaced or added to."""
+        return _in_hyphens(name) in self._touched
 
     def edited(self, response: HttpResponse) -> HttpResponse:
         """Returns the response with its headers changed."""
         headers = self.apply(response.headers or ())
         return HttpResponse(response.status, Headers(headers) if headers else None, response.body)
+
+    def _drops(self, name: str) -> bool:
+        plain = _in_hyphens(name)
+        if plain in self.gone:
+            return True
+        return plain in self._touched and name.lower() not in self._added_names
+
+
+def _in_hyphens(name: str) -> str:
+    return name.lower().replace("_", "-")
