@@ -15,7 +15,13 @@ from functools import lru_cache
 
 from l7proxy.core.http.grammar import quote as quote_text
 from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
-from l7proxy.core.http.hop_by_hop import CLAIMS, CLAIMS_PREFIX, may_be_listed
+from l7proxy.core.http.hop_by_hop import (
+    CLAIMS,
+    CLAIMS_PREFIX,
+    is_claim,
+    is_unbelievable,
+    may_be_listed,
+)
 from l7proxy.http1.block import (
     FIELD,
     LENGTH,
@@ -167,6 +173,11 @@ class RequestFields(Fields):
         )
 
     @property
+    def has_claims(self) -> bool:
+        """Whether there is a claim about where the request came from, in any spelling."""
+        return any(is_claim(name.decode("ascii")) for name in self._found)
+
+    @property
     def forwarded(self) -> bytes | None:
         """The value of Forwarded, several lines joined by ", ", or None; a claim."""
         return self._found.get(b"forwarded")
@@ -247,6 +258,15 @@ def drop_fields(block: bytes, names: Container[bytes]) -> bytes:
     return b"".join([m[0] for m in _find_fields(block) if m[1].lower() not in names])
 
 
+def drop_claims(block: bytes, *, trusted: bool) -> bytes:
+    """A valid block without the claims that are not believed, the rest untouched."""
+    return b"".join(
+        m[0]
+        for m in _find_fields(block)
+        if not is_unbelievable(m[1].decode("ascii").lower(), trusted=trusted)
+    )
+
+
 def quote(value: bytes) -> str:
     """`value` for an error text: visible, and cut where it is long."""
     return quote_text(text_of(value))
@@ -259,7 +279,8 @@ def _pick(
 ) -> tuple[dict[bytes, bytes], bytes]:
     """The values of the fields that `find` picks out, by name, and the block without some of them.
 
-    It is without those of `_TAKEN_OUT`, and without claims and what an underscore makes alike.
+    What an underscore makes alike has no value here. The block is without those of `_TAKEN_OUT`,
+    and without claims and what an underscore makes alike.
     """
     found: dict[bytes, bytes] = {}
     kept: list[bytes] = []
@@ -267,7 +288,9 @@ def _pick(
     for match in find((b"\n" + block).lower()):
         name = match[1]
         is_alias = b"_" in name
-        if not is_alias:
+        if is_alias:
+            found[name] = b""
+        else:
             start, end = match.span(2)
             value = block[start - 1 : end - 1].rstrip(b" \t")
             if name not in found:
@@ -288,7 +311,7 @@ def _pick(
 
 def _is_another_claim(name: bytes) -> bool:
     """Whether a field called so (in lower case) is a claim that has no property of its own."""
-    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS
+    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS and b"_" not in name
 
 
 def _length(found: dict[bytes, bytes], error: type[BadMessage]) -> int:

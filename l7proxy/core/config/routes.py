@@ -21,6 +21,7 @@ from l7proxy.core.config.spec import (
     Text,
     count,
 )
+from l7proxy.core.http.addresses import network_in
 from l7proxy.core.http.grammar import HOST_CHARACTER, HOST_START, IP_LITERAL, TARGET_CHARACTER
 from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
@@ -85,9 +86,7 @@ def _checked_template(text: str) -> str:
 
 
 def _checked_network(text: str) -> str:
-    from ipaddress import ip_network
-
-    ip_network(text)
+    network_in(text)
     return text
 
 

@@ -48,6 +48,12 @@ _LONGEST_KNOWN_HOST = 255
 """Characters of the longest authority that is remembered; no name in the DNS is longer."""
 
 
+def is_port(text: str) -> bool:
+    """Whether the text is the number of a port, 0 to 65535, in no more than five digits."""
+    # Python refuses to convert numbers of very many digits.
+    return len(text) <= 5 and text.isascii() and text.isdigit() and int(text) < 65536
+
+
 def host_in(authority: str) -> str | None:
     """Returns the host of an `AUTHORITY`, in lower case and without a final dot.
 
@@ -63,8 +69,7 @@ def _host_in(authority: str) -> str | None:
     if host is None:
         return None
     colon, port = authority[host.end() :][:1], authority[host.end() + 1 :]
-    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
-    if colon not in ("", ":") or (port and not is_port):
+    if colon not in ("", ":") or (port and not is_port(port)):
         return None
     return host[0].lower().removesuffix(".")
 

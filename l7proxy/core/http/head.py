@@ -19,6 +19,7 @@ from l7proxy.core.http.grammar import (
     quote,
     visible,
 )
+from l7proxy.core.http.hop_by_hop import is_claim
 from l7proxy.core.http.local_reply import Refused, bad_request
 
 TYPE_CHECKING = False
@@ -81,7 +82,8 @@ def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
 def is_well_formed(fields: Mapping[str, str], has_controls: bool = True) -> bool:
     """Returns True where `check_head` would accept these fields and no value has outer blanks.
 
-    It takes a few calls for a whole head, and may return False for fields that are good. Without
+    None of them then is a claim about where the request came from: see `Headers.well_formed`. It
+    takes a few calls for a whole head, and may return False for fields that are good. Without
     `has_controls` it is known that no value has a control character. Raises TypeError where a value
     is not a string.
     """
@@ -122,10 +124,13 @@ def _remember(names: tuple[str, ...]) -> str:
     found = _NO_HOST
     for name in names:
         lower = name.lower()
-        if is_token(name) is None or lower == "expect" or (lower == "host" and found):
+        if is_token(name) is None or lower == "expect" or is_claim(lower):
             found = _LOOK_AGAIN
             break
         if lower == "host":
+            if found:
+                found = _LOOK_AGAIN
+                break
             found = name
     if sum(map(len, names)) <= _LONGEST_KNOWN:
         if len(_KNOWN_NAMES) >= _MOST_KNOWN:

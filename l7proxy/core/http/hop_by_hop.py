@@ -64,3 +64,21 @@ def may_be_listed(name: str) -> bool:
         and name != "close"
         and not name.startswith(CLAIMS_PREFIX)
     )
+
+
+def is_claim(name: str) -> bool:
+    """Whether a field of this name says where a request came from, in whatever spelling.
+
+    Via is not among these: it only adds to a list, and no decision goes by it.
+    """
+    plain = name.replace("_", "-")
+    return plain == "forwarded" or plain.startswith(CLAIMS_PREFIX)
+
+
+def is_unbelievable(name: str, *, trusted: bool) -> bool:
+    """Whether a field is dropped before anything looks at it.
+
+    Claims are, unless a trusted proxy makes them. No proxy writes them with an underscore: what is
+    spelled so came past all of them from a client.
+    """
+    return is_claim(name) and ("_" in name or not trusted)

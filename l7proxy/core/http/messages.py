@@ -15,7 +15,8 @@ class Headers:
     __slots__ = ("_index", "_pairs")
 
     well_formed = False
-    """Whether the fields are known to pass `head.check_head`."""
+    """Whether the fields are known to pass `head.check_head`, and to claim nothing about where the
+    request came from that is not believed."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
@@ -53,7 +54,7 @@ class Headers:
 
 
 class WellFormedHeaders(Headers):
-    """Header fields that are known to be good: a parser has checked them, or there are none."""
+    """Header fields that are known to be good: they have been checked, or there are none."""
 
     __slots__ = ()
 
@@ -94,6 +95,9 @@ class HttpRequest:
     """
 
     __slots__ = ("body", "client_ip", "cookies", "headers", "method", "simulate", "target")
+
+    settled = False
+    """Whether `client_ip` is the client for sure, and nothing is left that is not believed."""
 
     def __init__(
         self,
