@@ -23,6 +23,7 @@ from l7proxy.core.http.hop_by_hop import (
     may_be_listed,
 )
 from l7proxy.http1.block import (
+    AT_MOST_ONCE,
     FIELD,
     LENGTH,
     STOPS_HERE,
@@ -54,7 +55,8 @@ _CLAIMS = frozenset(name.encode() for name in CLAIMS if name.startswith(CLAIMS_P
 # What is taken out: what stops at this hop, and what the proxy writes itself or has to check.
 _TAKEN_OUT = STOPS_HERE | {b"expect", b"forwarded", b"via"}
 _MET = MET.encode()
-_AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_AT_MOST_ONCE = AT_MOST_ONCE | _FRAMING
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _COMMON_OPTIONS = {
@@ -288,6 +290,8 @@ def _pick(
     for match in find((b"\n" + block).lower()):
         name = match[1]
         is_alias = b"_" in name
+        if is_alias and (plain := name.replace(b"_", b"-")) in AT_MOST_ONCE:
+            name, is_alias = plain, False
         if is_alias:
             found[name] = b""
         else:

@@ -216,7 +216,7 @@ class RequestParser(HeadParser[RequestHead]):
 
 def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
     """The head that was matched, which is all of `raw`."""
-    method, target, minor, block, host, length, kept, unusual = match.groups()
+    method, target, minor, block, host, length, _, kept, unusual = match.groups()
     head = RequestHead()
     head.method = method.decode("ascii")
     head.target = target
@@ -241,7 +241,7 @@ def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
     if kept is None:
         head.start = raw[:-2]
     else:
-        start, end = match.span(7)
+        start, end = match.span("kept")
         head.start = raw[:start] + raw[end:-2]
     return head
 

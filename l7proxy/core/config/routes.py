@@ -22,7 +22,7 @@ from l7proxy.core.config.spec import (
     count,
 )
 from l7proxy.core.http.addresses import network_in
-from l7proxy.core.http.grammar import HOST_CHARACTER, HOST_START, IP_LITERAL, TARGET_CHARACTER
+from l7proxy.core.http.grammar import HOST_START, IP_LITERAL, TARGET_CHARACTER
 from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ _URI_TEMPLATE = Mapped(
     _checked_template,
 )
 _HOST = Text(
-    pattern=rf"^((\*\.)?{HOST_START}{HOST_CHARACTER}*|{IP_LITERAL}){END}",
+    pattern=rf"^((\*\.)?{HOST_START}+(\.{HOST_START}+)*\.?|{IP_LITERAL}){END}",
     meaning="a host such as example.com or *.example.com, without a port",
 )
 _NAME = Text(min_length=1)

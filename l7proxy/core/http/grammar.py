@@ -26,10 +26,25 @@ HOST_CHARACTER = r"[A-Za-z0-9._~-]"
 """A character of a host's name. This is narrower than RFC 3986's reg-name: servers read
 sub-delimiters and percent-escapes in different ways, and no real host has them."""
 HOST_START = r"[A-Za-z0-9_~-]"
-"""A character of a host's name other than the dot; a name has at least one."""
-IP_LITERAL = r"\[[0-9A-Fa-f:.]+\]"
+"""A character of a host's name other than the dot; a name has at least one between two dots."""
 
-HOST = rf"(?:\.*+{HOST_START}{HOST_CHARACTER}*+|{IP_LITERAL})"
+_GROUP = r"[0-9A-Fa-f]{1,4}"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+IP_LITERAL = (
+    rf"\[(?:(?:{_GROUP}:){{6}}(?:{_GROUP}:{_GROUP}|{_IPV4})"
+    rf"|::(?:{_GROUP}(?::{_GROUP}){{0,6}}|(?:{_GROUP}:){{0,5}}{_IPV4})?"
+    rf"|{_GROUP}(?::{_GROUP}){{0,6}}::"
+    rf"|(?=(?:{_GROUP}:|:){{2,7}}{_GROUP}\]){_GROUP}(?::{_GROUP}){{0,5}}:(?::{_GROUP}){{1,6}}"
+    rf"|(?=(?:{_GROUP}:|:){{2,6}}{_IPV4}\])(?:{_GROUP}:){{1,5}}:(?:{_GROUP}:){{0,4}}{_IPV4}"
+    r")\]"
+)
+"""An IPv6 address in brackets (RFC 3986, 3.2.2). It has eight groups, or up to seven around a `::`;
+an IPv4 address at the end is two of them, and the look-ahead counts colons in place of groups."""
+
+_HOST_NAME = rf"\.?+{HOST_START}++(?>(?:\.{HOST_START}++)*)\.?+"
+HOST = rf"(?:{_HOST_NAME}|{IP_LITERAL})"
+"""No two dots follow each other, as nginx has it."""
 
 PORT = (
     r"(?:[0-9]{1,4}|[0-5][0-9]{4}"
@@ -57,7 +72,7 @@ def is_port(text: str) -> bool:
 def host_in(authority: str) -> str | None:
     """Returns the host of an `AUTHORITY`, in lower case and without a final dot.
 
-    Returns None where the text is no authority.
+    All spellings of an IPv6 address are one. Returns None where the text is no authority.
     """
     if len(authority) > _LONGEST_KNOWN_HOST:
         return _host_in(authority)
@@ -65,12 +80,17 @@ def host_in(authority: str) -> str | None:
 
 
 def _host_in(authority: str) -> str | None:
-    host = re.match(HOST, authority)
+    is_literal = authority.startswith("[")
+    host = re.match(IP_LITERAL if is_literal else _HOST_NAME, authority)
     if host is None:
         return None
     colon, port = authority[host.end() :][:1], authority[host.end() + 1 :]
     if colon not in ("", ":") or (port and not is_port(port)):
         return None
+    if is_literal:
+        from ipaddress import IPv6Address
+
+        return f"[{IPv6Address(host[0][1:-1])}]"
     return host[0].lower().removesuffix(".")
 
 

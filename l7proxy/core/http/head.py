@@ -3,7 +3,7 @@
 Requests from envelopes and tools are checked here. Those from the wire are checked by `http1`, with
 expressions made of the same `grammar`; it takes its error texts from here. Where a request has
 several faults, the first in this order is reported: the method and the target, control characters
-in fields, field names, Host, Expect.
+in fields, field names, fields that are repeated, Host, Expect.
 """
 
 from __future__ import annotations
@@ -35,6 +35,21 @@ CONTENT_IN_CONNECT = "a CONNECT request with a body; what follows it belongs to 
 
 MET = "100-continue"
 """The only expectation that can be met, in lower case (RFC 9110, 10.1.1)."""
+
+AT_MOST_ONCE = frozenset(
+    (
+        "authorization",
+        "content-range",
+        "host",
+        "if-modified-since",
+        "if-range",
+        "if-unmodified-since",
+    )
+)
+"""Fields that one reader takes the first line of and another the last; nginx refuses the same ones.
+
+To backends that read fields as CGI variables, `If_Range` is a second line of If-Range.
+"""
 
 _TARGET = f"{TARGET_CHARACTER}*+"
 ABSOLUTE = r"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)"
@@ -122,16 +137,19 @@ def _remember(names: tuple[str, ...]) -> str:
     Returns `_LOOK_AGAIN` where names alone can't show that the fields are good.
     """
     found = _NO_HOST
+    once: list[str] = []
     for name in names:
         lower = name.lower()
         if is_token(name) is None or lower == "expect" or is_claim(lower):
             found = _LOOK_AGAIN
             break
         if lower == "host":
-            if found:
-                found = _LOOK_AGAIN
-                break
             found = name
+        plain = lower.replace("_", "-")
+        if plain in AT_MOST_ONCE:
+            once.append(plain)
+    if len(set(once)) < len(once):
+        found = _LOOK_AGAIN
     if sum(map(len, names)) <= _LONGEST_KNOWN:
         if len(_KNOWN_NAMES) >= _MOST_KNOWN:
             del _KNOWN_NAMES[next(iter(_KNOWN_NAMES))]
@@ -156,18 +174,28 @@ def _check_fields(headers: Headers) -> None:
     fields = dict(headers)
     if len(fields) == len(headers) and is_well_formed(fields):
         return
-    fault = find_fault(headers)
+    fault = find_fault(headers) or _find_repeated(headers)
     if fault is None:
         hosts = headers.all("host")
-        if len(hosts) > 1:
-            fault = more_than_one("host")
-        elif hosts and host_in(hosts[0]) is None:
+        if hosts and host_in(hosts[0]) is None:
             fault = not_a_host(hosts[0])
     if fault is not None:
         raise Refused(bad_request(fault))
     expect = headers.get("expect")
     if expect is not None and expect.lower() != MET:
         raise Refused(bad_request(not_met(expect), 417))
+
+
+def _find_repeated(headers: Headers) -> str | None:
+    """Returns the error text for the first field that is there twice and must not be, or None."""
+    seen = set()
+    for name, _ in headers:
+        plain = name.lower().replace("_", "-")
+        if plain in AT_MOST_ONCE:
+            if plain in seen:
+                return more_than_one(plain)
+            seen.add(plain)
+    return None
 
 
 def control_in_value(name: str) -> str:
