@@ -11,8 +11,9 @@ from l7proxy.core.http.cookies import cookies_of
 from l7proxy.core.http.grammar import host_in
 from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
-from l7proxy.core.http.target import escape_non_ascii, host_of, normal_path
+from l7proxy.core.http.target import host_of, normal_path
 from l7proxy.core.routing.conditions import query_values
+from l7proxy.core.routing.locations import Location
 from l7proxy.core.routing.templates import Template, group
 
 TYPE_CHECKING = False
@@ -135,14 +136,15 @@ class Redirect:
 
     def __init__(self, config: RedirectConfig, regex: re.Pattern[str] | None) -> None:
         self._status = config.status
-        self._location = Template(config.location)
+        self._location = Location(config.location)
         self._needs_host = not set(HOST_FIELDS).isdisjoint(self._location.names)
         self._regex = regex
 
     def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
         """Returns the answer; `path` is the request's own or its rewritten one.
 
-        Raises `Refused` with a 400 where the host is needed and not known.
+        Raises `Refused` with a 400 where the host is needed and not known, and where the values
+        make another one: see `Location`.
         """
         query = "" if target.query is None else "?" + target.query
         groups = _Groups(self._regex, target.path)
@@ -158,11 +160,7 @@ class Redirect:
 
         if self._needs_host and not host_of(request, target):
             raise Refused(BAD_REQUEST.with_detail("a redirect needs to know the host"))
-        location = escape_non_ascii(self._location.fill(value_of))
-        if location.startswith("//") and self._location.begins_with_value:
-            # A path that begins with two slashes would be read as the name of a host.
-            location = "/" + location.lstrip("/")
-        return HttpResponse(self._status, Headers((("Location", location),)))
+        return HttpResponse(self._status, Headers((("Location", self._location.fill(value_of)),)))
 
 
 class Split:
