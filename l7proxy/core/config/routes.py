@@ -402,6 +402,12 @@ class PathsConfig(Record):
         "%2F in a path: refuse it with a 400, or keep it as a character that separates nothing",
         default="refuse",
     )
+    parameters: str = field(
+        Text(choices=("refuse", "keep")),
+        "a path that is another route's without its ;parameters, as Java servers read it: refuse it"
+        " with a 400, or keep ; as a character like any other",
+        default="refuse",
+    )
 
     @property
     def rules(self) -> PathRules:
@@ -409,6 +415,7 @@ class PathsConfig(Record):
         return PathRules(
             merge_slashes=self.merge_slashes,
             keep_encoded_slashes=self.encoded_slashes == "keep",
+            keep_parameters=self.parameters == "keep",
         )
 
 
