@@ -40,7 +40,7 @@ def told(doors: Doors, **headers: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", [
     "X-Admin", "X_Admin", "x_admin", "X-Old", "x_old", "X-User", "X_USER", "x-key", "X_Key",
-    "X_Tag", "x-mark", "X-Mark",
+    "X_Tag", "x-mark", "X-Mark", "X.User", "x~user", "X|Admin", "X.Tag", "x.mark",
 ])  # fmt: skip
 def test_no_spelling_of_what_is_edited_comes_from_a_client(name: str) -> None:
     assert told(Doors(ROUTES), **{name: "evil"}) == OURS

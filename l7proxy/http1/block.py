@@ -14,7 +14,7 @@ import re
 
 from l7proxy.core.http import head
 from l7proxy.core.http.hop_by_hop import HOP_BY_HOP
-from l7proxy.http1.grammar import AUTHORITY, OWS, TEXT, TOKEN, is_token
+from l7proxy.http1.grammar import AUTHORITY, OWS, TEXT, TOKEN, is_token, plain_name
 
 FIELD = TOKEN + rb":" + TEXT + rb"\r\n"
 
@@ -25,12 +25,14 @@ LENGTH = rb"(?:0|[1-9][0-9]{0,17}+)"
 STOPS_HERE = frozenset(name.encode() for name in HOP_BY_HOP)
 AT_MOST_ONCE = frozenset(name.encode() for name in head.AT_MOST_ONCE)
 
+_SIGN = b"[" + re.escape(bytes(o for o in range(33, 127) if plain_name(b"%c" % o) == b"-")) + b"]"
+
 # Patterns of names in lower case, each of which begins with a letter.
 _ALIASED = AT_MOST_ONCE | {b"content-length", b"transfer-encoding"}
 _IN_REQUESTS = (
     *sorted((STOPS_HERE | {b"expect", b"forwarded", b"via"}) - _ALIASED),
-    *sorted(name.replace(b"-", b"[-_]") for name in _ALIASED),
-    rb"x[-_]forwarded[-_][^:]++",
+    *sorted(name.replace(b"-", _SIGN) for name in _ALIASED),
+    b"x" + _SIGN + b"forwarded" + _SIGN + rb"[^:]*+",
 )
 _IN_RESPONSES = tuple(sorted(STOPS_HERE | {b"content-length", b"date"}))
 

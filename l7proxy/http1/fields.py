@@ -31,7 +31,7 @@ from l7proxy.http1.block import (
     find_response_fields,
 )
 from l7proxy.http1.errors import BadRequest, BadResponse
-from l7proxy.http1.grammar import is_authority, is_token, text_of
+from l7proxy.http1.grammar import is_authority, is_token, plain_name, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -289,8 +289,9 @@ def _pick(
     kept_to = 0
     for match in find((b"\n" + block).lower()):
         name = match[1]
-        is_alias = b"_" in name
-        if is_alias and (plain := name.replace(b"_", b"-")) in AT_MOST_ONCE:
+        plain = plain_name(name)
+        is_alias = plain != name
+        if is_alias and plain in AT_MOST_ONCE:
             name, is_alias = plain, False
         if is_alias:
             found[name] = b""
@@ -315,7 +316,7 @@ def _pick(
 
 def _is_another_claim(name: bytes) -> bool:
     """Whether a field called so (in lower case) is a claim that has no property of its own."""
-    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS and b"_" not in name
+    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS and plain_name(name) == name
 
 
 def _length(found: dict[bytes, bytes], error: type[BadMessage]) -> int:

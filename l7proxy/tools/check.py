@@ -9,6 +9,7 @@ from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.problems import pointer_to
+from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.hop_by_hop import is_unbelievable
 from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
@@ -117,8 +118,8 @@ def unbelieved_fields(config: Config) -> Iterator[tuple[str, str]]:
     for at, name in asked:
         if not is_unbelievable(name.lower(), trusted=trusted):
             continue
-        if "_" in name:
-            yield at, f'{name} counts from nobody; did you mean "{name.replace("_", "-")}"?'
+        if plain_name(name) != name.lower():
+            yield at, f'{name} counts from nobody; did you mean "{plain_name(name).title()}"?'
         else:
             yield at, f"{name} counts only from server.trusted_proxies, and there are none"
 

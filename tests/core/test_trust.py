@@ -57,7 +57,8 @@ CLAIMS = [
     ("X-Forwarded-For", "1.2.3.4"), ("x-forwarded-proto", "https"), ("X-Forwarded-Port", "1"),
     ("Forwarded", "for=1.2.3.4"),
 ]  # fmt: skip
-ALIASES = [("X_Forwarded_For", "6.6.6.6"), ("X-Forwarded_Proto", "ftp"), ("x_forwarded-a", "1")]
+ALIASES = [("X_Forwarded_For", "6.6.6.6"), ("X-Forwarded_Proto", "ftp"), ("x_forwarded-a", "1"),
+           ("X.Forwarded.For", "6.6.6.6"), ("X-Forwarded-A.B", "1")]  # fmt: skip
 OTHERS = [("Via", "1.1 a"), ("X-Forwarded", "a"), ("X_User", "a"), ("X-Real-IP", "9.9.9.9")]
 
 

@@ -56,11 +56,24 @@ AUTHORITY = rf"{HOST}(?::{PORT}?)?"
 """`host`, `host:` or `host:port`."""
 AUTHORITY_WITH_PORT = rf"{HOST}:{PORT}"
 
+_SIGNS = "!#$%&'*+.^_`|~"
+"""The characters of a token that are no letter, digit or hyphen."""
+_HYPHENS = str.maketrans(_SIGNS, "-" * len(_SIGNS))
+
 is_token = re.compile(f"{TOKEN_CHARACTER}++").fullmatch
 find_control = re.compile(CONTROL).search
 
 _LONGEST_KNOWN_HOST = 255
 """Characters of the longest authority that is remembered; no name in the DNS is longer."""
+
+
+def plain_name(name: str) -> str:
+    """Returns a field's name in lower case, with a hyphen for every other sign.
+
+    Names that are equal then are the same to backends that read fields as CGI variables (WSGI,
+    Rack, PHP), where a hyphen is an underscore, and so, to some, is any other sign.
+    """
+    return name.lower().translate(_HYPHENS)
 
 
 def is_port(text: str) -> bool:

@@ -16,6 +16,7 @@ from l7proxy.core.http.grammar import (
     find_control,
     host_in,
     is_token,
+    plain_name,
     quote,
     visible,
 )
@@ -145,7 +146,7 @@ def _remember(names: tuple[str, ...]) -> str:
             break
         if lower == "host":
             found = name
-        plain = lower.replace("_", "-")
+        plain = plain_name(name)
         if plain in AT_MOST_ONCE:
             once.append(plain)
     if len(set(once)) < len(once):
@@ -190,7 +191,7 @@ def _find_repeated(headers: Headers) -> str | None:
     """Returns the error text for the first field that is there twice and must not be, or None."""
     seen = set()
     for name, _ in headers:
-        plain = name.lower().replace("_", "-")
+        plain = plain_name(name)
         if plain in AT_MOST_ONCE:
             if plain in seen:
                 return more_than_one(plain)

@@ -1,10 +1,12 @@
 """Header fields that are about one connection, and those that only the proxy may write.
 
 Names are in lower case. To many backends, which read fields as CGI variables, an underscore is
-a hyphen: whoever takes a field out takes out what differs in that alone, too.
+a hyphen: whoever takes a field out takes out what differs in that alone, too (`plain_name`).
 """
 
 from __future__ import annotations
+
+from l7proxy.core.http.grammar import plain_name
 
 HOP_BY_HOP = frozenset(
     (
@@ -71,14 +73,14 @@ def is_claim(name: str) -> bool:
 
     Via is not among these: it only adds to a list, and no decision goes by it.
     """
-    plain = name.replace("_", "-")
+    plain = plain_name(name)
     return plain == "forwarded" or plain.startswith(CLAIMS_PREFIX)
 
 
 def is_unbelievable(name: str, *, trusted: bool) -> bool:
     """Whether a field is dropped before anything looks at it.
 
-    Claims are, unless a trusted proxy makes them. No proxy writes them with an underscore: what is
-    spelled so came past all of them from a client.
+    Claims are, unless a trusted proxy makes them. No proxy writes them with another sign than a
+    hyphen: what is spelled so came past all of them from a client.
     """
-    return is_claim(name) and ("_" in name or not trusted)
+    return is_claim(name) and not (trusted and plain_name(name) == name.lower())

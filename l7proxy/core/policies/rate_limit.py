@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from math import ceil, inf
 
+from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.local_reply import RATE_LIMITED
 from l7proxy.core.http.messages import Headers
 
@@ -276,7 +277,7 @@ def _per_client(limit: Limit) -> Rule:
 
 
 def _per_header(limit: Limit, header: str) -> Rule:
-    plain = header.replace("_", "-")
+    plain = plain_name(header)
     return lambda request: [(limit, _short(key)) for key in _keys(request, plain)]
 
 
@@ -286,7 +287,7 @@ def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
     A key is in the tier that lists it, else in the one that the gateway names, else in the first
     that lists none; where there is none such, it is not limited.
     """
-    key_header = config.api_key_header.lower().replace("_", "-")
+    key_header = plain_name(config.api_key_header)
     tier_header = config.api_tier_header and config.api_tier_header.lower()
     listed = {
         _spelled(key, key_header): tiers[name]
@@ -313,14 +314,12 @@ def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
 
 
 def _keys(request: HttpRequest, plain: str) -> Iterable[str]:
-    """Returns each value of a header, whose name is in lower case and with hyphens only.
+    """Returns each value of a header, whose name is as `plain_name` has it.
 
     Whichever of several lines a backend reads, or takes `X_API_Key` for the same: it counts.
     """
     return dict.fromkeys(
-        _spelled(value, plain)
-        for name, value in request.headers
-        if name.lower().replace("_", "-") == plain
+        _spelled(value, plain) for name, value in request.headers if plain_name(name) == plain
     )
 
 

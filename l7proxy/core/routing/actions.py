@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from l7proxy.core.config.routes import HOST_FIELDS
 from l7proxy.core.http.cookies import cookies_of
-from l7proxy.core.http.grammar import host_in
+from l7proxy.core.http.grammar import host_in, plain_name
 from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
 from l7proxy.core.http.target import host_of, normal_path
@@ -219,16 +219,16 @@ class Split:
 class HeaderEdits:
     """Removes headers, sets them and adds them, in this order.
 
-    To backends that read fields as CGI variables an underscore is a hyphen. So with a name that is
-    edited its other spellings go, too: nobody but the route has a say about it.
+    With a name that is edited its other spellings go, too (`plain_name`): nobody but the route has
+    a say about it.
     """
 
     def __init__(self, config: HeaderEditsConfig) -> None:
         replaced = config.set or {}
         added = config.add or {}
-        self.gone = frozenset(map(_in_hyphens, (*(config.remove or ()), *replaced)))
-        """The names that are removed or replaced, in lower case and with hyphens only."""
-        self._touched = self.gone.union(map(_in_hyphens, added))
+        self.gone = frozenset(map(plain_name, (*(config.remove or ()), *replaced)))
+        """The names that are removed or replaced, as `plain_name` has them."""
+        self._touched = self.gone.union(map(plain_name, added))
         self._added_names = frozenset(name.lower() for name in added)
         self._added = [*replaced.items(), *header_lines(added)]
 
@@ -238,7 +238,7 @@ class HeaderEdits:
 
     def touches(self, name: str) -> bool:
         """Whether a field called so, or a spelling of it, is removed, replaced or added to."""
-        return _in_hyphens(name) in self._touched
+        return plain_name(name) in self._touched
 
     def edited(self, response: HttpResponse) -> HttpResponse:
         """Returns the response with its headers changed."""
@@ -246,11 +246,7 @@ class HeaderEdits:
         return HttpResponse(response.status, Headers(headers) if headers else None, response.body)
 
     def _drops(self, name: str) -> bool:
-        plain = _in_hyphens(name)
+        plain = plain_name(name)
         if plain in self.gone:
             return True
         return plain in self._touched and name.lower() not in self._added_names
-
-
-def _in_hyphens(name: str) -> str:
-    return name.lower().replace("_", "-")

@@ -196,6 +196,7 @@ Lines = list[tuple[str, str]]
     lambda number: [("X-API-Key", "gold"), ("X-API-Key", str(number))],
     lambda number: [("X-API-Key", str(number)), ("x-api-key", "gold")],
     lambda number: [("X_API_Key", "gold")],
+    lambda number: [("X.API-Key", "gold")],
     lambda number: [("X-API_Key", str(number)), ("X_API-KEY", "gold"), ("X-A", "b")],
     lambda number: [("X-API-Key", "gold")] * 3,
 ])  # fmt: skip
