@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.server import UNIX
 from l7proxy.core.http.addresses import client_address, client_name
-from l7proxy.core.http.hop_by_hop import is_unbelievable
+from l7proxy.core.http.hop_by_hop import CLAIMS_BEGIN, is_unbelievable
 from l7proxy.core.http.messages import HttpRequest, WellFormedHeaders
 
 TYPE_CHECKING = False
@@ -72,7 +72,9 @@ class Trust:
             if trusted:
                 client = self.client(client, headers.get("x-forwarded-for"))
             kept = [
-                pair for pair in headers if not is_unbelievable(pair[0].lower(), trusted=trusted)
+                pair
+                for pair in headers
+                if pair[0][0] not in CLAIMS_BEGIN or not is_unbelievable(pair[0], trusted=trusted)
             ]
             if len(kept) < len(headers):
                 headers = WellFormedHeaders(kept)

@@ -265,7 +265,7 @@ def drop_claims(block: bytes, *, trusted: bool) -> bytes:
     return b"".join(
         m[0]
         for m in _find_fields(block)
-        if not is_unbelievable(m[1].decode("ascii").lower(), trusted=trusted)
+        if not is_unbelievable(m[1].decode("ascii"), trusted=trusted)
     )
 
 

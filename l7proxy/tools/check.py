@@ -116,7 +116,7 @@ def unbelieved_fields(config: Config) -> Iterator[tuple[str, str]]:
         asked += _limited_by(pool.rate_limit, config.pool_pointer(pool_name))
     trusted = len(config.server.trusted_proxies) > 0
     for at, name in asked:
-        if not is_unbelievable(name.lower(), trusted=trusted):
+        if not is_unbelievable(name, trusted=trusted):
             continue
         if plain_name(name) != name.lower():
             yield at, f'{name} counts from nobody; did you mean "{plain_name(name).title()}"?'

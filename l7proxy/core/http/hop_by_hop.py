@@ -25,6 +25,8 @@ HOP_BY_HOP = frozenset(
 CLAIMS = frozenset(("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"))
 """Fields about where a request came from: the proxy's to write (RFC 7239)."""
 
+CLAIMS_BEGIN = frozenset("fFxX")
+"""With which letters the names of claims begin, so that most others need no second look."""
 CLAIMS_PREFIX = "x-forwarded-"
 """How fields begin that are claims about where a request came from, whatever follows."""
 
@@ -69,7 +71,7 @@ def may_be_listed(name: str) -> bool:
 
 
 def is_claim(name: str) -> bool:
-    """Whether a field of this name says where a request came from, in whatever spelling.
+    """Whether a field of this name, in any case and spelling, says where a request came from.
 
     Via is not among these: it only adds to a list, and no decision goes by it.
     """
@@ -78,7 +80,7 @@ def is_claim(name: str) -> bool:
 
 
 def is_unbelievable(name: str, *, trusted: bool) -> bool:
-    """Whether a field is dropped before anything looks at it.
+    """Whether a field of this name, in any case, is dropped before anything looks at it.
 
     Claims are, unless a trusted proxy makes them. No proxy writes them with another sign than a
     hyphen: what is spelled so came past all of them from a client.

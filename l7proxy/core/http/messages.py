@@ -17,6 +17,8 @@ class Headers:
     well_formed = False
     """Whether the fields are known to pass `head.check_head`, and to claim nothing about where the
     request came from that is not believed."""
+    checked = False
+    """Whether they are known to pass `head.check_head`, whatever they claim."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
@@ -58,7 +60,7 @@ class WellFormedHeaders(Headers):
 
     __slots__ = ()
 
-    well_formed = True
+    well_formed = checked = True
 
 
 class ObjectHeaders(WellFormedHeaders):
@@ -80,6 +82,14 @@ class ObjectHeaders(WellFormedHeaders):
 
     def __len__(self) -> int:
         return len(self._fields)
+
+
+class ClaimingHeaders(ObjectHeaders):
+    """The same, but that they say where the request came from, which has to be looked at."""
+
+    __slots__ = ()
+
+    well_formed = False
 
 
 NO_HEADERS = WellFormedHeaders()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from l7proxy.core.config.routes import HOST_FIELDS, template_parts
-from l7proxy.core.http.grammar import host_in, visible
-from l7proxy.core.http.local_reply import BAD_REWRITE, Refused
+from l7proxy.core.http.grammar import host_in, quote
+from l7proxy.core.http.local_reply import Refused, bad_request
 from l7proxy.core.http.target import escape_non_ascii
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ class Location:
     def fill(self, value_of: Callable[[str], str | None]) -> str:
         """Returns the location with the values of its names filled in; None is an empty value.
 
-        Raises `Refused` where they make another host than the template has.
+        Raises `Refused` with a 400 where they make another host than the template has.
         """
         values = ["" if name is None else value_of(name) or "" for _, name in self._parts]
         location = "".join(
@@ -79,7 +79,7 @@ class Location:
                     is_extended |= "." not in _of_host(self._parts[index + 1][0])[0]
                 authority += value
         if is_extended or (is_filled and host_in(authority) is None):
-            raise Refused(BAD_REWRITE.with_detail(f'"{visible(authority)}" is not its host'))
+            raise Refused(bad_request(f"the redirect would lead to the host {quote(authority)}"))
 
 
 def _of_host(literal: str) -> tuple[str, bool]:
