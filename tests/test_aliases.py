@@ -27,11 +27,11 @@ OURS = [
 ]  # fmt: skip
 
 
-def told(doors: Doors, **headers: Any) -> list[tuple[str, str]]:
+def passed_on(doors: Doors, **headers: Any) -> list[tuple[str, str]]:
     """The fields called X-... or x_..., as a backend gets them from both."""
     doors.ask(path="/", headers=headers)
     node, wire = (
-        [(name, value) for name, value in door.told if re.match("x[-_](?!route|forwarded)", name)]
+        [(name, value) for name, value in door.fields if re.match("x[-_](?!route|forwarded)", name)]
         for door in (doors.node, doors.wire)
     )
     assert node == wire
@@ -43,18 +43,18 @@ def told(doors: Doors, **headers: Any) -> list[tuple[str, str]]:
     "X_Tag", "x-mark", "X-Mark", "X.User", "x~user", "X|Admin", "X.Tag", "x.mark",
 ])  # fmt: skip
 def test_no_spelling_of_what_is_edited_comes_from_a_client(name: str) -> None:
-    assert told(Doors(ROUTES), **{name: "evil"}) == OURS
-    assert told(Doors(ROUTES), **{name: ["evil", "worse"], "X-User": "me"}) == OURS
+    assert passed_on(Doors(ROUTES), **{name: "evil"}) == OURS
+    assert passed_on(Doors(ROUTES), **{name: ["evil", "worse"], "X-User": "me"}) == OURS
 
 
 @pytest.mark.parametrize("name", ["X-Tag", "x_mark"])
 def test_what_is_added_to_stays_in_the_spelling_of_the_route(name: str) -> None:
-    assert told(Doors(ROUTES), **{name: "a"}) == sorted([*OURS, (name.lower(), "a")])
+    assert passed_on(Doors(ROUTES), **{name: "a"}) == sorted([*OURS, (name.lower(), "a")])
 
 
 def test_other_names_with_underscores_are_a_clients_own() -> None:
-    assert told(Doors(ROUTES), X_Mine="a") == sorted([*OURS, ("x_mine", "a")])
-    assert told(Doors(CATCH_ALL), **{"X_User": "a", "X-Tag": "b"}) == [
+    assert passed_on(Doors(ROUTES), X_Mine="a") == sorted([*OURS, ("x_mine", "a")])
+    assert passed_on(Doors(CATCH_ALL), **{"X_User": "a", "X-Tag": "b"}) == [
         ("x-tag", "b"),
         ("x_user", "a"),
     ]

@@ -92,7 +92,7 @@ class NodeDoor:
 
     def __init__(self, routes: list[dict[str, Any]], **more: Any) -> None:
         self._node = Node(configured(routes, "envelope", **more), Random(0), print)
-        self.told: list[tuple[str, str]] = []
+        self.fields: list[tuple[str, str]] = []
         """The fields of the last request that a backend got, their names in lower case."""
 
     def ask(self, **request: Any) -> Outcome:
@@ -101,7 +101,7 @@ class NodeDoor:
         (message,) = self._say("client", body)
         if message["dest"] == "backend":
             self.client = message["body"]["client_ip"]
-            self.told = sorted((name.lower(), value) for name, value in lines_of(message["body"]))
+            self.fields = sorted((name.lower(), value) for name, value in lines_of(message["body"]))
             asked = _asked(message["body"])
             answer = {"type": "http_response", "in_reply_to": message["body"]["msg_id"]}
             (message,) = self._say("backend", {**answer, "status": 200, "body": "ok"})
@@ -127,7 +127,7 @@ class WireDoor:
     """A proxy without sockets, asked in bytes."""
 
     def __init__(self, routes: list[dict[str, Any]], **more: Any) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.fields: list[tuple[str, str]] = []
         self._seen: list[Message] = []
         config = configured(routes, "http", **more)
         self._proxy = InMemory(lambda: RecordingNode(self._seen), config)
@@ -147,8 +147,8 @@ class WireDoor:
         )
 
     def _asked(self, message: Message) -> Asked:
-        self.told = sorted((n.decode().lower(), v.decode()) for n, v in message.fields)
-        fields = dict(self.told)
+        self.fields = sorted((n.decode().lower(), v.decode()) for n, v in message.fields)
+        fields = dict(self.fields)
         # Without one of the client's a backend gets its own.
         host = fields["host"] if fields["host"] != BACKEND else ""
         return Asked(fields["x-route"], message.target.decode("ascii"), host)

@@ -116,7 +116,7 @@ class Proxy:
             exchange.target = target
             if not request.headers.well_formed or request.cookies or ":" in request.client_ip:
                 check_head(request)
-                request = exchange.request = self.trust.settle(request)
+                request = exchange.request = self.trust.vet(request)
             route = self._match(request, target)
             if route is None:
                 self._refuse(exchange, request, target)

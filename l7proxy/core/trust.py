@@ -57,13 +57,13 @@ class Trust:
                 break
         return client
 
-    def settle(self, request: HttpRequest) -> HttpRequest:
+    def vet(self, request: HttpRequest) -> HttpRequest:
         """Returns the request as everything is to see it, by what is known of who sent it.
 
         Its `client_ip` is then the client's in the one spelling, where it was that of whoever
         passed the request on; of its fields those are left that are believed.
         """
-        if request.settled:
+        if request.vetted:
             return request
         headers = request.headers
         client = client_name(request.client_ip)

@@ -48,7 +48,7 @@ class StreamedRequest(HttpRequest):
         "upgrade",
     )
 
-    settled = True
+    vetted = True
 
     _stream: RequestBody | None
     _time: Callable[[], float]

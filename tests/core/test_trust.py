@@ -64,21 +64,21 @@ OTHERS = [("Via", "1.1 a"), ("X-Forwarded", "a"), ("X_User", "a"), ("X-Real-IP",
 
 def test_what_others_claim_is_gone_and_what_no_proxy_writes() -> None:
     request = HttpRequest("GET", "/", Headers([*OTHERS, *CLAIMS, *ALIASES]), "127.0.0.1")
-    settled = trust().settle(request)
-    assert (list(settled.headers), settled.client_ip) == (OTHERS, "127.0.0.1")
-    settled = trust("127.0.0.0/8").settle(request)
-    assert (list(settled.headers), settled.client_ip) == ([*OTHERS, *CLAIMS], "1.2.3.4")
+    vetted = trust().vet(request)
+    assert (list(vetted.headers), vetted.client_ip) == (OTHERS, "127.0.0.1")
+    vetted = trust("127.0.0.0/8").vet(request)
+    assert (list(vetted.headers), vetted.client_ip) == ([*OTHERS, *CLAIMS], "1.2.3.4")
 
 
 def test_the_rest_of_a_request_stays() -> None:
     request = HttpRequest("PUT", "/x", Headers(CLAIMS), "::0:1", {"a": "b"}, b"body")
-    settled = trust("::1").settle(request)
-    rest = (settled.method, settled.target, settled.cookies, settled.body)
+    vetted = trust("::1").vet(request)
+    rest = (vetted.method, vetted.target, vetted.cookies, vetted.body)
     assert rest == ("PUT", "/x", {"a": "b"}, b"body")
-    assert trust().settle(HttpRequest("GET", "/", NO_HEADERS, "::0:1")).client_ip == "::1"
+    assert trust().vet(HttpRequest("GET", "/", NO_HEADERS, "::0:1")).client_ip == "::1"
 
 
 def test_a_request_that_is_as_it_should_be_stays_the_same() -> None:
     for fields in (NO_HEADERS, Headers(OTHERS)):
         request = HttpRequest("GET", "/", fields, "2001:db8::7")
-        assert trust().settle(request) is request
+        assert trust().vet(request) is request

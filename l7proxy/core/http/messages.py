@@ -106,7 +106,7 @@ class HttpRequest:
 
     __slots__ = ("body", "client_ip", "cookies", "headers", "method", "simulate", "target")
 
-    settled = False
+    vetted = False
     """Whether `client_ip` is the client for sure, and nothing is left that is not believed."""
 
     def __init__(
