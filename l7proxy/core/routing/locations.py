@@ -69,7 +69,7 @@ class Location:
             written, goes_on = _of_host(literal[begins:])
             begins = 0
             authority += written
-            if not goes_on or name is None or (authority and value[:1] in ("/", "?", "#")):
+            if not goes_on or (authority and value[:1] in ("/", "?", "#")):
                 break
             if value:
                 is_filled = True
