@@ -54,18 +54,19 @@ ROUTES: list[dict[str, Any]] = [
 ]
 
 
-def configured(routes: list[dict[str, Any]], upstream: str) -> Config:
-    """A configuration in which a backend hears of the route that led to it."""
+def configured(routes: list[dict[str, Any]], upstream: str, **more: Any) -> Config:
+    """A configuration in which a backend hears of the route that led to it; `more` is beside it."""
     pools = {"all": {"backends": [f"http://{BACKEND}"], "upstream": upstream}}
     if upstream == "envelope":
         pools["all"]["backends"] = ["backend"]
     made = []
     for route in routes:
         if "redirect" not in route and "respond" not in route:
-            edits = {"set": {"X-Route": route["name"]}}
+            edits = dict(route.get("request_headers", {}))
+            edits["set"] = {**edits.get("set", {}), "X-Route": route["name"]}
             route = {**route, "backend_pool": "all", "request_headers": edits}
         made.append(route)
-    return config_from({"backend_pools": pools, "routes": made})
+    return config_from({"backend_pools": pools, "routes": made, **more})
 
 
 class Asked(NamedTuple):
@@ -89,15 +90,18 @@ class Outcome(NamedTuple):
 class NodeDoor:
     """A node, asked in envelopes."""
 
-    def __init__(self, routes: list[dict[str, Any]]) -> None:
-        self._node = Node(configured(routes, "envelope"), Random(0), print)
+    def __init__(self, routes: list[dict[str, Any]], **more: Any) -> None:
+        self._node = Node(configured(routes, "envelope", **more), Random(0), print)
+        self.fields: list[tuple[str, str]] = []
+        """The fields of the last request that a backend got, their names in lower case."""
 
     def ask(self, **request: Any) -> Outcome:
         asked = None
         body = {"type": "http_request", "client_ip": CLIENT, **request}
         (message,) = self._say("client", body)
         if message["dest"] == "backend":
-            assert message["body"]["client_ip"] == body["client_ip"]
+            self.client = message["body"]["client_ip"]
+            self.fields = sorted((name.lower(), value) for name, value in lines_of(message["body"]))
             asked = _asked(message["body"])
             answer = {"type": "http_response", "in_reply_to": message["body"]["msg_id"]}
             (message,) = self._say("backend", {**answer, "status": 200, "body": "ok"})
@@ -122,9 +126,10 @@ def _asked(body: dict[str, Any]) -> Asked:
 class WireDoor:
     """A proxy without sockets, asked in bytes."""
 
-    def __init__(self, routes: list[dict[str, Any]]) -> None:
+    def __init__(self, routes: list[dict[str, Any]], **more: Any) -> None:
+        self.fields: list[tuple[str, str]] = []
         self._seen: list[Message] = []
-        config = configured(routes, "http")
+        config = configured(routes, "http", **more)
         self._proxy = InMemory(lambda: RecordingNode(self._seen), config)
 
     def ask(self, data: bytes) -> Outcome:
@@ -142,7 +147,8 @@ class WireDoor:
         )
 
     def _asked(self, message: Message) -> Asked:
-        fields = {name.decode().lower(): value.decode() for name, value in message.fields}
+        self.fields = sorted((n.decode().lower(), v.decode()) for n, v in message.fields)
+        fields = dict(self.fields)
         # Without one of the client's a backend gets its own.
         host = fields["host"] if fields["host"] != BACKEND else ""
         return Asked(fields["x-route"], message.target.decode("ascii"), host)
@@ -180,9 +186,9 @@ def on_the_wire(request: dict[str, Any]) -> bytes | None:
 class Doors:
     """Both, with the same routes."""
 
-    def __init__(self, routes: list[dict[str, Any]]) -> None:
-        self.node = NodeDoor(routes)
-        self.wire = WireDoor(routes)
+    def __init__(self, routes: list[dict[str, Any]], **more: Any) -> None:
+        self.node = NodeDoor(routes, **more)
+        self.wire = WireDoor(routes, **more)
 
     def ask(self, **request: Any) -> Outcome:
         """What both answer."""

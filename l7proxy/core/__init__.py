@@ -9,6 +9,7 @@ From the top down, each importing only what is below it (types aside):
 
 - `proxy`, `exchange`, `trace`: a request comes in, the life it then has, and why it went so;
   `forwarded` is what a backend is asked for, `exchange_state` where an exchange stands
+- `trust`: who a request comes from, and what is believed of what it says about that
 - `routing`: which route a request takes, and what the route does with it
 - `pool`: a pool's backends, and which of them may be asked now
 - `policies`: what keeps a pool alive, and clients from asking too much

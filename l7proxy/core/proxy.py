@@ -18,6 +18,7 @@ from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.routing import Router
 from l7proxy.core.selectors import UnknownSelector
 from l7proxy.core.timers import Timers
+from l7proxy.core.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Proxy:
         """Exchanges that changed without their shell having reported anything, in order."""
         self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes, config.default, config.paths.rules)
+        self.trust = Trust(config.server.trusted_proxies)
         self._rules = self.router.rules
         self._match = self.router.match
         self.pools: dict[str, Pool] = {}
@@ -112,8 +114,9 @@ class Proxy:
             if target is None:
                 target = parse_target(request, self._rules)
             exchange.target = target
-            if not request.headers.well_formed or request.cookies:
+            if not request.headers.well_formed or request.cookies or ":" in request.client_ip:
                 check_head(request)
+                request = exchange.request = self.trust.vet(request)
             route = self._match(request, target)
             if route is None:
                 self._refuse(exchange, request, target)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from l7proxy.core.config.problems import Problems, json_type, pointer_to
 from l7proxy.core.config.spec import Bad
-from l7proxy.core.http.head import is_well_formed
-from l7proxy.core.http.messages import NO_HEADERS, Headers, ObjectHeaders
+from l7proxy.core.http.head import CLAIMING, WELL_FORMED, judge
+from l7proxy.core.http.messages import NO_HEADERS, ClaimingHeaders, Headers, ObjectHeaders
 from l7proxy.envelope.errors import BadMember
 
 TYPE_CHECKING = False
@@ -51,8 +51,11 @@ def headers_member(message: Mapping[str, Any], has_controls: bool = True) -> Hea
     if not isinstance(value, dict):
         raise BadMember.at("/body/headers", f"must be an object, not {json_type(value)}")
     try:
-        if is_well_formed(value, has_controls):
+        found = judge(value, has_controls)
+        if found == WELL_FORMED:
             return ObjectHeaders(value)
+        if found == CLAIMING:
+            return ClaimingHeaders(value)
     except TypeError:
         # A list of lines, or what is no header at all.
         pass

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 
+from l7proxy.core.http import head
 from l7proxy.core.http.hop_by_hop import HOP_BY_HOP
-from l7proxy.http1.grammar import AUTHORITY, OWS, TEXT, TOKEN, is_token
+from l7proxy.http1.grammar import AUTHORITY, OWS, TEXT, TOKEN, is_token, plain_name
 
 FIELD = TOKEN + rb":" + TEXT + rb"\r\n"
 
@@ -22,14 +23,16 @@ FIELD = TOKEN + rb":" + TEXT + rb"\r\n"
 LENGTH = rb"(?:0|[1-9][0-9]{0,17}+)"
 
 STOPS_HERE = frozenset(name.encode() for name in HOP_BY_HOP)
+AT_MOST_ONCE = frozenset(name.encode() for name in head.AT_MOST_ONCE)
+
+_SIGN = b"[" + re.escape(bytes(o for o in range(33, 127) if plain_name(b"%c" % o) == b"-")) + b"]"
 
 # Patterns of names in lower case, each of which begins with a letter.
-_ALIASED = frozenset((b"content-length", b"transfer-encoding"))
+_ALIASED = AT_MOST_ONCE | {b"content-length", b"transfer-encoding"}
 _IN_REQUESTS = (
-    *sorted((STOPS_HERE | {b"expect", b"forwarded", b"host", b"via"}) - _ALIASED),
-    rb"content[-_]length",
-    rb"transfer[-_]encoding",
-    rb"x[-_]forwarded[-_][^:]++",
+    *sorted((STOPS_HERE | {b"expect", b"forwarded", b"via"}) - _ALIASED),
+    *sorted(name.replace(b"-", _SIGN) for name in _ALIASED),
+    b"x" + _SIGN + b"forwarded" + _SIGN + rb"[^:]*+",
 )
 _IN_RESPONSES = tuple(sorted(STOPS_HERE | {b"content-length", b"date"}))
 
@@ -45,12 +48,12 @@ find_request_fields = _find(_IN_REQUESTS).finditer
 find_response_fields = _find(_IN_RESPONSES).finditer
 
 
-def _block(names: tuple[bytes, ...], *found: bytes) -> bytes:
+def _block(names: tuple[bytes, ...], *found: bytes, groups: int) -> bytes:
     """A pattern for a block that follows a line with three groups.
 
-    Group 4, `block`, is all of it, and group 7, `kept`, the first `Connection: keep-alive` with its
-    CRLF. Any other field that is called one of `names` is one of `found`, or the last group,
-    `unusual`, matches.
+    Group 4, `block`, is all of it, then come the `groups` of `found`, and then one, `kept`, which
+    is the first `Connection: keep-alive` with its CRLF. Any other field that is called one of
+    `names` is one of `found`, or the last group, `unusual`, matches.
 
     What comes first in an alternative is a class of characters, for that is looked at before the
     alternative is tried, and trying in vain is what takes time. The repetition is in an atomic
@@ -68,7 +71,12 @@ def _block(names: tuple[bytes, ...], *found: bytes) -> bytes:
         rb"[" + re.escape(free) + rb"](?:" + TOKEN + rb")?:" + TEXT + rb"\r\n",
         *found,
         rb"(?!(?:" + listed + rb"):)" + FIELD,
-        rb"(?(7)(?!)|(?P<kept>(?i:connection:" + OWS + rb"keep-alive)" + _END + rb"))",
+        rb"(?(%d)(?!)|(?P<kept>" % (5 + groups)
+        + rb"(?i:connection:"
+        + OWS
+        + rb"keep-alive)"
+        + _END
+        + rb"))",
         FIELD + rb"(?P<unusual>)",
     )
     return rb"(?P<block>(?>(?:" + b"|".join(alternatives) + rb")*))"
@@ -91,12 +99,31 @@ def _once(number: int, name: bytes, group: bytes, value: bytes) -> bytes:
 _END = OWS + rb"\r\n"
 _LENGTH_FIELD = _once(6, b"content-length", b"length", LENGTH)
 
-REQUEST_BLOCK = _block(_IN_REQUESTS, _once(5, b"host", b"host", AUTHORITY), _LENGTH_FIELD)
+
+# Most fields that begin with an A, and one of those that mostly come alone of all that may come
+# once. (The pattern also takes names that nobody has, such as Iuthorization.)
+_ACCEPT = rb"[Aa](?![Uu])(?:" + TOKEN + rb")?:" + TEXT + rb"\r\n"
+_ALONE = rb"[AaIi](?(7)(?!)|(?i:uthorization|f-modified-since)):" + TEXT + rb"\r\n(?P<alone>)"
+
+REQUEST_BLOCK = _block(
+    _IN_REQUESTS,
+    _once(5, b"host", b"host", AUTHORITY),
+    _LENGTH_FIELD,
+    _ACCEPT,
+    _ALONE,
+    groups=3,
+)
 """Pattern of a request's block, behind a line with three groups.
 
 Groups: 4, `block`; 5 and 6, `host` and `length`, the first valid values of Host and Content-Length;
-7, `kept`, the first `Connection: keep-alive`; and 8, `unusual`, which matches where there is any
-other field that `find_request_fields` finds.
+7, `alone`, which matches where there is an Authorization or an If-Modified-Since; 8, `kept`, the
+first `Connection: keep-alive`; and 9, `unusual`, which matches where there is any other field that
+`find_request_fields` finds, or more than one of these.
 """
-RESPONSE_BLOCK = _block(_IN_RESPONSES, rb"[Dd](?i:ate):" + TEXT + rb"\r\n(?P<date>)", _LENGTH_FIELD)
-"""The same for a response; 5, `date`, matches where there is a Date."""
+RESPONSE_BLOCK = _block(
+    _IN_RESPONSES,
+    rb"[Dd](?i:ate):" + TEXT + rb"\r\n(?P<date>)",
+    _LENGTH_FIELD,
+    groups=2,
+)
+"""The same for a response; 5, `date`, matches where there is a Date, 6 is `length`, 7 `kept`."""

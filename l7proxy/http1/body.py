@@ -23,7 +23,14 @@ from l7proxy.http1.fields import (
     quote,
     split_fields,
 )
-from l7proxy.http1.grammar import QUOTED, TEXT, TOKEN, describe_forbidden, find_forbidden
+from l7proxy.http1.grammar import (
+    QUOTED,
+    TEXT,
+    TOKEN,
+    describe_forbidden,
+    find_forbidden,
+    plain_name,
+)
 from l7proxy.http1.limits import DEFAULT_LIMITS
 
 TYPE_CHECKING = False
@@ -256,15 +263,12 @@ class ChunkedBody:
         refused = names & _REFUSED_TRAILERS
         if refused:
             raise self._error(f"{min(refused).decode()} in the trailers; it belongs in the head")
-        dropped = {name for name in names if _is_dropped(name.replace(b"_", b"-"))}
+        dropped = {name for name in names if _is_dropped(plain_name(name))}
         return drop_fields(block, dropped) if dropped else block
 
 
 def _is_dropped(name: bytes) -> bool:
-    """Whether a trailer called so is not passed on; an underscore counts as a hyphen.
-
-    To many a backend it is one, in a trailer as in a head.
-    """
+    """Whether a trailer is not passed on whose name is so once it is plain."""
     return (
         name in _DROPPED_TRAILERS or name in _REFUSED_TRAILERS or name.startswith(b"x-forwarded-")
     )

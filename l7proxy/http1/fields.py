@@ -15,8 +15,15 @@ from functools import lru_cache
 
 from l7proxy.core.http.grammar import quote as quote_text
 from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
-from l7proxy.core.http.hop_by_hop import CLAIMS, CLAIMS_PREFIX, may_be_listed
+from l7proxy.core.http.hop_by_hop import (
+    CLAIMS,
+    CLAIMS_PREFIX,
+    is_claim,
+    is_unbelievable,
+    may_be_listed,
+)
 from l7proxy.http1.block import (
+    AT_MOST_ONCE,
     FIELD,
     LENGTH,
     STOPS_HERE,
@@ -24,7 +31,7 @@ from l7proxy.http1.block import (
     find_response_fields,
 )
 from l7proxy.http1.errors import BadRequest, BadResponse
-from l7proxy.http1.grammar import is_authority, is_token, text_of
+from l7proxy.http1.grammar import is_authority, is_token, plain_name, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +55,8 @@ _CLAIMS = frozenset(name.encode() for name in CLAIMS if name.startswith(CLAIMS_P
 # What is taken out: what stops at this hop, and what the proxy writes itself or has to check.
 _TAKEN_OUT = STOPS_HERE | {b"expect", b"forwarded", b"via"}
 _MET = MET.encode()
-_AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_AT_MOST_ONCE = AT_MOST_ONCE | _FRAMING
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _COMMON_OPTIONS = {
@@ -167,6 +175,11 @@ class RequestFields(Fields):
         )
 
     @property
+    def has_claims(self) -> bool:
+        """Whether there is a claim about where the request came from, in any spelling."""
+        return any(is_claim(name.decode("ascii")) for name in self._found)
+
+    @property
     def forwarded(self) -> bytes | None:
         """The value of Forwarded, several lines joined by ", ", or None; a claim."""
         return self._found.get(b"forwarded")
@@ -247,6 +260,15 @@ def drop_fields(block: bytes, names: Container[bytes]) -> bytes:
     return b"".join([m[0] for m in _find_fields(block) if m[1].lower() not in names])
 
 
+def drop_claims(block: bytes, *, trusted: bool) -> bytes:
+    """A valid block without the claims that are not believed, the rest untouched."""
+    return b"".join(
+        m[0]
+        for m in _find_fields(block)
+        if not is_unbelievable(m[1].decode("ascii"), trusted=trusted)
+    )
+
+
 def quote(value: bytes) -> str:
     """`value` for an error text: visible, and cut where it is long."""
     return quote_text(text_of(value))
@@ -259,15 +281,21 @@ def _pick(
 ) -> tuple[dict[bytes, bytes], bytes]:
     """The values of the fields that `find` picks out, by name, and the block without some of them.
 
-    It is without those of `_TAKEN_OUT`, and without claims and what an underscore makes alike.
+    What an underscore makes alike has no value here. The block is without those of `_TAKEN_OUT`,
+    and without claims and what an underscore makes alike.
     """
     found: dict[bytes, bytes] = {}
     kept: list[bytes] = []
     kept_to = 0
     for match in find((b"\n" + block).lower()):
         name = match[1]
-        is_alias = b"_" in name
-        if not is_alias:
+        plain = plain_name(name)
+        is_alias = plain != name
+        if is_alias and plain in AT_MOST_ONCE:
+            name, is_alias = plain, False
+        if is_alias:
+            found[name] = b""
+        else:
             start, end = match.span(2)
             value = block[start - 1 : end - 1].rstrip(b" \t")
             if name not in found:
@@ -288,7 +316,7 @@ def _pick(
 
 def _is_another_claim(name: bytes) -> bool:
     """Whether a field called so (in lower case) is a claim that has no property of its own."""
-    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS
+    return name.startswith(_CLAIMS_PREFIX) and name not in _CLAIMS and plain_name(name) == name
 
 
 def _length(found: dict[bytes, bytes], error: type[BadMessage]) -> int:

@@ -43,6 +43,14 @@ is_authority_with_port = re.compile(grammar.AUTHORITY_WITH_PORT.encode()).fullma
 find_forbidden = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n").search
 
 
+_PLAIN = bytes(ord(grammar.plain_name(chr(octet))) for octet in range(128)) + bytes(128)
+
+
+def plain_name(name: bytes) -> bytes:
+    """Returns a field's name as `core.http.grammar.plain_name` does it."""
+    return name.translate(_PLAIN)
+
+
 def describe_forbidden(match: re.Match[bytes], start: int) -> str:
     """A sentence about what `find_forbidden` found in a head that begins at `start`."""
     byte = match[0][0]

@@ -18,6 +18,7 @@ from l7proxy.http1.fields import (
     CHUNKED,
     UNSTATED,
     RequestFields,
+    drop_claims,
     drop_fields,
     explain_block,
     find_value,
@@ -62,6 +63,7 @@ class RequestHead:
         or authority-form target wins over the Host field (RFC 9112 3.2.2).
     `minor`: 0 or 1, of HTTP/1.x.
     `block`: the header fields as they came, each with its CRLF.
+    `has_claims`: whether there is a field about where the request came from, in any spelling.
     `start`: `line` and `forwardable`.
     `is_complete`: whether `start` says all that there is to say of the message, that is, a host
         and how long its body is, and nobody wants to change the protocol.
@@ -80,6 +82,7 @@ class RequestHead:
         "block",
         "derived",
         "expect_continue",
+        "has_claims",
         "is_complete",
         "keep_alive",
         "length",
@@ -97,6 +100,7 @@ class RequestHead:
     block: bytes
     derived: Any
     expect_continue: bool
+    has_claims: bool
     is_complete: bool
     keep_alive: bool
     length: int
@@ -137,6 +141,10 @@ class RequestHead:
     def get(self, name: str) -> bytes | None:
         """The value of the field `name` (in lower case), as `fields.get` has it."""
         return find_value(self.block, name)
+
+    def believed(self, *, trusted: bool) -> bytes:
+        """`block` without the claims that are not believed."""
+        return drop_claims(self.block, trusted=trusted) if self.has_claims else self.block
 
     def without(self, names: frozenset[bytes]) -> bytes:
         """`forwardable` without the fields called `names` (in lower case)."""
@@ -208,7 +216,7 @@ class RequestParser(HeadParser[RequestHead]):
 
 def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
     """The head that was matched, which is all of `raw`."""
-    method, target, minor, block, host, length, kept, unusual = match.groups()
+    method, target, minor, block, host, length, _, kept, unusual = match.groups()
     head = RequestHead()
     head.method = method.decode("ascii")
     head.target = target
@@ -229,11 +237,11 @@ def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
     head.minor = 1
     head.length = 0 if length is None else int(length)
     head.keep_alive = head.is_complete = True
-    head.expect_continue = False
+    head.expect_continue = head.has_claims = False
     if kept is None:
         head.start = raw[:-2]
     else:
-        start, end = match.span(7)
+        start, end = match.span("kept")
         head.start = raw[:start] + raw[end:-2]
     return head
 
@@ -258,6 +266,7 @@ def _look_closer(head: RequestHead, method: bytes, minor: bytes) -> None:
     head.start = b"%b %b HTTP/1.1\r\n%b" % (method, path, forwardable)
     head.authority = host or b""
     head.via = fields.via
+    head.has_claims = fields.has_claims
     head.is_complete = bool(host) and fields.length != CHUNKED and head.upgrade is None
     head.length = 0 if fields.length == UNSTATED else fields.length
     if method == b"CONNECT" and head.length != 0:

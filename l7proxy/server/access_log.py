@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from l7proxy.envelope.encode import json_text
 from l7proxy.envelope.members import put_headers
 from l7proxy.server.prepared import StreamedRequest
+from l7proxy.upstreams.http.headers import WireHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from l7proxy.core.http.messages import Headers
     from l7proxy.http1 import RequestHead
 
-    Entry = tuple["RequestHead | bytes", str, int, int, "str | None", "str | None", float, float]
+    Entry = tuple[
+        "RequestHead | bytes", str, str, int, int, "str | None", "str | None", float, float
+    ]
 
 BATCH = 1024
 """Entries after which a batch is written without waiting for its time."""
@@ -43,7 +46,9 @@ class AccessLog:
     `error` (why there was no answer of a backend, with what the client is not told), `bytes` (of
     the body sent), `seconds` and `time` (the end, in seconds since 1970). Bodies are not written
     down. What came in place of a request has its first line as `line` and an empty
-    `path`, so that the node refuses it, too.
+    `path`, so that the node refuses it, too. `src` is the client, and `client_ip` the peer, which
+    differs from it where that is a trusted proxy: the fields are there as they came, and to be
+    believed by whoever reads them as far as they were by the proxy.
 
     A file that was there before goes on as it began. Processes that share one write it in turns;
     `l7proxy replay` puts their lines in order.
@@ -82,22 +87,38 @@ class AccessLog:
             self._began = now if began is None else began - self._wall
 
     def add(
-        self, exchange: Exchange, head: RequestHead, status: int, sent: int, now: float
+        self,
+        exchange: Exchange,
+        head: RequestHead,
+        status: int,
+        sent: int,
+        now: float,
+        peer: str | None = None,
     ) -> None:
-        """Notes an exchange that has ended; `sent` is how much of a body the client was sent."""
+        """Notes an exchange that has ended; `sent` is how much of a body the client was sent.
+
+        `peer` is the address of whoever passed the request on, if not the client's.
+        """
         backend, local_reply = exchange.backend, exchange.local_reply
         name = None if backend is None else backend.name
         why = None if local_reply is None else local_reply.text
         client_ip = exchange.request.client_ip
-        self._note((head, client_ip, status, sent, name, why, exchange.opened_at, now))
+        whence = peer or client_ip
+        self._note((head, client_ip, whence, status, sent, name, why, exchange.opened_at, now))
 
     def refused(
-        self, said: RequestHead | bytes, client_ip: str, status: int, sent: int, now: float
+        self,
+        said: RequestHead | bytes,
+        client_ip: str,
+        status: int,
+        sent: int,
+        now: float,
+        peer: str | None = None,
     ) -> None:
         """Notes what never became an exchange: the head, or what came in place of one."""
         if isinstance(said, bytes):
             said = said.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
-        self._note((said, client_ip, status, sent, None, None, now, now))
+        self._note((said, client_ip, peer or client_ip, status, sent, None, None, now, now))
 
     def _note(self, entry: Entry) -> None:
         self._entries.append(entry)
@@ -120,21 +141,22 @@ class AccessLog:
         os.close(self._file)
 
     def _envelope(self, entry: Entry) -> str:
-        head, client, status, sent, backend, error, opened_at, now = entry
+        head, client, peer, status, sent, backend, error, opened_at, now = entry
         self._count += 1
         about = _text_about(head, _members)
         whose = "" if backend is None else f', "backend": {json_text(backend)}'
         why = "" if error is None else f', "error": {json_text(error)}'
         address = json_text(client)
+        whence = address if peer is client else json_text(peer)
         return (
             f'{{"src": {address}, "dest": "{NAME}", "at": {now - self._began:.6f}, '
             f'"body": {{"type": "http_request", "msg_id": {self._count}, {about}, '
-            f'"client_ip": {address}, "status": {status}{whose}{why}, "bytes": {sent}, '
+            f'"client_ip": {whence}, "status": {status}{whose}{why}, "bytes": {sent}, '
             f'"seconds": {now - opened_at:.6f}, "time": {now + self._wall:.6f}}}}}\n'
         )
 
     def _combined(self, entry: Entry) -> str:
-        head, client, status, sent, *_, now = entry
+        head, client, _, status, sent, *_, now = entry
         line, _, rest = _text_about(head, _combined_parts).partition("\n")
         second = int(now + self._wall)
         if second != self._second:
@@ -173,7 +195,7 @@ def _members(head: RequestHead | bytes) -> str:
     request: StreamedRequest = head.derived or StreamedRequest(head, "")
     return (
         f'"method": {json_text(head.method)}, "path": {json_text(request.target)}, '
-        f'"headers": {_headers(request.headers)}'
+        f'"headers": {_headers(WireHeaders(head.block))}'
     )
 
 

@@ -126,10 +126,12 @@ class ClientRequest:
         service, peer = self._service, self._peer
         self.head = head
         self.method = head.method
-        client_ip = service.forwarding.client_ip(peer, head) if peer.trusted else peer.address
         request: StreamedRequest | None = head.derived
-        if request is None or request.client_ip != client_ip:
-            request = request_of(head, client_ip)
+        if head.has_claims:
+            client_ip = service.forwarding.client_ip(peer, head)
+            request = request_of(head, client_ip, trusted=peer.trusted)
+        elif request is None or request.client_ip != peer.address:
+            request = request_of(head, peer.address)
         self._request = request
         self._state = WAITING
         body = None
@@ -194,7 +196,8 @@ class ClientRequest:
             client_ip = self._peer.address
             if head is not None:
                 client_ip = self._service.forwarding.client_ip(self._peer, head)
-            log.refused(head or said, client_ip, fault.status, writer.sent, self._time())
+            peer = self._peer.address
+            log.refused(head or said, client_ip, fault.status, writer.sent, self._time(), peer)
         self._connection.linger()
 
     def break_off(self, fault: LocalReply) -> None:
@@ -360,11 +363,12 @@ class ClientRequest:
     def _log(self, exchange: Exchange, now: float) -> None:
         log = self._service.access_log
         if log is not None:
-            log.add(exchange, self.head, self._writer.status, self._writer.sent, now)
+            writer = self._writer
+            log.add(exchange, self.head, writer.status, writer.sent, now, self._peer.address)
 
     def _log_cut_short(self, exchange: Exchange, now: float) -> None:
         log = self._service.access_log
         if log is not None and self._state is WAITING:
-            log.add(exchange, self.head, CLIENT_GONE, 0, now)
+            log.add(exchange, self.head, CLIENT_GONE, 0, now, self._peer.address)
         else:
             self._log(exchange, now)

@@ -6,18 +6,16 @@ overwritten. `http1` has taken all these fields out of the head already.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.server import UNIX
+from l7proxy.core.http.addresses import client_name
 from l7proxy.core.http.hop_by_hop import CLAIMS
+from l7proxy.core.trust import Trust
 from l7proxy.http1.fields import drop_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from ipaddress import IPv4Address, IPv6Address
-
-    from l7proxy.core.config.server import Network, ServerConfig
+    from l7proxy.core.config.server import ServerConfig
     from l7proxy.core.routing.actions import HeaderEdits
     from l7proxy.http1 import RequestHead
 
@@ -26,7 +24,7 @@ class Forwarding:
     """The rules of one configuration."""
 
     def __init__(self, config: ServerConfig) -> None:
-        self._trusted = config.trusted_proxies
+        self._trust = Trust(config.trusted_proxies)
         self._forwarded = config.forwarded
         self._via = b"" if config.via is None else b"1.1 %b" % config.via.encode()
         self.via = b"Via: %b\r\n" % self._via if self._via else b""
@@ -34,7 +32,8 @@ class Forwarding:
 
     def peer(self, address: str, proto: bytes) -> Peer:
         """What is known of whoever is at the other end of a connection."""
-        peer = Peer(address, proto, trusted=_is_in(address, self._trusted))
+        address = client_name(address)
+        peer = Peer(address, proto, trusted=self._trust.trusts(address))
         if not peer.trusted and not self._forwarded:
             peer.plain = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%b\r\n" % (
                 peer.field,
@@ -44,22 +43,11 @@ class Forwarding:
         return peer
 
     def client_ip(self, peer: Peer, head: RequestHead) -> str:
-        """Where the request came from: the last address that no trusted proxy vouches for.
-
-        What is no address is not believed, as nginx has it: the client is whoever passed it on.
-        """
-        claimed = head.fields.forwarded_for
-        if not peer.trusted or claimed is None:
+        """Where the request came from, as far as its peer is believed: see `Trust`."""
+        claimed = head.fields.forwarded_for if peer.trusted and head.has_claims else None
+        if claimed is None:
             return peer.address
-        client = peer.address
-        for hop in reversed(claimed.decode("latin-1").split(",")):
-            parsed = _parsed(hop.strip())
-            if parsed is None or "%" in hop:
-                break
-            client = hop.strip()
-            if not _is_among(parsed, self._trusted):
-                break
-        return client
+        return self._trust.client(peer.address, claimed.decode("latin-1"))
 
     def fields(self, peer: Peer, head: RequestHead, edits: HeaderEdits | None = None) -> bytes:
         """The lines for one request, with the empty line that ends its head.
@@ -137,23 +125,3 @@ class Peer:
             self.node = b'"[%b]"' % self.field
         else:
             self.node = self.field
-
-
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
-    if not networks:
-        return False
-    parsed = _parsed(address)
-    if parsed is None:
-        return address == UNIX and UNIX in networks
-    return _is_among(parsed, networks)
-
-
-def _is_among(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
-    return any(network != UNIX and address in network for network in networks)
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(address)
-    except ValueError:
-        return None

@@ -27,6 +27,7 @@ _SLASH = ord("/")
 class StreamedRequest(HttpRequest):
     """A request whose body is passed on as it comes.
 
+    - `trusted` is whether the peer is, where that makes a difference to what is believed
     - `hops_left` is how many servers may pass it on, this one included, or None
     - `upgrade` is the protocol that the client may switch to, or None
     - `parsed` is what its target names, once that was found out
@@ -43,8 +44,11 @@ class StreamedRequest(HttpRequest):
         "parsed",
         "sent",
         "sent_by",
+        "trusted",
         "upgrade",
     )
+
+    vetted = True
 
     _stream: RequestBody | None
     _time: Callable[[], float]
@@ -53,12 +57,16 @@ class StreamedRequest(HttpRequest):
     parsed: Target | None
     sent: bytes
     sent_by: Route | None
+    trusted: bool
     upgrade: bytes | None
 
-    def __init__(self, head: RequestHead, client_ip: str) -> None:
+    def __init__(self, head: RequestHead, client_ip: str, *, trusted: bool = False) -> None:
         self.method = head.method
         self.target = head.path
-        self.headers = WireHeaders(head.block)
+        self.headers = WireHeaders(
+            head.believed(trusted=trusted) if head.has_claims else head.block
+        )
+        self.trusted = trusted
         self.client_ip = client_ip
         self.body = b""
         self.cookies = self.simulate = self.hops_left = self.upgrade = None
@@ -103,15 +111,17 @@ class StreamedRequest(HttpRequest):
         stream.when_buffered(act_with)
 
 
-def request_of(head: RequestHead, client_ip: str) -> StreamedRequest:
+def request_of(head: RequestHead, client_ip: str, *, trusted: bool = False) -> StreamedRequest:
     """Returns the request that a client sends with this head.
 
     Without a body it is the same object as the last with this head, if that was this client's.
+    `trusted` is False where there are no claims to believe.
     """
     last: StreamedRequest | None = head.derived
-    if last is not None and head.length == 0 and last.client_ip == client_ip:
+    is_same = last is not None and last.client_ip == client_ip and last.trusted is trusted
+    if last is not None and is_same and head.length == 0:
         return last
-    made = StreamedRequest(head, client_ip)
+    made = StreamedRequest(head, client_ip, trusted=trusted)
     if last is not None:
         made.parsed, made.logged = last.parsed, last.logged
     if head.length == 0:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from l7proxy.http1 import CHUNKED, UNTIL_CLOSE, encode_chunk, last_chunk
 from l7proxy.http1.serialise import CONTINUE
 from l7proxy.server.local_response import DATES, local_response
-from l7proxy.upstreams.http.headers import edited_block
+from l7proxy.upstreams.http.headers import edited_block, untouched
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,6 +43,7 @@ class ResponseWriter:
 
     __slots__ = (
         "_batcher",
+        "_edits",
         "_flow",
         "_framing",
         "_transport",
@@ -59,6 +60,7 @@ class ResponseWriter:
         self._transport = transport
         self._write: Callable[[Piece], object] = transport.write
         self._batcher = batcher
+        self._edits: HeaderEdits | None = None
         self._flow: Flow | None = None
         self._framing = 0
         self.via = b""
@@ -110,6 +112,7 @@ class ResponseWriter:
         self.last = last
         self.sent = 0
         self._framing = length
+        self._edits = edits
         self._follow(flow)
         self.unsent.append(self._head(request, head, edits, length))
 
@@ -122,6 +125,8 @@ class ResponseWriter:
         """Ends the response that was begun; `trailers` is a field block, mostly empty."""
         self._flow = None
         if self._framing == CHUNKED:
+            if self._edits is not None:
+                trailers = untouched(trailers, self._edits)
             self.unsent.append(last_chunk(trailers))
 
     def cut_short(self) -> bool:

@@ -9,6 +9,8 @@ from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.problems import pointer_to
+from l7proxy.core.http.grammar import plain_name
+from l7proxy.core.http.hop_by_hop import is_unbelievable
 from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
+    from l7proxy.core.config.limits import ScopedLimitConfig
 
 
 def check(
@@ -52,6 +55,7 @@ def check(
         *no_routes(config),
         *unreachable_routes(proxy),
         *unlikely_conditions(config),
+        *unbelieved_fields(config),
         *unused_pools(config),
         *unasked_backends(config),
     ]
@@ -99,6 +103,31 @@ def unlikely_conditions(config: Config) -> Iterator[tuple[str, str]]:
                     pointer_to(at, "methods", place),
                     f'methods are case-sensitive; did you mean "{method.upper()}"?',
                 )
+
+
+def unbelieved_fields(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields where a condition or limit goes by a field that is never there, and a warning."""
+    asked: list[tuple[str, str]] = []
+    for index, route in enumerate(config.routes or ()):
+        at = pointer_to("/routes", index)
+        asked += [(pointer_to(at, "headers", name), name) for name in route.headers or ()]
+        asked += _limited_by(route.rate_limit, at)
+    for pool_name, pool in config.backend_pools.items():
+        asked += _limited_by(pool.rate_limit, config.pool_pointer(pool_name))
+    trusted = len(config.server.trusted_proxies) > 0
+    for at, name in asked:
+        if not is_unbelievable(name, trusted=trusted):
+            continue
+        if plain_name(name) != name.lower():
+            yield at, f'{name} counts from nobody; did you mean "{plain_name(name).title()}"?'
+        else:
+            yield at, f"{name} counts only from server.trusted_proxies, and there are none"
+
+
+def _limited_by(limit: ScopedLimitConfig | None, at: str) -> list[tuple[str, str]]:
+    """Returns where a limit says that it is for each value of a header, and its name."""
+    source, _, name = ("" if limit is None else limit.per).partition(":")
+    return [(pointer_to(at, "rate_limit", "per"), name)] if source == "header" else []
 
 
 def unasked_backends(config: Config) -> Iterator[tuple[str, str]]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from l7proxy.core.http.addresses import client_address
 from l7proxy.core.http.messages import Headers, HttpRequest
 from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
-from l7proxy.core.routing.conditions import client_address
 from l7proxy.core.trace import Traced
 from l7proxy.tools.formats.har import split_url
 from l7proxy.tools.formats.line import BadLine

@@ -63,7 +63,7 @@ class Dispatcher:
             self._give_up(exchange, error, now)
         self._step(exchange, now)
         if exchange.mirror is not None:
-            request.when_buffered(partial(self._send_copy, exchange), now)
+            exchange.request.when_buffered(partial(self._send_copy, exchange), now)
         if self._ready:
             self.advance_ready(now)
         return exchange

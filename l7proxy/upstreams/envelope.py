@@ -109,7 +109,8 @@ def _finish_probe(probe: Probe, reply: Reply, now: float) -> None:
 
 
 def _message(exchange: Exchange) -> dict[str, Any]:
-    request = exchange.request
+    request, route = exchange.request, exchange.route
+    assert route is not None
     message: dict[str, Any] = {
         "type": "http_request",
         "method": request.method,
@@ -118,7 +119,8 @@ def _message(exchange: Exchange) -> dict[str, Any]:
     headers = exchange.forward_headers
     if len(headers):
         put_headers(message, headers)
-    if request.cookies:
+    edits = route.request_headers
+    if request.cookies and (edits is None or "cookie" not in edits.gone):
         message["cookies"] = request.cookies
     message["client_ip"] = request.client_ip
     if request.body:

@@ -55,6 +55,11 @@ def test_a_header_is_pointed_at_as_rfc_6901_has_it(message: Any, text: str) -> N
     ({"X(": "b"}, False),
     ({"X-A": "b\n"}, False),
     ({"Expect": "100-continue"}, False),
+    ({"Authorization": "a", "If-Range": "b"}, True),
+    ({"Authorization": "a", "authorization": "b"}, False),
+    ({"Host": "a", "X-Forwarded-For": "b"}, False),
+    ({"X_Forwarded_For": "b"}, False),
+    ({"X-Forwarded-For": "b", "X(": "c"}, False),
 ])  # fmt: skip
 def test_headers_are_stripped_and_known_to_be_good_where_one_look_tells(
     value: dict[str, Any], well_formed: bool

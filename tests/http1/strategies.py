@@ -11,6 +11,7 @@ _special = (
     "host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te",
     "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via",
     "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "trailer",
+    "authorization",
 )  # fmt: skip
 
 tokens = st.text(TCHAR, min_size=1, max_size=12)
@@ -20,7 +21,7 @@ spaces = st.sampled_from([b"", b" ", b"\t", b"  "])
 plain_fields = st.lists(st.tuples(names, values), max_size=8)
 hosts = st.builds(
     "{}{}".format,
-    st.from_regex(r"\A\.?[a-z0-9-][a-z0-9.-]{0,19}\Z"),
+    st.from_regex(r"\A\.?(?:[a-z0-9-]\.?){1,12}\Z"),
     st.one_of(st.just(""), st.integers(0, 65535).map(":{}".format)),
 )
 targets = st.text("".join(map(chr, range(0x21, 0x7F))).replace("#", "") + "é漢", max_size=30).map(

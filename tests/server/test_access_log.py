@@ -130,6 +130,21 @@ def test_a_request_that_was_refused_for_its_body_is_told_by_its_head(tmp_path: P
     assert (body["path"], body["status"], body["bytes"], body["seconds"]) == ("/big", 413, 17, 0)
 
 
+def test_an_envelope_says_who_passed_the_request_on_and_what_that_said(tmp_path: Path) -> None:
+    """Whoever reads it believes as much of it as the proxy did."""
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    head = site.head("X-Forwarded-For: 1.2.3.4", "X_Forwarded_For: 6.6.6.6")
+    exchange = site.proxy.open(HttpRequest("GET", "/x", client_ip="1.2.3.4"), 100.0)
+    site.log.add(exchange, head, 200, 42, 100.0, "10.0.0.1")
+    site.log.refused(head, "1.2.3.4", 413, 0, 100.0, "10.0.0.1")
+    site.log.close()
+    for line in map(json.loads, file.read_text().splitlines()):
+        assert (line["src"], line["body"]["client_ip"]) == ("1.2.3.4", "10.0.0.1")
+        said = {"X-Forwarded-For": "1.2.3.4", "X_Forwarded_For": "6.6.6.6"}
+        assert line["body"]["headers"] == {"Host": "a", **said}
+
+
 @pytest.mark.parametrize("form", ["envelope", "combined"])
 def test_a_head_that_comes_again_is_told_again(tmp_path: Path, form: str) -> None:
     file = tmp_path / "access.log"

@@ -92,3 +92,13 @@ def test_a_request_without_a_body_is_whole_at_once() -> None:
     request = request_of(head(), CLIENT)
     request.when_buffered(lambda made, now: whole.append((made, now)), 1.0)
     assert whole == [(request, 1.0)]
+
+
+def test_what_is_believed_of_the_same_head_depends_on_who_sends_it() -> None:
+    claiming = head("GET /x HTTP/1.1", "X-Forwarded-Proto: https", "X_Forwarded_For: 1.1.1.1")
+    trusted = request_of(claiming, CLIENT, trusted=True)
+    assert list(trusted.headers) == [("Host", "a.example"), ("X-Forwarded-Proto", "https")]
+    assert request_of(claiming, CLIENT, trusted=True) is trusted
+    other = request_of(claiming, CLIENT)
+    assert list(other.headers) == [("Host", "a.example")]
+    assert request_of(claiming, CLIENT) is other

@@ -91,6 +91,30 @@ def test_conditions_that_are_hardly_meant_are_warned_of(
     assert check(tmp_path, capsys, "--strict", backend_pools=POOLS, routes=routes)[0] == 2
 
 
+def test_what_only_trusted_proxies_may_say_is_warned_of_where_there_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = {"requests_per_second": 1, "per": "header:x-forwarded-for"}
+    pools = {"a": {"backends": ["a"], "rate_limit": limit}, "b": {"backends": ["b"]}}
+    routes = [
+        {"path": "/a", "backend_pool": "a", "rate_limit": {**limit, "per": "header:X-A"}},
+        {"path": "/b", "backend_pool": "b", "headers": {"X-Forwarded-Proto": "https", "Via": "a"}},
+        {"path": "/c", "backend_pool": "b", "headers": {"X_Forwarded_Proto": "https"}},
+    ]
+    none = "counts only from server.trusted_proxies, and there are none"
+    alias = 'X_Forwarded_Proto counts from nobody; did you mean "X-Forwarded-Proto"?'
+    warnings = [
+        f"/routes/1/headers/X-Forwarded-Proto: warning: X-Forwarded-Proto {none}",
+        f"/routes/2/headers/X_Forwarded_Proto: warning: {alias}",
+        f"/backend_pools/a/rate_limit/per: warning: x-forwarded-for {none}",
+    ]
+    found = check(tmp_path, capsys, backend_pools=pools, routes=routes)
+    assert found == (0, ["fine (2 pools, 3 routes)"], warnings)
+    trusted = {"trusted_proxies": ["10.0.0.0/8"]}
+    found = check(tmp_path, capsys, backend_pools=pools, routes=routes, server=trusted)
+    assert found == (0, ["fine (2 pools, 3 routes)"], warnings[1:2])
+
+
 @pytest.mark.parametrize(("pool", "where"), [
     ({"backends": ["a", {"address": "https://b"}]}, ["/backends"]),
     ({"backends": ["a"], "http": {"max_idle": 3}}, ["/http"]),

@@ -15,9 +15,12 @@ from l7proxy.upstreams.envelope import EnvelopeUpstream
 class Network:
     """A pool of the nodes n1 and n2; `asked` has what was sent to whom."""
 
-    def __init__(self, **pool: Any) -> None:
+    def __init__(self, *, routes: list[dict[str, Any]] | None = None, **pool: Any) -> None:
         pool = {"backends": ["n1", "n2"], "upstream": "envelope", **pool}
-        self.proxy = Proxy(config_from({"backend_pools": {"p": pool}}), Random(0))
+        config: dict[str, Any] = {"backend_pools": {"p": pool}}
+        if routes is not None:
+            config["routes"] = routes
+        self.proxy = Proxy(config_from(config), Random(0))
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.nodes = EnvelopeUpstream(lambda dest, body, exchange: self.asked.append((dest, body)))
         self.dispatcher = Dispatcher(self.proxy, {"p": self.nodes}, self._ended, self._crashed)
@@ -133,3 +136,12 @@ def test_checks_are_requests_of_our_own() -> None:
     network.dispatcher.run_until(3.9)
     network.reply("n1", in_reply_to=network.asked[-1][1]["msg_id"], status=200)
     assert network.nodes.dropped == 1
+
+
+def test_cookies_go_with_the_cookie_field_that_a_route_removes() -> None:
+    for edits, passed in (({"remove": ["cookie"]}, None), ({"remove": ["x"]}, {"a": "b"})):
+        route = {"path_pattern": "/*", "backend_pool": "p", "request_headers": edits}
+        network = Network(routes=[route])
+        network.ask(cookies={"a": "b"})
+        ((_, body),) = network.asked
+        assert body.get("cookies") == passed

@@ -21,7 +21,8 @@ from l7proxy.core.config.spec import (
     Text,
     count,
 )
-from l7proxy.core.http.grammar import HOST_CHARACTER, HOST_START, IP_LITERAL, TARGET_CHARACTER
+from l7proxy.core.http.addresses import network_in
+from l7proxy.core.http.grammar import HOST_START, IP_LITERAL, TARGET_CHARACTER
 from l7proxy.core.http.target import NEVER_PASSED_ON, PathRules
 
 TYPE_CHECKING = False
@@ -85,9 +86,7 @@ def _checked_template(text: str) -> str:
 
 
 def _checked_network(text: str) -> str:
-    from ipaddress import ip_network
-
-    ip_network(text)
+    network_in(text)
     return text
 
 
@@ -107,7 +106,7 @@ _URI_TEMPLATE = Mapped(
     _checked_template,
 )
 _HOST = Text(
-    pattern=rf"^((\*\.)?{HOST_START}{HOST_CHARACTER}*|{IP_LITERAL}){END}",
+    pattern=rf"^((\*\.)?{HOST_START}+(\.{HOST_START}+)*\.?|{IP_LITERAL}){END}",
     meaning="a host such as example.com or *.example.com, without a port",
 )
 _NAME = Text(min_length=1)
@@ -403,6 +402,12 @@ class PathsConfig(Record):
         "%2F in a path: refuse it with a 400, or keep it as a character that separates nothing",
         default="refuse",
     )
+    parameters: str = field(
+        Text(choices=("refuse", "keep")),
+        "a path that is another route's without its ;parameters, as Java servers read it: refuse it"
+        " with a 400, or keep ; as a character like any other",
+        default="refuse",
+    )
 
     @property
     def rules(self) -> PathRules:
@@ -410,6 +415,7 @@ class PathsConfig(Record):
         return PathRules(
             merge_slashes=self.merge_slashes,
             keep_encoded_slashes=self.encoded_slashes == "keep",
+            keep_parameters=self.parameters == "keep",
         )
 
 

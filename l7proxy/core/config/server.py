@@ -7,13 +7,15 @@ from l7proxy.core.config.fields import END
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, ListOf, Mapped, Text, count, seconds
+from l7proxy.core.http.addresses import network_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
     from typing import Literal
 
-    Network = IPv4Network | IPv6Network | Literal["unix:"]
+    from l7proxy.core.http.addresses import IPNetwork
+
+    Network = IPNetwork | Literal["unix:"]
 
 
 UNIX: Literal["unix:"] = "unix:"
@@ -21,12 +23,10 @@ UNIX: Literal["unix:"] = "unix:"
 
 
 def _network(text: str) -> Network:
-    from ipaddress import ip_network
-
     if text == UNIX:
         return UNIX
     try:
-        return ip_network(text)
+        return network_in(text)
     except ValueError:
         problem = f'"{text}" must be a network such as 10.0.0.0/8, an address, or unix:'
         raise ValueError(problem) from None

@@ -2,6 +2,7 @@
 
 - `grammar`: tokens, field values, targets, hosts, as sources of regular expressions
 - `head`: checks of a request's method, target and fields, and the error texts about them
+- `addresses`: addresses of clients, in one spelling
 - `hop_by_hop`: fields about one connection, and those that only the proxy may write
 - `messages`: requests, responses and their headers
 - `target`: request targets, and paths in normal form

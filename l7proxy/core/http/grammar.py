@@ -26,10 +26,25 @@ HOST_CHARACTER = r"[A-Za-z0-9._~-]"
 """A character of a host's name. This is narrower than RFC 3986's reg-name: servers read
 sub-delimiters and percent-escapes in different ways, and no real host has them."""
 HOST_START = r"[A-Za-z0-9_~-]"
-"""A character of a host's name other than the dot; a name has at least one."""
-IP_LITERAL = r"\[[0-9A-Fa-f:.]+\]"
+"""A character of a host's name other than the dot; a name has at least one between two dots."""
 
-HOST = rf"(?:\.*+{HOST_START}{HOST_CHARACTER}*+|{IP_LITERAL})"
+_GROUP = r"[0-9A-Fa-f]{1,4}"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+IP_LITERAL = (
+    rf"\[(?:(?:{_GROUP}:){{6}}(?:{_GROUP}:{_GROUP}|{_IPV4})"
+    rf"|::(?:{_GROUP}(?::{_GROUP}){{0,6}}|(?:{_GROUP}:){{0,5}}{_IPV4})?"
+    rf"|{_GROUP}(?::{_GROUP}){{0,6}}::"
+    rf"|(?=(?:{_GROUP}:|:){{2,7}}{_GROUP}\]){_GROUP}(?::{_GROUP}){{0,5}}:(?::{_GROUP}){{1,6}}"
+    rf"|(?=(?:{_GROUP}:|:){{2,6}}{_IPV4}\])(?:{_GROUP}:){{1,5}}:(?:{_GROUP}:){{0,4}}{_IPV4}"
+    r")\]"
+)
+"""An IPv6 address in brackets (RFC 3986, 3.2.2). It has eight groups, or up to seven around a `::`;
+an IPv4 address at the end is two of them, and the look-ahead counts colons in place of groups."""
+
+_HOST_NAME = rf"\.?+{HOST_START}++(?>(?:\.{HOST_START}++)*)\.?+"
+HOST = rf"(?:{_HOST_NAME}|{IP_LITERAL})"
+"""No two dots follow each other, as nginx has it."""
 
 PORT = (
     r"(?:[0-9]{1,4}|[0-5][0-9]{4}"
@@ -41,6 +56,10 @@ AUTHORITY = rf"{HOST}(?::{PORT}?)?"
 """`host`, `host:` or `host:port`."""
 AUTHORITY_WITH_PORT = rf"{HOST}:{PORT}"
 
+_SIGNS = "!#$%&'*+.^_`|~"
+"""The characters of a token that are no letter, digit or hyphen."""
+_HYPHENS = str.maketrans(_SIGNS, "-" * len(_SIGNS))
+
 is_token = re.compile(f"{TOKEN_CHARACTER}++").fullmatch
 find_control = re.compile(CONTROL).search
 
@@ -48,10 +67,27 @@ _LONGEST_KNOWN_HOST = 255
 """Characters of the longest authority that is remembered; no name in the DNS is longer."""
 
 
+def plain_name(name: str) -> str:
+    """Returns a field's name in lower case, with a hyphen for every other sign.
+
+    Names that are equal then are the same to backends that read fields as CGI variables (WSGI,
+    Rack, PHP), where a hyphen is an underscore, and so, to some, is any other sign.
+    """
+    name = name.lower()
+    # To look takes a quarter of translating.
+    return name if name.replace("-", "").isalnum() else name.translate(_HYPHENS)
+
+
+def is_port(text: str) -> bool:
+    """Whether the text is the number of a port, 0 to 65535, in no more than five digits."""
+    # Python refuses to convert numbers of very many digits.
+    return len(text) <= 5 and text.isascii() and text.isdigit() and int(text) < 65536
+
+
 def host_in(authority: str) -> str | None:
     """Returns the host of an `AUTHORITY`, in lower case and without a final dot.
 
-    Returns None where the text is no authority.
+    All spellings of an IPv6 address are one. Returns None where the text is no authority.
     """
     if len(authority) > _LONGEST_KNOWN_HOST:
         return _host_in(authority)
@@ -59,13 +95,17 @@ def host_in(authority: str) -> str | None:
 
 
 def _host_in(authority: str) -> str | None:
-    host = re.match(HOST, authority)
+    is_literal = authority.startswith("[")
+    host = re.match(IP_LITERAL if is_literal else _HOST_NAME, authority)
     if host is None:
         return None
     colon, port = authority[host.end() :][:1], authority[host.end() + 1 :]
-    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
-    if colon not in ("", ":") or (port and not is_port):
+    if colon not in ("", ":") or (port and not is_port(port)):
         return None
+    if is_literal:
+        from ipaddress import IPv6Address
+
+        return f"[{IPv6Address(host[0][1:-1])}]"
     return host[0].lower().removesuffix(".")
 
 

@@ -3,7 +3,7 @@
 Requests from envelopes and tools are checked here. Those from the wire are checked by `http1`, with
 expressions made of the same `grammar`; it takes its error texts from here. Where a request has
 several faults, the first in this order is reported: the method and the target, control characters
-in fields, field names, Host, Expect.
+in fields, field names, fields that are repeated, Host, Expect.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from l7proxy.core.http.grammar import (
     find_control,
     host_in,
     is_token,
+    plain_name,
     quote,
     visible,
 )
+from l7proxy.core.http.hop_by_hop import is_claim
 from l7proxy.core.http.local_reply import Refused, bad_request
 
 TYPE_CHECKING = False
@@ -34,6 +36,21 @@ CONTENT_IN_CONNECT = "a CONNECT request with a body; what follows it belongs to 
 
 MET = "100-continue"
 """The only expectation that can be met, in lower case (RFC 9110, 10.1.1)."""
+
+AT_MOST_ONCE = frozenset(
+    (
+        "authorization",
+        "content-range",
+        "host",
+        "if-modified-since",
+        "if-range",
+        "if-unmodified-since",
+    )
+)
+"""Fields that one reader takes the first line of and another the last; nginx refuses the same ones.
+
+To backends that read fields as CGI variables, `If_Range` is a second line of If-Range.
+"""
 
 _TARGET = f"{TARGET_CHARACTER}*+"
 ABSOLUTE = r"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)"
@@ -78,37 +95,56 @@ def find_fault(fields: Iterable[tuple[str, str]]) -> str | None:
     return fault
 
 
-def is_well_formed(fields: Mapping[str, str], has_controls: bool = True) -> bool:
-    """Returns True where `check_head` would accept these fields and no value has outer blanks.
+# What `judge` finds; of several heads in one, the bits that all of them have.
+LOOK_AGAIN = 0
+CLAIMING = 1
+WELL_FORMED = 3
 
-    It takes a few calls for a whole head, and may return False for fields that are good. Without
-    `has_controls` it is known that no value has a control character. Raises TypeError where a value
-    is not a string.
+
+def is_well_formed(fields: Mapping[str, str]) -> bool:
+    """Returns whether `judge` finds the fields `WELL_FORMED`."""
+    return judge(fields) == WELL_FORMED
+
+
+def judge(fields: Mapping[str, str], has_controls: bool = True) -> int:
+    """Returns `WELL_FORMED` where `check_head` would accept the fields, each without outer blanks.
+
+    Returns `CLAIMING` where they are that, but one of them says where the request came from (see
+    `Headers.well_formed`), and else `LOOK_AGAIN`. It takes a few calls for a whole head, and may
+    return that for fields that are good. Without `has_controls` it is known that no value has a
+    control character. Raises TypeError where a value is not a string.
     """
     values = list(fields.values())
     names = tuple(fields)
+    found = WELL_FORMED
     host = _KNOWN_NAMES.get(names)
     if host is None:
         host = _remember(names)
-    if host and (host == _LOOK_AGAIN or host_in(fields[host]) is None):
-        return False
+    if host:
+        if host not in fields and host[0] == _CLAIMS:
+            found, host = CLAIMING, host[1:]
+        if host and (host == _LOOK_AGAIN or host_in(fields[host]) is None):
+            return LOOK_AGAIN
     if list(map(str.strip, values)) != values:
-        return False
+        return LOOK_AGAIN
     if not has_controls:
-        return True
+        return found
     octets = "".join(values).encode("utf-8", "surrogatepass")
-    return len(octets.translate(None, _NEVER_PLAIN)) == len(octets)
+    is_plain = len(octets.translate(None, _NEVER_PLAIN)) == len(octets)
+    return found if is_plain else LOOK_AGAIN
 
 
 _NEVER_PLAIN = bytes((*range(0x20), 0x7F))
 """The control characters, and the tab, which is left to `check_head`."""
 _NO_HOST = ""
 _LOOK_AGAIN = "?"
+_CLAIMS = "!"
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 2048
 """Characters in the names of one head that is remembered."""
 _KNOWN_NAMES: dict[tuple[str, ...], str] = {}
-"""How the names of a head spell Host, `_NO_HOST`, or `_LOOK_AGAIN`.
+"""How the names of a head spell Host, `_NO_HOST`, or `_LOOK_AGAIN`; behind `_CLAIMS` where there
+are claims.
 
 There are many clients, but clients of one kind send the same names in the same order.
 """
@@ -117,16 +153,27 @@ There are many clients, but clients of one kind send the same names in the same 
 def _remember(names: tuple[str, ...]) -> str:
     """Returns how Host is spelled among the names, or `_NO_HOST`.
 
-    Returns `_LOOK_AGAIN` where names alone can't show that the fields are good.
+    Returns `_LOOK_AGAIN` where names alone can't show that the fields are good. `_CLAIMS` is before
+    it where one of them is a claim.
     """
     found = _NO_HOST
+    claims = ""
+    once: list[str] = []
     for name in names:
         lower = name.lower()
-        if is_token(name) is None or lower == "expect" or (lower == "host" and found):
+        if is_token(name) is None or lower == "expect":
             found = _LOOK_AGAIN
             break
+        if is_claim(name):
+            claims = _CLAIMS
         if lower == "host":
             found = name
+        plain = plain_name(name)
+        if plain in AT_MOST_ONCE:
+            once.append(plain)
+    if len(set(once)) < len(once):
+        found = _LOOK_AGAIN
+    found = claims + found
     if sum(map(len, names)) <= _LONGEST_KNOWN:
         if len(_KNOWN_NAMES) >= _MOST_KNOWN:
             del _KNOWN_NAMES[next(iter(_KNOWN_NAMES))]
@@ -137,9 +184,9 @@ def _remember(names: tuple[str, ...]) -> str:
 def check_head(request: HttpRequest) -> None:
     """Raises `Refused`, with a 400 or 417, for a fault in the request's fields or cookies.
 
-    Fields that a parser has checked (`Headers.well_formed`) are not checked again.
+    Fields that a parser has checked (`Headers.checked`) are not checked again.
     """
-    if not request.headers.well_formed:
+    if not request.headers.checked:
         _check_fields(request.headers)
     for name, value in (request.cookies or {}).items():
         if find_control(name) or find_control(value):
@@ -149,20 +196,30 @@ def check_head(request: HttpRequest) -> None:
 def _check_fields(headers: Headers) -> None:
     """Raises `Refused` for the first fault in the fields."""
     fields = dict(headers)
-    if len(fields) == len(headers) and is_well_formed(fields):
+    if len(fields) == len(headers) and judge(fields) != LOOK_AGAIN:
         return
-    fault = find_fault(headers)
+    fault = find_fault(headers) or _find_repeated(headers)
     if fault is None:
         hosts = headers.all("host")
-        if len(hosts) > 1:
-            fault = more_than_one("host")
-        elif hosts and host_in(hosts[0]) is None:
+        if hosts and host_in(hosts[0]) is None:
             fault = not_a_host(hosts[0])
     if fault is not None:
         raise Refused(bad_request(fault))
     expect = headers.get("expect")
     if expect is not None and expect.lower() != MET:
         raise Refused(bad_request(not_met(expect), 417))
+
+
+def _find_repeated(headers: Headers) -> str | None:
+    """Returns the error text for the first field that is there twice and must not be, or None."""
+    seen = set()
+    for name, _ in headers:
+        plain = plain_name(name)
+        if plain in AT_MOST_ONCE:
+            if plain in seen:
+                return more_than_one(plain)
+            seen.add(plain)
+    return None
 
 
 def control_in_value(name: str) -> str:

@@ -15,7 +15,10 @@ class Headers:
     __slots__ = ("_index", "_pairs")
 
     well_formed = False
-    """Whether the fields are known to pass `head.check_head`."""
+    """Whether the fields are known to pass `head.check_head`, and to claim nothing about where the
+    request came from that is not believed."""
+    checked = False
+    """Whether they are known to pass `head.check_head`, whatever they claim."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
@@ -53,11 +56,11 @@ class Headers:
 
 
 class WellFormedHeaders(Headers):
-    """Header fields that are known to be good: a parser has checked them, or there are none."""
+    """Header fields that are known to be good: they have been checked, or there are none."""
 
     __slots__ = ()
 
-    well_formed = True
+    well_formed = checked = True
 
 
 class ObjectHeaders(WellFormedHeaders):
@@ -81,6 +84,14 @@ class ObjectHeaders(WellFormedHeaders):
         return len(self._fields)
 
 
+class ClaimingHeaders(ObjectHeaders):
+    """The same, but that they say where the request came from, which has to be looked at."""
+
+    __slots__ = ()
+
+    well_formed = False
+
+
 NO_HEADERS = WellFormedHeaders()
 
 
@@ -94,6 +105,9 @@ class HttpRequest:
     """
 
     __slots__ = ("body", "client_ip", "cookies", "headers", "method", "simulate", "target")
+
+    vetted = False
+    """Whether `client_ip` is the client for sure, and nothing is left that is not believed."""
 
     def __init__(
         self,

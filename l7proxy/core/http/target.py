@@ -35,11 +35,11 @@ STANDARD_METHODS = frozenset(_COMMON)
 _ABOUT_PATHS = STANDARD_METHODS - {"OPTIONS"}
 """Well-known methods that are never about the server as a whole."""
 
-# A path in normal form whose segments don't start with a dot, and perhaps a query; targets that
-# don't match are parsed step by step. The repetition is in an atomic group because possessive
-# ones of more than a character are wrong in CPython before 3.11.5 (gh-106052).
+# A path in normal form whose segments don't start with a dot and have no parameters, and perhaps a
+# query; targets that don't match are parsed step by step. The repetition is in an atomic group
+# because possessive ones of more than a character are wrong in CPython before 3.11.5 (gh-106052).
 _NORMAL = re.compile(
-    r"(?=/)((?>(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)*)/?)"
+    r"(?=/)((?>(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*+)*)/?)"
     r"(?:\?([!\"$-~]*+))?"
 ).fullmatch
 
@@ -48,18 +48,29 @@ _ESCAPE = r"%([0-9A-Fa-f]{2})?"
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SLASHES = r"//+"
 _NOT_ASCII = r"[^\x00-\x7f]+"
-_DOTS_WITH_PARAMETERS = r"/\.{1,2};"
+_DOTS_WITH_PARAMETERS = r"(?:/|%2F)\.{1,2}(?:;|%3B)"
 _DOTS_AT_ENCODED_SLASH = r"(?:/|%2F)\.{1,2}%2F|%2F\.{1,2}(?:/|%2F|\Z)"
+_PARAMETERS = r"(?:;|%3B)[^/]*"
+
+# Some servers cut off ";parameters" first and climb then, past the route that was taken.
+_CLIMBS = "the path has a dot segment with parameters"
 
 
 class PathRules:
     """How paths are read where backends differ."""
 
-    __slots__ = ("keep_encoded_slashes", "merge_slashes")
+    __slots__ = ("keep_encoded_slashes", "keep_parameters", "merge_slashes")
 
-    def __init__(self, *, merge_slashes: bool = True, keep_encoded_slashes: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        merge_slashes: bool = True,
+        keep_encoded_slashes: bool = False,
+        keep_parameters: bool = False,
+    ) -> None:
         self.merge_slashes = merge_slashes
         self.keep_encoded_slashes = keep_encoded_slashes
+        self.keep_parameters = keep_parameters
 
 
 USUAL_RULES = PathRules()
@@ -71,11 +82,13 @@ class Target:
     `path` starts with `/` and is in normal form. `query` has no `?`, and is as the client sent it
     but for characters beyond ASCII, which are percent-encoded. `authority` is that of an
     absolute-form target, which replaces the Host header (RFC 9112, 3.2.2). `host` is the host in
-    it, or in the Host header once `host_of` has looked there.
+    it, or in the Host header once `host_of` has looked there. `bare_path` is the path as those read
+    it who cut off `;parameters`, where it has some and that may lead elsewhere.
     """
 
     path: str
     query: str | None
+    bare_path: str | None = None
     host: str | None = None
     authority: str | None = None
 
@@ -149,7 +162,9 @@ def _parse_at_length(request: HttpRequest, rules: PathRules) -> Target:
             origin = f"/{origin}"
     path, mark, query = origin.partition("?")
     target = Target()
-    target.path = normal_path(path, rules)
+    target.path = path = normal_path(path, rules)
+    if not rules.keep_parameters and (";" in path or "%3B" in path):
+        target.bare_path = re.sub(_SLASHES, "/", re.sub(_PARAMETERS, "", path))
     target.query = escape_non_ascii(query) if mark else None
     target.host, target.authority = host, authority
     return target
@@ -174,6 +189,8 @@ def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
         path = re.sub(_ESCAPE, keep, path)
         if re.search(_DOTS_AT_ENCODED_SLASH, path):
             raise _bad("the path has a dot segment beside %2F")
+        if re.search(_DOTS_WITH_PARAMETERS, path):
+            raise _bad(_CLIMBS)
     if rules.merge_slashes and "//" in path:
         path = re.sub(_SLASHES, "/", path)
     if "/." in path:
@@ -233,8 +250,7 @@ def _refuse_slash(escape: re.Match[str]) -> str:
 def _resolve_dots(path: str) -> str:
     """Returns the path without `.` and `..` segments (RFC 3986, 5.2.4)."""
     if re.search(_DOTS_WITH_PARAMETERS, path):
-        # Some servers cut off ";parameters" first and climb then, past the route that was taken.
-        raise _bad("the path has a dot segment with parameters")
+        raise _bad(_CLIMBS)
     kept: list[str] = []
     segment = ""
     for segment in path.split("/")[1:]:

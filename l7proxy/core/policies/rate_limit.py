@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from math import ceil, inf
 
+from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.local_reply import RATE_LIMITED
 from l7proxy.core.http.messages import Headers
 
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.routing import Route
 
-    Rule = Callable[[HttpRequest], "tuple[Limit, str] | None"]
-    """Returns the limit that a request counts against and its key there; None where none."""
+    Claims = Sequence[tuple["Limit", str]]
+    Rule = Callable[[HttpRequest], Claims]
+    """Returns the limits that a request counts against, each with a key there."""
 
 ROUNDING = 1e-6
 """The part of a token that may be missing, so that no one at exactly the rate is refused because
@@ -175,8 +177,7 @@ class RateLimits:
     ) -> list[tuple[Limit, str]]:
         """Returns the limits that a request counts against, each with its key there."""
         rules = (*self._route_rules[route.index], *self._pool_rules.get(pool_name or "", ()))
-        found = (rule(request) for rule in rules)
-        return [claim for claim in found if claim is not None]
+        return [claim for rule in rules for claim in rule(request)]
 
     def admits(self, exchange: Exchange, route: Route, pool_name: str | None, now: float) -> bool:
         """Counts a request against all its limits; or refuses it with a 429, and counts it nowhere.
@@ -223,9 +224,7 @@ class RateLimits:
             rules += self._pool_rules[pool_name]
         found = []
         for rule in rules:
-            claim = rule(request)
-            if claim is not None:
-                limit, key = claim
+            for limit, key in rule(request):
                 remaining, due = limit.buckets.standing(key, now)
                 shown = {"limit": limit.name, "key": key, "burst": limit.buckets.size}
                 found.append({**shown, "remaining": remaining, "full_in": round(due, 9)})
@@ -259,7 +258,7 @@ class RateLimits:
             return ()
         limit = self._limit(name, config, identity)
         if config.per == "everyone":
-            return (lambda request: (limit, ""),)
+            return (lambda request: ((limit, ""),),)
         if config.per == "client_ip":
             return (_per_client(limit),)
         return (_per_header(limit, config.per.removeprefix("header:").lower()),)
@@ -274,15 +273,12 @@ def _by_identity(limits: Iterable[Limit]) -> dict[str, Limit]:
 
 
 def _per_client(limit: Limit) -> Rule:
-    return lambda request: (limit, _short(request.client_ip))
+    return lambda request: ((limit, _short(request.client_ip)),)
 
 
 def _per_header(limit: Limit, header: str) -> Rule:
-    def rule(request: HttpRequest) -> tuple[Limit, str] | None:
-        key = request.headers.get(header)
-        return None if key is None else (limit, _short(key))
-
-    return rule
+    plain = plain_name(header)
+    return lambda request: [(limit, _short(key)) for key in _keys(request, plain)]
 
 
 def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
@@ -291,23 +287,48 @@ def _per_api_key(config: RateLimitsConfig, tiers: Mapping[str, Limit]) -> Rule:
     A key is in the tier that lists it, else in the one that the gateway names, else in the first
     that lists none; where there is none such, it is not limited.
     """
-    key_header = config.api_key_header.lower()
+    key_header = plain_name(config.api_key_header)
     tier_header = config.api_tier_header and config.api_tier_header.lower()
-    listed = {key: tiers[name] for name, tier in config.per_api_key.items() for key in tier.listed}
+    listed = {
+        _spelled(key, key_header): tiers[name]
+        for name, tier in config.per_api_key.items()
+        for key in tier.listed
+    }
     unlisted = next((tiers[name] for name, t in config.per_api_key.items() if not t.listed), None)
 
-    def rule(request: HttpRequest) -> tuple[Limit, str] | None:
-        key = request.headers.get(key_header)
-        if key is None:
-            return None
+    def limit_of(key: str, request: HttpRequest) -> Limit | None:
         limit = listed.get(key)
         if limit is None and tier_header is not None:
             limit = tiers.get(request.headers.get(tier_header) or "")
-        if limit is None:
-            limit = unlisted
-        return None if limit is None else (limit, _short(key))
+        return unlisted if limit is None else limit
+
+    def rule(request: HttpRequest) -> Claims:
+        found = []
+        for key in _keys(request, key_header):
+            limit = limit_of(key, request)
+            if limit is not None:
+                found.append((limit, _short(key)))
+        return found
 
     return rule
+
+
+def _keys(request: HttpRequest, plain: str) -> Iterable[str]:
+    """Returns each value of a header, whose name is as `plain_name` has it.
+
+    Whichever of several lines a backend reads, or takes `X_API_Key` for the same: it counts.
+    """
+    return dict.fromkeys(
+        _spelled(value, plain) for name, value in request.headers if plain_name(name) == plain
+    )
+
+
+def _spelled(key: str, plain: str) -> str:
+    """Returns the one spelling of a value of a header: schemes ignore case (RFC 9110, 11.1)."""
+    if plain != "authorization":
+        return key
+    scheme, _, credentials = key.partition(" ")
+    return f"{scheme.lower()} {credentials.strip()}".rstrip()
 
 
 def _short(key: str) -> str:

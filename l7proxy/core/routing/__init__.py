@@ -7,6 +7,7 @@ Everything is compiled before the first request; what a route does not use costs
 - `paths`: path patterns: what they match, and how specific they are
 - `conditions`: methods, headers, query, cookies, client addresses
 - `actions`: rewrites, redirects, splits and edits of headers
+- `locations`: where redirects lead
 - `templates`: texts with values filled in
 - `explain`: the reasons for a route and against others; routes that no request can reach
 """

@@ -8,11 +8,12 @@ from itertools import accumulate
 
 from l7proxy.core.config.routes import HOST_FIELDS
 from l7proxy.core.http.cookies import cookies_of
-from l7proxy.core.http.grammar import host_in
+from l7proxy.core.http.grammar import host_in, plain_name
 from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
-from l7proxy.core.http.target import escape_non_ascii, host_of, normal_path
+from l7proxy.core.http.target import host_of, normal_path
 from l7proxy.core.routing.conditions import query_values
+from l7proxy.core.routing.locations import Location
 from l7proxy.core.routing.templates import Template, group
 
 TYPE_CHECKING = False
@@ -135,14 +136,15 @@ class Redirect:
 
     def __init__(self, config: RedirectConfig, regex: re.Pattern[str] | None) -> None:
         self._status = config.status
-        self._location = Template(config.location)
+        self._location = Location(config.location)
         self._needs_host = not set(HOST_FIELDS).isdisjoint(self._location.names)
         self._regex = regex
 
     def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
         """Returns the answer; `path` is the request's own or its rewritten one.
 
-        Raises `Refused` with a 400 where the host is needed and not known.
+        Raises `Refused` with a 400 where the host is needed and not known, and where the values
+        make another one: see `Location`.
         """
         query = "" if target.query is None else "?" + target.query
         groups = _Groups(self._regex, target.path)
@@ -158,11 +160,7 @@ class Redirect:
 
         if self._needs_host and not host_of(request, target):
             raise Refused(BAD_REQUEST.with_detail("a redirect needs to know the host"))
-        location = escape_non_ascii(self._location.fill(value_of))
-        if location.startswith("//") and self._location.begins_with_value:
-            # A path that begins with two slashes would be read as the name of a host.
-            location = "/" + location.lstrip("/")
-        return HttpResponse(self._status, Headers((("Location", location),)))
+        return HttpResponse(self._status, Headers((("Location", self._location.fill(value_of)),)))
 
 
 class Split:
@@ -219,21 +217,36 @@ class Split:
 
 
 class HeaderEdits:
-    """Removes headers, sets them and adds them, in this order."""
+    """Removes headers, sets them and adds them, in this order.
+
+    With a name that is edited its other spellings go, too (`plain_name`): nobody but the route has
+    a say about it.
+    """
 
     def __init__(self, config: HeaderEditsConfig) -> None:
         replaced = config.set or {}
-        self.gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
-        """The names that are removed or replaced, in lower case."""
-        self._added = [*replaced.items(), *header_lines(config.add or {})]
+        added = config.add or {}
+        self.gone = frozenset(map(plain_name, (*(config.remove or ()), *replaced)))
+        """The names that are removed or replaced, as `plain_name` has them."""
+        self._touched = self.gone.union(map(plain_name, added))
+        self._added_names = frozenset(name.lower() for name in added)
+        self._added = [*replaced.items(), *header_lines(added)]
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Returns the names and values as they are passed on."""
-        gone = self.gone
-        kept = [pair for pair in pairs if pair[0].lower() not in gone] if gone else list(pairs)
-        return kept + self._added
+        return [pair for pair in pairs if not self._drops(pair[0])] + self._added
+
+    def touches(self, name: str) -> bool:
+        """Whether a field called so, or a spelling of it, is removed, replaced or added to."""
+        return plain_name(name) in self._touched
 
     def edited(self, response: HttpResponse) -> HttpResponse:
         """Returns the response with its headers changed."""
         headers = self.apply(response.headers or ())
         return HttpResponse(response.status, Headers(headers) if headers else None, response.body)
+
+    def _drops(self, name: str) -> bool:
+        plain = plain_name(name)
+        if plain in self.gone:
+            return True
+        return plain in self._touched and name.lower() not in self._added_names

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from l7proxy.core.http.addresses import client_address, network_in
 from l7proxy.core.http.cookies import cookies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from ipaddress import IPv4Address, IPv6Address
     from typing import Any
 
     from l7proxy.core.config.routes import RouteConfig, ValueMatchConfig
@@ -130,10 +130,8 @@ class ClientIn(Condition):
     """The client's address is in one of these networks; a client with a name is in none."""
 
     def __init__(self, networks: Iterable[str]) -> None:
-        from ipaddress import ip_network
-
         self._shown = " or ".join(networks)
-        self._networks = tuple(map(ip_network, networks))
+        self._networks = tuple(map(network_in, networks))
 
     def holds(self, request: HttpRequest, target: Target) -> bool:
         address = client_address(request.client_ip)
@@ -289,15 +287,3 @@ def _decoded(text: str) -> str:
     return _ESCAPES.sub(
         lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"), text
     )
-
-
-@lru_cache(1024)
-def client_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Returns the IP address in the text, IPv4-mapped ones as IPv4; None for a name."""
-    from ipaddress import ip_address
-
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

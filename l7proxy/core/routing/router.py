@@ -16,8 +16,8 @@ same literal prefix are tried one after the other, and so are regular expression
 
 from __future__ import annotations
 
-from l7proxy.core.http.local_reply import NO_ROUTE, NOT_ALLOWED
-from l7proxy.core.http.target import USUAL_RULES, host_of
+from l7proxy.core.http.local_reply import NO_ROUTE, NOT_ALLOWED, Refused, bad_request
+from l7proxy.core.http.target import USUAL_RULES, Target, host_of
 from l7proxy.core.routing.paths import EXACT, PREFIX
 from l7proxy.core.routing.route import ANY_HOST, Route
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config.routes import ActionsConfig, RouteConfig
     from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.http.target import PathRules, Target
+    from l7proxy.core.http.target import PathRules
 
     Entry = tuple[Route, ...]
     """Routes that are found together in a table, the most specific first."""
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 MOST_REMEMBERED = 10_000
 """The most spellings of hosts whose tables are remembered; anybody can make up more."""
+
+
+OTHER_ROUTE = (
+    "the path is another route's without its ;parameters; "
+    '"paths": {"parameters": "keep"} lets it pass'
+)
 
 
 class Router:
@@ -68,8 +74,11 @@ class Router:
     def match(self, request: HttpRequest, target: Target) -> Route | None:
         """Returns the route that the request takes, or None.
 
-        Raises `Refused` where routes ask for the host and the request's Host header is bad.
+        Raises `Refused` where routes ask for the host and the request's Host header is bad, and
+        where a backend may read the path as another route's.
         """
+        if target.bare_path is not None:
+            return self._match_both(request, target, target.bare_path)
         if self._hosts:
             for table in self._tables(request, target):
                 route = table.find(request, target)
@@ -77,6 +86,22 @@ class Router:
                     return route
         route = self._any.find(request, target)
         return self.default if route is None else route
+
+    def _match_both(self, request: HttpRequest, target: Target, bare_path: str) -> Route | None:
+        """Returns the route for the path, which must be that of its `bare_path`, too.
+
+        A route that has parameters in its own path means them.
+        """
+        found = []
+        for path in (target.path, bare_path):
+            asked = Target()
+            asked.path, asked.query = path, target.query
+            asked.host, asked.authority = target.host, target.authority
+            found.append(self.match(request, asked))
+        route, other = found
+        if route is None or route is other or ";" in route.pattern:
+            return route
+        raise Refused(bad_request(OTHER_ROUTE))
 
     def refusal(self, request: HttpRequest, target: Target) -> tuple[LocalReply, str | None]:
         """Returns the answer where no route matches, and the value of Allow.

@@ -13,12 +13,10 @@ if TYPE_CHECKING:
 class Template:
     """A text in which `{name}` stands for a value, and `{{` and `}}` for braces."""
 
-    __slots__ = ("_parts", "begins_with_value", "names")
+    __slots__ = ("_parts",)
 
     def __init__(self, text: str) -> None:
         self._parts = template_parts(text)
-        self.names = tuple(name for _, name in self._parts if name is not None)
-        self.begins_with_value = not self._parts[0][0] and len(self._parts) > 1
 
     def fill(self, value_of: Callable[[str], str | None]) -> str:
         """Returns the text with the values of its names filled in; None is an empty value."""

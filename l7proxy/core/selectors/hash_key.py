@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     HashKey = Callable[[HttpRequest | None], bytes]
 
 
-_ANY_PATH = PathRules(keep_encoded_slashes=True)
+_ANY_PATH = PathRules(keep_encoded_slashes=True, keep_parameters=True)
 """These rules can read the path of any request that has got as far as to a pool."""
 
 

@@ -12,8 +12,14 @@ from typing import Any
 from l7proxy.core.config.simulate import SimulateConfig
 from l7proxy.core.config.spec import LONGEST
 from l7proxy.core.config.strict_json import why_not
-from l7proxy.core.http.head import is_well_formed
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, ObjectHeaders
+from l7proxy.core.http.head import CLAIMING, WELL_FORMED, judge
+from l7proxy.core.http.messages import (
+    NO_HEADERS,
+    ClaimingHeaders,
+    Headers,
+    HttpRequest,
+    ObjectHeaders,
+)
 from l7proxy.envelope.members import headers_member
 from l7proxy.tools.formats.escapes import repaired_json
 
@@ -88,12 +94,12 @@ def milliseconds(text: str) -> float | None:
 class Field:
     """A header field that was logged by itself: without blanks around its value, as it was sent."""
 
-    __slots__ = ("is_good", "name", "value")
+    __slots__ = ("found", "name", "value")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.value = text.strip(" \t")
-        self.is_good = is_well_formed({name: self.value})
+        self.found = judge({name: self.value})
 
 
 field = lru_cache(4096)(Field)
@@ -105,11 +111,13 @@ def headers_of(fields: Sequence[Field]) -> Headers:
     if not fields:
         return NO_HEADERS
     made = {}
-    are_good = True
+    found = WELL_FORMED
     for each in fields:
         made[each.name] = each.value
-        are_good = are_good and each.is_good
-    return ObjectHeaders(made) if are_good else Headers(made.items())
+        found &= each.found
+    if found == WELL_FORMED:
+        return ObjectHeaders(made)
+    return ClaimingHeaders(made) if found == CLAIMING else Headers(made.items())
 
 
 def headers_from(members: Mapping[str, str | list[str]]) -> Headers:

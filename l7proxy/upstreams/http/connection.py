@@ -124,7 +124,7 @@ class BackendConnection(asyncio.Protocol):
             put(self._write, head)
             return
         self._body = body
-        self._write(b"".join((head, *body.attach(self))))
+        self._write(b"".join((head, *body.attach(self, exchange.route))))
         exchange.repeatable = body.repeatable
         if body.complete and not exchange.has_deadline:
             # The rest of it came while the connection was being made.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7proxy.core.http.messages import WellFormedHeaders
-from l7proxy.http1.fields import text_fields
+from l7proxy.http1.fields import drop_fields, split_fields, text_fields
 from l7proxy.http1.serialise import field_block
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ def host_field(address: str) -> str:
 def edited_block(block: bytes, edits: HeaderEdits) -> bytes:
     """A valid block as a route changes it."""
     return field_block(edits.apply(text_fields(block)))
+
+
+def untouched(trailers: bytes, edits: HeaderEdits) -> bytes:
+    """A valid block of trailers without the fields that a route has a say about."""
+    if not trailers:
+        return trailers
+    names = [name.lower() for name, _ in split_fields(trailers)]
+    return drop_fields(trailers, {name for name in names if edits.touches(name.decode("ascii"))})
 
 
 class WireHeaders(WellFormedHeaders):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7proxy.http1 import encode_chunk, last_chunk
+from l7proxy.upstreams.http.headers import untouched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
+    from l7proxy.core.routing import Route
     from l7proxy.upstreams.http.downstream import Flow, Piece
 
     class BodySink(Protocol):
@@ -31,6 +33,7 @@ class RequestBody:
         "_flow",
         "_kept",
         "_limit",
+        "_route",
         "_sink",
         "_then",
         "chunked",
@@ -46,6 +49,7 @@ class RequestBody:
         self._limit = limit
         self._kept: list[Piece] = []
         self._sink: BodySink | None = None
+        self._route: Route | None = None
         self._then: Callable[[bytes | None], None] | None = None
         self.paused = False
         """Whether the sender is to wait."""
@@ -81,7 +85,7 @@ class RequestBody:
         self.resume()
         if self._sink is not None:
             if self.chunked:
-                self._sink.body_data((last_chunk(trailers),))
+                self._sink.body_data((self._last_chunk(),))
             self._sink.body_end()
         if self._then is not None:
             self._then(self._payload())
@@ -98,18 +102,27 @@ class RequestBody:
 
     # What the receiver does.
 
-    def attach(self, sink: BodySink) -> list[Piece]:
-        """Passes the body on to the sink from now on; returns, framed, what has passed so far."""
+    def attach(self, sink: BodySink, route: Route | None = None) -> list[Piece]:
+        """Passes the body on to the sink from now on; returns, framed, what has passed so far.
+
+        `route` is the request's: trailers say nothing about fields that it edits.
+        """
         self._sink = sink
+        self._route = route
         kept = self._kept
         if self.size > self._limit:
             self.repeatable = False
             self._kept = []
         framed = encode_chunk(kept) if self.chunked else list(kept)
         if self.complete and self.chunked:
-            framed.append(last_chunk(self.trailers))
+            framed.append(self._last_chunk())
         self.resume()
         return framed
+
+    def _last_chunk(self) -> bytes:
+        edits = None if self._route is None else self._route.request_headers
+        trailers = self.trailers
+        return last_chunk(trailers if edits is None else untouched(trailers, edits))
 
     def detach(self) -> None:
         """Passes the body on to nobody for now."""

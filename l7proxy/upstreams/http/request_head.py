@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.hop_by_hop import CLAIMS, HOP_BY_HOP, may_be_listed
 from l7proxy.http1 import CHUNKED
 from l7proxy.http1.fields import drop_fields, text_fields
@@ -149,11 +150,10 @@ def buffered_head(exchange: Exchange, *, overwrite: bool) -> bytes:
 def _end_to_end(headers: Headers, left_out: frozenset[str]) -> list[tuple[str, str]]:
     """The fields that go from end to end, but for those of `left_out` (in lower case)."""
     listed = _listed(headers)
-    # An underscore is a hyphen to backends that read fields as CGI variables.
     return [
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) not in listed and lower.replace("_", "-") not in left_out
+        if name.lower() not in listed and plain_name(name) not in left_out
     ]
 
 

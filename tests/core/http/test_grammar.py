@@ -17,6 +17,7 @@ from l7proxy.core.http.grammar import (
     TOKEN_CHARACTER,
     VALUE_CHARACTER,
     find_control,
+    host_in,
     is_token,
     quote,
 )
@@ -58,7 +59,11 @@ AUTHORITIES = {
     "my_app": True,
     "a.": True,
     ".a": True,
-    "a..b": True,
+    "a.b.": True,
+    "a..b": False,
+    "..a": False,
+    "a..": False,
+    "a..:80": False,
     "192.0.2.1:80": True,
     "[::1]": True,
     "[::1]:80": True,
@@ -81,6 +86,31 @@ AUTHORITIES = {
     "[::1": False,
     "[]": False,
     "[g]": False,
+    "[::]": True,
+    "[1:2:3:4:5:6:7:8]": True,
+    "[1:2:3:4:5:6:7::]": True,
+    "[::2:3:4:5:6:7:8]": True,
+    "[1:2:3::5:6:7:8]": True,
+    "[ABCD::1.2.3.4]": True,
+    "[1:2:3:4:5:6:1.2.3.4]": True,
+    "[::ffff:1.2.3.4]": True,
+    "[1::3:4:5:6:1.2.3.4]": True,
+    "[ab..cd::1]": False,
+    "[:]": False,
+    "[:::]": False,
+    "[1:2:3:4:5:6:7]": False,
+    "[1:2:3:4:5:6:7:8:9]": False,
+    "[1:2:3:4:5:6:7:8::]": False,
+    "[1:2:3::4:5:6:7:8]": False,
+    "[1::2::3]": False,
+    "[1::3:4:5:6:7:1.2.3.4]": False,
+    "[::1.2.3]": False,
+    "[::1.2.3.256]": False,
+    "[::1.2.3.4:5]": False,
+    "[12345::]": False,
+    "[1.2.3.4]": False,
+    "[::1%eth0]": False,
+    "[v1.a]": False,
     "a b": False,
     " a": False,
     "a\n": False,
@@ -101,6 +131,17 @@ def test_an_authority_is_a_host_and_perhaps_a_port(text: str) -> None:
     with_port = AUTHORITIES[text] and ":" in text.rpartition("]")[2].removesuffix(":")
     assert bool(re.fullmatch(AUTHORITY_WITH_PORT, text)) == with_port
     assert bool(wire.is_authority_with_port(text.encode())) == with_port
+
+
+@pytest.mark.parametrize(("text", "host"), [
+    ("A.Example.:80", "a.example"),
+    ("[0:0:0:0:0:0:0:1]:80", "[::1]"),
+    ("[2001:DB8:0:0::0007]", "[2001:db8::7]"),
+    ("[2001:db8:0::7]", "[2001:db8::7]"),
+    ("[::7.8.9.10]", "[::708:90a]"),
+])  # fmt: skip
+def test_a_host_has_one_spelling(text: str, host: str) -> None:
+    assert host_in(text) == host
 
 
 def test_a_port_has_16_bits() -> None:

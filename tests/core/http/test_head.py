@@ -10,8 +10,23 @@ from hypothesis import strategies as st
 
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
-from l7proxy.core.http.head import check_head, find_fault, find_line_fault, is_well_formed
-from l7proxy.core.http.messages import NO_HEADERS, Headers, HttpRequest, WellFormedHeaders
+from l7proxy.core.http.head import (
+    CLAIMING,
+    LOOK_AGAIN,
+    WELL_FORMED,
+    check_head,
+    find_fault,
+    find_line_fault,
+    is_well_formed,
+    judge,
+)
+from l7proxy.core.http.messages import (
+    NO_HEADERS,
+    ClaimingHeaders,
+    Headers,
+    HttpRequest,
+    WellFormedHeaders,
+)
 from l7proxy.core.proxy import Proxy
 
 
@@ -115,6 +130,25 @@ def test_what_a_quick_look_finds_good_is_good(fields: list[tuple[str, str]]) -> 
     if is_well_formed(dict(fields)):
         check_head(with_fields(*dict(fields).items()))
         assert all(value == value.strip(" \t") for value in dict(fields).values())
+
+
+@pytest.mark.parametrize(("fields", "found"), [
+    ({"Host": "a"}, WELL_FORMED),
+    ({"Host": "a", "X-Forwarded-For": "b"}, CLAIMING),
+    ({"forwarded": "b", "hosT": "a"}, CLAIMING),
+    ({"Host": "a b", "X-Forwarded-For": "b"}, LOOK_AGAIN),
+    ({"X-Forwarded-For": "b", "Expect": "c"}, LOOK_AGAIN),
+    ({"X-Forwarded-For": "b\n"}, LOOK_AGAIN),
+    ({"If-Range": "a", "If_Range": "b"}, LOOK_AGAIN),
+])  # fmt: skip
+def test_a_quick_look_tells_claims_from_faults(fields: dict[str, str], found: int) -> None:
+    for _ in range(2):
+        assert judge(fields) == found
+        assert is_well_formed(fields) == (found == WELL_FORMED)
+
+
+def test_claims_that_were_checked_are_not_checked_again() -> None:
+    assert refusal(HttpRequest("GET", "/", ClaimingHeaders({"Host": "a b"}))) is None
 
 
 def test_what_a_quick_look_remembers_is_no_reason_to_trust_other_values() -> None:

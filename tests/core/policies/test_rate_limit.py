@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from l7proxy.core import ConfigError, Exchange, Headers, HttpRequest, Proxy, config_from
 from l7proxy.core.policies.rate_limit import Buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 POOLS = {"api": {"backends": ["api-1:80"]}, "web": {"backends": ["web-1:80"]}}
 
@@ -184,6 +187,43 @@ def test_an_api_key_has_the_limit_of_the_tier_that_lists_it() -> None:
     local_replies = [admitted(ask(proxy, X_API_Key=key)) for key in keys]
     assert local_replies == [True, True, True, False, True, True, False, True]
     assert all(admitted(ask(proxy)) for _ in range(5)), "no key, no limit per key"
+
+
+Lines = list[tuple[str, str]]
+
+
+@pytest.mark.parametrize("more", [
+    lambda number: [("X-API-Key", "gold"), ("X-API-Key", str(number))],
+    lambda number: [("X-API-Key", str(number)), ("x-api-key", "gold")],
+    lambda number: [("X_API_Key", "gold")],
+    lambda number: [("X.API-Key", "gold")],
+    lambda number: [("X-API_Key", str(number)), ("X_API-KEY", "gold"), ("X-A", "b")],
+    lambda number: [("X-API-Key", "gold")] * 3,
+])  # fmt: skip
+@pytest.mark.parametrize("limits", [
+    {"rate_limits": {"per_api_key": {
+        "all": {"requests_per_second": 1, "burst": 1000},
+        "paid": {"requests_per_second": 1, "burst": 5, "keys": ["gold"]}}}},
+    {"rate_limits": {"api_key_header": "x_api_key", "per_api_key": {
+        "all": {"requests_per_second": 1, "burst": 5}}}},
+    {"routes": [{"path_pattern": "/*", "backend_pool": "api", "rate_limit": {
+        "requests_per_second": 1, "burst": 5, "per": "header:X-API-Key"}}]},
+])  # fmt: skip
+def test_a_key_counts_on_whichever_line_and_however_its_field_is_spelled(
+    more: Callable[[int], Lines], limits: dict[str, Any]
+) -> None:
+    proxy = proxy_with(**limits)
+    asked = [HttpRequest("GET", "/api", Headers(more(number))) for number in range(20)]
+    assert [admitted(proxy.open(request, 0.0)) for request in asked] == [True] * 5 + [False] * 15
+
+
+def test_a_key_in_authorization_is_the_same_whatever_the_case_of_its_scheme() -> None:
+    tier = {"requests_per_second": 1, "burst": 2, "keys": ["Bearer gold"]}
+    limits = {"api_key_header": "Authorization", "per_api_key": {"paid": tier}}
+    proxy = proxy_with(rate_limits=limits)
+    spelled = ["Bearer gold", "BEARER gold", "bearer   gold", "Bearer GOLD", "gold", "Bearer"]
+    found = [admitted(ask(proxy, Authorization=key)) for key in spelled]
+    assert found == [True, True, False, True, True, True]
 
 
 def test_where_every_tier_lists_its_keys_the_others_have_no_limit_of_their_own() -> None:

@@ -209,6 +209,12 @@ case("nul-before-head-limit", GET + b"X: \0" + b"x" * 40_000 + b"\r\n\r\n",
 case("nul-beyond-head-limit", GET + b"X: " + b"x" * 40_000 + b"\0\r\n\r\n",
      "the limit is passed before the NUL comes", Refused(431))
 
+# --- Fields that may come once ---------------------------------------------------------------
+for once in (b"Authorization", b"Content-Range", b"If-Modified-Since", b"If-Range", b"If-Unmodified-Since"):
+    name = once.decode().lower()
+    case(f"two-{name}", GET + once + b": a\r\n" + once.upper() + b": b\r\n\r\n", "which line counts?", BAD)
+    case(f"two-equal-{name}", GET + once + b": a\r\nX: 1\r\n" + once + b": a\r\n\r\n", "nginx 1.23: 400", BAD)
+
 # --- Host and the forms of a target ----------------------------------------------------------
 case("no-host", b"GET / HTTP/1.1\r\n\r\n", "RFC 9112 3.2: 400", BAD)
 case("no-host-but-fields", b"GET / HTTP/1.1\r\nX: 1\r\n\r\n", "RFC 9112 3.2: 400", BAD)
@@ -238,6 +244,8 @@ case("host-highest-port", b"GET / HTTP/1.1\r\nHost: a.example:65535\r\n\r\n", "1
      Accepted("GET", "/", host="a.example:65535"))
 case("host-port-too-high", b"GET / HTTP/1.1\r\nHost: a.example:65536\r\n\r\n", "17 bits", BAD)
 case("host-dot", b"GET / HTTP/1.1\r\nHost: .\r\n\r\n", "the root is no host", BAD)
+case("host-two-dots", b"GET / HTTP/1.1\r\nHost: ..a\r\n\r\n", "an empty label", BAD)
+case("host-ipv6-with-dots", b"GET / HTTP/1.1\r\nHost: [ab..cd::1]\r\n\r\n", "no address", BAD)
 case("host-two-ports", b"GET / HTTP/1.1\r\nHost: a.example:80:81\r\n\r\n", "which one?", BAD)
 case("host-only-port", b"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "no host", BAD)
 case("host-ipv6", b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "an IP literal",

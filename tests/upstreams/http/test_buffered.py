@@ -15,7 +15,9 @@ from l7proxy.upstreams.http.buffered import UNHURRIED, Buffered
 def exchange(method: str = "GET", *fields: tuple[str, str], **more: Any) -> Exchange:
     route: dict[str, Any] = {"path_pattern": "/*", "backend_pool": "p", **more.pop("route", {})}
     pools = {"p": {"backends": ["a:1"]}}
-    proxy = Proxy(config_from({"backend_pools": pools, "routes": [route]}), Random(0))
+    config: dict[str, Any] = {"backend_pools": pools, "routes": [route]}
+    config["server"] = {"trusted_proxies": ["2.2.2.128/25"]}
+    proxy = Proxy(config_from(config), Random(0))
     return proxy.open(HttpRequest(method, "/x?y", Headers(fields), **more), 0.0)
 
 
@@ -60,9 +62,9 @@ def test_nothing_is_called_a_length_or_coding_but_for_an_underscore() -> None:
     assert written("GET", *fields)[2:] == ["X_Y: 1"]
 
 
-def test_what_a_client_says_of_its_side_can_be_overwritten() -> None:
-    fields = (("X-Forwarded-For", "1.1.1.1"), ("x_forwarded_host", "b"), ("Forwarded", "for=b"))
-    made = exchange("GET", *fields, client_ip="2.2.2.2")
+def test_what_a_trusted_proxy_says_of_its_side_can_be_overwritten() -> None:
+    fields = (("X-Forwarded-For", "1.1.1.1"), ("x-forwarded-host", "b"), ("Forwarded", "for=b"))
+    made = exchange("GET", *fields, client_ip="2.2.2.200")
     kept, overwritten = (
         Buffered(made, keep=True, overwrite=overwrite)
         .request_head(made)
@@ -71,7 +73,7 @@ def test_what_a_client_says_of_its_side_can_be_overwritten() -> None:
         for overwrite in (False, True)
     )
     assert kept == [f"{name}: {value}" for name, value in fields]
-    assert overwritten == ["X-Forwarded-For: 2.2.2.2"]
+    assert overwritten == ["X-Forwarded-For: 1.1.1.1"]
 
 
 @pytest.mark.parametrize("hosts", [("b", "c"), ("b", "b"), ("b c",), ("b/x",), ("日本",), ("",)])
