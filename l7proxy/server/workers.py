@@ -11,15 +11,16 @@ import signal
 from random import Random
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config import ConfigError
 from l7proxy.core.proxy import Proxy
 from l7proxy.server.loop import new_event_loop
+from l7proxy.server.preflight import problems
 from l7proxy.server.reloader import Reloader, files_of
 from l7proxy.server.server import (
     SIGNALS,
     SWEEP,
     access_log_of,
     bind,
-    certificates_of,
     ignore_signals,
     serve_sockets,
     unix_sockets,
@@ -61,8 +62,9 @@ def serve(
     def check(config: Config) -> None:
         """Raises `ConfigError` here, once, and not in every worker."""
         Proxy(config, Random(0), secrets=secrets)
-        if secure_ports:
-            certificates_of(config)
+        found = list(problems(config, secure=bool(secure_ports)))
+        if found:
+            raise ConfigError(found)
         if config.server.access_log is not None:
             access_log_of(config.server.access_log, 0.0).close()
 
