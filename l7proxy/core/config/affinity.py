@@ -44,9 +44,11 @@ class StickyCookieConfig(Record):
         Text(choices=("Strict", "Lax", "None")), "the SameSite attribute", default=None
     )
 
+    exactly_one = ("key_file", "key_env")
+
     def check(self, at: str, problems: Problems) -> None:
         if (self.key_file is None) == (self.key_env is None):
-            problems.conflict(at, "give the key's place: either key_file or key_env")
+            problems.add(at, "give the key's place: either key_file or key_env")
         if self.same_site == "None" and not self.secure:
             problems.conflict(
                 pointer_to(at, "same_site"),
@@ -76,6 +78,8 @@ class StickyConfig(Record):
         RecordOf(LearnConfig), "by the application's session cookie, in this process", default=None
     )
 
+    exactly_one = ("cookie", "learn")
+
     def check(self, at: str, problems: Problems) -> None:
         if (self.cookie is None) == (self.learn is None):
-            problems.conflict(at, "give either cookie or learn")
+            problems.add(at, "give either cookie or learn")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.affinity import StickyConfig
-from l7proxy.core.config.algorithms import OPTIONS, algorithm_name, check_algorithm
+from l7proxy.core.config.algorithms import OPTIONS, AlgorithmName, algorithm_name
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
@@ -97,7 +97,7 @@ class PoolConfig(Record):
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        Mapped(Text(min_length=1), check_algorithm),
+        AlgorithmName(min_length=1),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )

@@ -134,9 +134,12 @@ class ValueMatchConfig(Record):
         Boolean(), "true: there, with whatever value; false: not there", default=None
     )
 
+    exactly_one = ("exact", "prefix", "regex", "present")
+
     def check(self, at: str, problems: Problems) -> None:
-        if sum(value is not None for value in self.__dict__.values()) != 1:
-            problems.conflict(at, f"give exactly one of {', '.join(self.fields)}")
+        ways = self.exactly_one
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            problems.add(at, f"give exactly one of {', '.join(ways)}")
 
 
 def _value_match(value: str | ValueMatchConfig) -> ValueMatchConfig:
@@ -173,10 +176,12 @@ class RewriteConfig(Record):
         default=None,
     )
 
+    at_most_one = ("strip_prefix", "replace_prefix", "substitution")
+
     def check(self, at: str, problems: Problems) -> None:
-        ways = ("strip_prefix", "replace_prefix", "substitution")
+        ways = self.at_most_one
         if sum(getattr(self, way) is not None for way in ways) > 1:
-            problems.conflict(at, f"give only one of {', '.join(ways)}")
+            problems.add(at, f"give only one of {', '.join(ways)}")
         if self.regex is not None and self.substitution is None:
             problems.conflict(at, '"regex" needs a "substitution"')
         if self.regex is not None and self.substitution is not None:
@@ -277,12 +282,14 @@ class ActionsConfig(Record):
         RecordOf(ScopedLimitConfig), "how many requests may take it", default=None
     )
 
+    exactly_one = ACTIONS
+
     def check(self, at: str, problems: Problems) -> None:
         given = [key for key in ACTIONS if getattr(self, key) is not None]
         if not given:
-            problems.conflict(at, f"what is to be done? give one of {', '.join(ACTIONS)}")
+            problems.add(at, f"what is to be done? give one of {', '.join(ACTIONS)}")
         elif len(given) > 1:
-            problems.conflict(at, f"give only one of {', '.join(given)}")
+            problems.add(at, f"give only one of {', '.join(given)}")
         elif given[0] in ("redirect", "respond"):
             for key in ("mirror", "request_headers"):
                 if getattr(self, key) is not None:
@@ -376,10 +383,12 @@ class RouteConfig(ActionsConfig):
             return self.name
         return repr([getattr(self, condition) for condition in CONDITIONS])
 
+    at_most_one = PATHS
+
     def check(self, at: str, problems: Problems) -> None:
         given = [key for key in PATHS if getattr(self, key) is not None]
         if len(given) > 1:
-            problems.conflict(at, f"give only one of {', '.join(given)}")
+            problems.add(at, f"give only one of {', '.join(given)}")
         super().check(at, problems)
 
 
