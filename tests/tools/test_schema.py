@@ -102,7 +102,7 @@ def test_keys_of_which_there_is_to_be_one_are_counted_by_both(value: Any) -> Non
 
 def test_an_editor_can_complete_the_name_of_an_algorithm() -> None:
     algorithm = SCHEMA["$defs"]["PoolConfig"]["properties"]["algorithm"]
-    names, others, own = algorithm["anyOf"]
+    names, others, _ = algorithm["anyOf"]
     assert names["enum"] == sorted(OPTIONS)
     assert set(ALIASES) <= set(others["enum"]) and not set(names["enum"]) & set(others["enum"])
     for name in ("first", "wlc", "module:Class"):
