@@ -51,6 +51,7 @@ _LONGEST_KNOWN_HOST = 255
 def host_in(authority: str) -> str | None:
     """Returns the host of an `AUTHORITY`, in lower case and without a final dot.
 
+    An IPv6 address, which can be written in many ways, is in its shortest form (RFC 5952).
     Returns None where the text is no authority.
     """
     if len(authority) > _LONGEST_KNOWN_HOST:
@@ -66,7 +67,22 @@ def _host_in(authority: str) -> str | None:
     is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
     if colon not in ("", ":") or (port and not is_port):
         return None
+    if authority.startswith("["):
+        return f"[{_shortest(host[0][1:-1])}]"
     return host[0].lower().removesuffix(".")
+
+
+def _shortest(literal: str) -> str:
+    """Returns an IPv6 address in its shortest form; a text that is none in lower case."""
+    from ipaddress import IPv6Address
+
+    try:
+        address = IPv6Address(literal)
+    except ValueError:
+        return literal.lower()
+    mapped = address.ipv4_mapped
+    # Python writes these in one way before 3.13, and in another from then on.
+    return str(address) if mapped is None else f"::ffff:{mapped}"
 
 
 _known_host_in = lru_cache(1024)(_host_in)

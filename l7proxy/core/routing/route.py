@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config.routes import TESTED
+from l7proxy.core.http.grammar import host_in
 from l7proxy.core.http.target import USUAL_RULES
 from l7proxy.core.routing.paths import EXACT, REGEX, path_match
 
@@ -133,7 +134,8 @@ class Route:
 
 
 def _plain_host(host: str) -> str:
-    return host.lower().removesuffix(".")
+    """Returns a host of the configuration as `host_in` gives those of requests."""
+    return host_in(host) or host.lower().removesuffix(".")
 
 
 def _conditions(config: RouteConfig, path: PathMatch) -> tuple[Condition, ...] | None:
