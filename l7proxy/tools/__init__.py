@@ -1,6 +1,7 @@
 """The tools: what can be asked of a configuration without sending it traffic.
 
-- `check`: finds every mistake in it, and what is valid but hardly meant
+- `check`: finds every mistake in it, and what is valid but hardly meant: `mistakes`, and regular
+  expressions that `never_matches` finds to match nothing
 - `schema`: its JSON Schema
 - `explain`: where one request goes, and why
 - `replay`: plays recorded traffic to it, which `formats` reads; `metrics` counts what comes of it,

@@ -9,9 +9,11 @@ from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.problems import pointer_to
+from l7proxy.core.config.strict_json import decode_json
 from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
+from l7proxy.tools.mistakes import mistakes
 from l7proxy.tools.printable import printable
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def check(
         *unlikely_conditions(config),
         *unused_pools(config),
         *unasked_backends(config),
+        *mistakes(config, decode_json(text)[0]),
     ]
     for at, warning in warnings:
         complain(f"{name}: {at}: {'' if strict else 'warning: '}{warning}")
