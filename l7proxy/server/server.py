@@ -254,11 +254,13 @@ def serve_sockets(
     reread: Callable[[], Config | None],
     watch: FileWatch | None = None,
     secrets: Secrets | None = None,
+    on_reloaded: Callable[[], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
     SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. SIGHUP
-    and SIGUSR1 reopen the access logs. The caller blocks SIGNALS, so that those which come early
+    and SIGUSR1 reopen the access logs. `on_reloaded` is called after each reload; without it that
+    is logged. The caller blocks SIGNALS, so that those which come early
     wait until it serves.
     """
     server = Server(config, random, loop, log, secrets)
@@ -268,7 +270,10 @@ def serve_sockets(
     def apply(config: Config) -> None:
         if not stop.is_set():
             server.reload(config)
-            log("reloaded")
+            if on_reloaded is None:
+                log("reloaded")
+            else:
+                on_reloaded()
 
     reloader = Reloader(reread, apply, log, watch)
     server.on_sweep = reloader.look
