@@ -98,6 +98,10 @@ def _method(text: str) -> str:
 
 
 _REGEX = Mapped(Text(min_length=1), _checked_regex)
+_SUBSTITUTION = Mapped(
+    Text(pattern=f"^{TARGET_CHARACTER}*{END}", meaning="a text without spaces and #"),
+    _checked_template,
+)
 _TEMPLATE = Mapped(
     Text(min_length=1, pattern=f"^{TARGET_CHARACTER}*{END}", meaning="a text without spaces and #"),
     _checked_template,
@@ -164,9 +168,9 @@ class RewriteConfig(Record):
         _REGEX, "each match in the path is replaced by `substitution`", default=None
     )
     substitution: str | None = field(
-        _TEMPLATE,
+        _SUBSTITUTION,
         "what replaces a match of `regex` or, without one, the path: {name} and {1} are groups, "
-        "of `regex` or of the route's path_regex",
+        "of `regex` or of the route's path_regex; a query behind a ? comes before the client's",
         default=None,
     )
     host: str | None = field(

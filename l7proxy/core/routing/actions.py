@@ -11,7 +11,7 @@ from l7proxy.core.http.cookies import cookies_of
 from l7proxy.core.http.grammar import host_in
 from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
-from l7proxy.core.http.target import escape_non_ascii, host_of, normal_path
+from l7proxy.core.http.target import escape_non_ascii, host_of, normal_path, with_query
 from l7proxy.core.routing.conditions import query_values
 from l7proxy.core.routing.templates import Template, group
 
@@ -59,6 +59,7 @@ class Rewrite:
     def path(self, path: str) -> str | None:
         """Returns the path in place of this one; None where it stays as it is.
 
+        What a substitution has behind a `?` is a query, which is no part of the path.
         Raises `Refused` where the result is not a path that may be sent.
         """
         if self._template is None:
@@ -71,8 +72,10 @@ class Rewrite:
                 lambda match: template.fill(lambda name: group(match, name)), path
             )
         if changed != path:
+            changed, mark, query = changed.partition("?")
             try:
-                changed = normal_path(changed, self._rules)
+                changed = normal_path(changed or "/", self._rules)
+                changed += mark + escape_non_ascii(query)
             except Refused as refused:
                 raise Refused(BAD_REWRITE.with_detail(refused.local_reply.text)) from None
         return None if changed == path else changed
@@ -140,21 +143,21 @@ class Redirect:
         self._regex = regex
 
     def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
-        """Returns the answer; `path` is the request's own or its rewritten one.
+        """Returns the answer; `path` is the request's own or its rewritten one with its query.
 
         Raises `Refused` with a 400 where the host is needed and not known.
         """
-        query = "" if target.query is None else "?" + target.query
+        asked = with_query(path, target.query)
         groups = _Groups(self._regex, target.path)
 
         def value_of(name: str) -> str | None:
             if name in HOST_FIELDS:
                 return _host_field(name, request, target)
             if name == "path":
-                return path
+                return asked.partition("?")[0]
             if name == "query":
-                return target.query
-            return path + query if name == "target" else groups(name)
+                return asked.partition("?")[2]
+            return asked if name == "target" else groups(name)
 
         if self._needs_host and not host_of(request, target):
             raise Refused(BAD_REQUEST.with_detail("a redirect needs to know the host"))
@@ -163,6 +166,21 @@ class Redirect:
             # A path that begins with two slashes would be read as the name of a host.
             location = "/" + location.lstrip("/")
         return HttpResponse(self._status, Headers((("Location", location),)))
+
+
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+def typed_response(response: HttpResponse) -> HttpResponse:
+    """Returns a route's own response, with the type of its body where that is not given.
+
+    What has no type is taken by browsers for whatever it looks like (RFC 9110, 8.3).
+    """
+    headers = () if response.headers is None else tuple(response.headers)
+    if not response.body or any(name.lower() == "content-type" for name, _ in headers):
+        return response
+    typed = Headers((*headers, ("Content-Type", TEXT_TYPE)))
+    return HttpResponse(response.status, typed, response.body)
 
 
 class Split:

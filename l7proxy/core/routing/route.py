@@ -76,7 +76,7 @@ class Route:
 
     def _compile_actions(self, config: ActionsConfig, rules: PathRules) -> None:
         from l7proxy.core.http.messages import written_response
-        from l7proxy.core.routing.actions import Redirect, Rewrite, Split
+        from l7proxy.core.routing.actions import Redirect, Rewrite, Split, typed_response
 
         regex = self.path.test if self.path.form == REGEX else None
         if config.split is not None:
@@ -86,7 +86,7 @@ class Route:
         if config.redirect is not None:
             self.redirect = Redirect(config.redirect, regex)
         if config.respond is not None:
-            self.respond = written_response(config.respond)
+            self.respond = typed_response(written_response(config.respond))
 
     def admits(self, request: HttpRequest, target: Target) -> bool:
         """Returns whether all conditions hold."""
