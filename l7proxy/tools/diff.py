@@ -148,9 +148,9 @@ class RecordedAnswers:
     def __init__(self, lines: Iterable[str], comparison: Comparison) -> None:
         self._lines: Iterator[str] = iter(lines)
         self._comparison = comparison
-        self._unanswered: dict[tuple[str, int | None], deque[int]] = {}
+        self._unanswered: dict[tuple[str, int | str | None], deque[int]] = {}
         """The lines of the requests whose answers have not been read."""
-        self._early: dict[tuple[str, int | None], deque[Outcome]] = {}
+        self._early: dict[tuple[str, int | str | None], deque[Outcome]] = {}
         """The answers to requests that have not been played."""
         self.refused = 0
         self.read = 0
@@ -218,8 +218,8 @@ def _answer(body: Mapping[str, Any]) -> Outcome:
     return found
 
 
-def _id(value: Any) -> int | None:
-    return value if type(value) is int else None
+def _id(value: Any) -> int | str | None:
+    return value if type(value) is int or type(value) is str else None
 
 
 class Allowance:

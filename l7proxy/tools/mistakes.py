@@ -91,7 +91,7 @@ def unlikely_addresses(config: Config) -> Iterator[Warned]:
 
 def _why_nowhere(address: str) -> str | None:
     """Returns why an address leads nowhere, or None where it may lead somewhere."""
-    if address.startswith("unix:"):
+    if not address or address.startswith("unix:"):
         return None
     host, _ = split_address(address)
     variable = re.search(_VARIABLE, host)

@@ -48,6 +48,8 @@ def some_record(random: Random, record: type[Record], faults: float, depth: int)
         wanted = 0.95 if declared.default is REQUIRED else 0.5 / (depth + 1)
         if random.random() < wanted:
             made[declared.key or name] = some_value(random, declared.spec, faults, depth + 1)
+    if record.at_least_one and not made.keys() & set(record.at_least_one):
+        keep_one(random, record, made, record.at_least_one, 1, faults, depth)
     for keys, least in ((record.exactly_one, 1), (record.at_most_one, 0)):
         if keys and random.random() >= faults:
             keep_one(random, record, made, keys, least, faults, depth)

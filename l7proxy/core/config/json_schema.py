@@ -142,7 +142,7 @@ def _field(declared: Field, definitions: Schema) -> Schema:
     made = dict(describe(declared.spec, definitions))
     if declared.doc:
         made["description"] = declared.doc
-    if isinstance(declared.default, str | int | float):
+    if isinstance(declared.default, str | int | float) and declared.default != "":
         made["default"] = declared.default
     return made
 
@@ -152,6 +152,8 @@ def _between_fields(record: type[Record], definitions: Schema) -> Schema:
     made: Schema = {}
     if record.exactly_one:
         made["oneOf"] = [{"required": [key]} for key in record.exactly_one]
+    if record.at_least_one:
+        made["anyOf"] = [{"required": [key]} for key in record.at_least_one]
     if record.at_most_one:
         pairs = combinations(record.at_most_one, 2)
         made["not"] = {"anyOf": [{"required": [*pair]} for pair in pairs]}

@@ -72,6 +72,8 @@ class Record:
     """The keys of the fields in the JSON."""
     exactly_one: ClassVar[tuple[str, ...]] = ()
     """Keys of which one is given, and no more: `check` refuses anything else."""
+    at_least_one: ClassVar[tuple[str, ...]] = ()
+    """Keys of which one is given, or more: `check` refuses a record without any."""
     at_most_one: ClassVar[tuple[str, ...]] = ()
     """Keys of which no two are given: `check` refuses them."""
 
