@@ -8,6 +8,7 @@ import sys
 from l7proxy.commands.console import (
     USAGE_ERROR,
     complain,
+    encodable,
     is_terminal,
     load_config,
     refuse_config,
@@ -54,7 +55,10 @@ def run(words: Sequence[str]) -> int:
         say(explain.as_json(exchange))
     else:
         coloured = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-        write_stdout(explain.as_tree(exchange, explain.Paint(wanted=coloured)))
+        shown = explain.as_tree(exchange, explain.Paint(wanted=coloured))
+        if sys.stdout is not None and encodable(explain.LINES, sys.stdout) != explain.LINES:
+            shown = explain.in_ascii(shown)
+        write_stdout(shown)
     return 0
 
 

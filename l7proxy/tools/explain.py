@@ -167,6 +167,15 @@ def as_json(exchange: Exchange) -> str:
     return json.dumps({**made, "decision": decision_of(exchange)}, indent=2) + "\n"
 
 
+LINES = "├─└│"
+"""What the lines of a tree are made of."""
+
+
+def in_ascii(tree: str) -> str:
+    """Returns a tree whose lines are made of ASCII characters."""
+    return tree.translate(str.maketrans(LINES, "|-`|"))
+
+
 def as_tree(exchange: Exchange, paint: Paint) -> str:
     """Returns answer and decision as a tree, for people."""
     assert exchange.response is not None
