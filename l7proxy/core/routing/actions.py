@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.http.target import PathRules, Target
+    from l7proxy.core.policies.rate_limit import RateLimits
 
 
 class Rewrite:
@@ -183,6 +184,13 @@ def typed_response(response: HttpResponse) -> HttpResponse:
     return HttpResponse(response.status, typed, response.body)
 
 
+def header_edits(config: HeaderEditsConfig) -> HeaderEdits:
+    """Returns what the configuration says of headers."""
+    replaced = config.set or {}
+    gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
+    return HeaderEdits(gone, [*replaced.items(), *header_lines(config.add or {})])
+
+
 class Split:
     """Shares requests among pools, by smooth weighted round robin or by the hash of a key.
 
@@ -239,19 +247,38 @@ class Split:
 class HeaderEdits:
     """Removes headers, sets them and adds them, in this order."""
 
-    def __init__(self, config: HeaderEditsConfig) -> None:
-        replaced = config.set or {}
-        self.gone = frozenset(name.lower() for name in (*(config.remove or ()), *replaced))
+    def __init__(self, gone: frozenset[str], added: list[tuple[str, str]]) -> None:
+        self.gone = gone
         """The names that are removed or replaced, in lower case."""
-        self._added = [*replaced.items(), *header_lines(config.add or {})]
+        self.added = added
+        """What is set and added, each with its name."""
+
+    def of(self, exchange: Exchange) -> HeaderEdits:
+        """Returns the edits of one exchange's response: the same for all of a route."""
+        return self
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Returns the names and values as they are passed on."""
         gone = self.gone
         kept = [pair for pair in pairs if pair[0].lower() not in gone] if gone else list(pairs)
-        return kept + self._added
+        return kept + self.added
 
     def edited(self, response: HttpResponse) -> HttpResponse:
         """Returns the response with its headers changed."""
         headers = self.apply(response.headers or ())
         return HttpResponse(response.status, Headers(headers) if headers else None, response.body)
+
+
+class LimitedEdits(HeaderEdits):
+    """The edits of a route whose responses tell clients how much of their limits is left."""
+
+    def __init__(self, edits: HeaderEdits | None, limits: RateLimits) -> None:
+        """`edits` are those that the configuration has for the route."""
+        if edits is None:
+            super().__init__(frozenset(), [])
+        else:
+            super().__init__(edits.gone, edits.added)
+        self._limits = limits
+
+    def of(self, exchange: Exchange) -> HeaderEdits:
+        return HeaderEdits(self.gone, [*self.added, *self._limits.fields(exchange)])

@@ -64,7 +64,7 @@ class Route:
         self.redirect: Redirect | None = None
         self.respond: HttpResponse | None = None
         self.request_headers = _header_edits(config.request_headers)
-        self.response_headers = _header_edits(config.response_headers)
+        self.response_headers: HeaderEdits | None = _header_edits(config.response_headers)
         self.acts = _has_actions(config)
         if self.acts:
             self._compile_actions(config, rules)
@@ -157,6 +157,6 @@ def _has_actions(config: ActionsConfig) -> bool:
 def _header_edits(config: HeaderEditsConfig | None) -> HeaderEdits | None:
     if config is None:
         return None
-    from l7proxy.core.routing.actions import HeaderEdits
+    from l7proxy.core.routing.actions import header_edits
 
-    return HeaderEdits(config)
+    return header_edits(config)
