@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -113,7 +113,8 @@ def stopping_at_once() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     threshold = gc.get_threshold()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    os.kill(os.getpid(), signal.SIGTERM)
+    # To this thread: it would be the end of the process where another one has it unblocked.
+    signal.pthread_kill(get_ident(), signal.SIGTERM)
     try:
         yield
     finally:

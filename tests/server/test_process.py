@@ -433,31 +433,3 @@ def test_a_log_that_can_not_be_opened_is_said_once_at_the_start(
         assert proxy.ends() == 2
         why = "/server/access_log/path: can't write to it: No such file or directory"
         assert proxy.said == [f"{config}: {why}\n".encode()]
-
-
-@pytest.mark.parametrize("arguments", WORKERS)
-def test_a_changed_address_is_said_to_take_a_restart(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
-    file = tmp_path / "config.json"
-    port = free_port()
-    made = {**json.loads(API), "server": {"listen": [f"127.0.0.1:{port}"]}}
-    file.write_text(json.dumps(made))
-    words = [sys.executable, str(MAIN), "serve", "--config", str(file), "--no-watch", *arguments]
-    with subprocess.Popen(words, stderr=subprocess.PIPE) as process:
-        watchdog = Timer(TIMEOUT, process.kill)
-        watchdog.start()
-        try:
-            proxy = Served(process, port)
-            assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
-            made["server"]["listen"].append("127.0.0.1:0")
-            file.write_text(json.dumps(made))
-            proxy.signal(signal.SIGHUP)
-            proxy.hear(b"reloaded")
-            proxy.signal(signal.SIGTERM)
-            assert proxy.ends() == 0
-        finally:
-            watchdog.cancel()
-            process.kill()
-    said = b"server.listen has changed: that takes a restart\n"
-    assert [line for line in proxy.said if line != SIMULATED] == [said, b"reloaded\n"]

@@ -11,16 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7proxy.core import (
-    ConfigError,
-    Exchange,
-    Headers,
-    HttpRequest,
-    HttpResponse,
-    Proxy,
-    config_from,
-)
-from l7proxy.core.exchange_state import ENDED
+from l7proxy.core import ConfigError, Exchange, Headers, HttpRequest, Proxy, config_from
 from l7proxy.core.policies.rate_limit import Buckets
 
 POOLS = {"api": {"backends": ["api-1:80"]}, "web": {"backends": ["web-1:80"]}}
@@ -397,44 +388,6 @@ def test_who_comes_back_when_told_is_admitted(rate: float, size: int, gaps: list
             assert seconds >= 1
             now += seconds
             assert admitted(ask(proxy, now))
-
-
-def said(exchange: Exchange) -> dict[str, str]:
-    """The headers that the client gets once a backend has answered 200, if one is asked."""
-    if exchange.state is not ENDED:
-        exchange.answered(HttpResponse(200, Headers([("X-A", "b")])), 9)
-    headers = exchange.response and exchange.response.headers
-    return dict(headers or ())
-
-
-def test_who_is_admitted_hears_of_the_limits_where_that_is_always_to_be_said() -> None:
-    limit = {"requests_per_second": 0.5, "burst": 3}
-    routes = [
-        {"path_pattern": "/api/*", "backend_pool": "api"},
-        {"path_pattern": "/web/*", "backend_pool": "web", "response_headers": {"remove": ["X-A"]},
-         "rate_limit": {"requests_per_second": 1, "burst": 2}},
-        {"path": "/own", "respond": {"status": 204}},
-    ]  # fmt: skip
-    limits = {"per_ip": limit, "headers": "always"}
-    proxy = proxy_with(rate_limits=limits, routes=routes)
-    left = {"X-RateLimit-Limit": "3", "X-RateLimit-Remaining": "2", "X-RateLimit-Reset": "2"}
-    assert said(ask(proxy)) == {"X-A": "b", **left}
-    # Of several limits the one is told of that is nearest to being exceeded.
-    left = {"X-RateLimit-Limit": "2", "X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "1"}
-    assert said(ask(proxy, path="/web", client="10.0.0.2")) == left
-    left = {"X-RateLimit-Limit": "3", "X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "4"}
-    assert said(ask(proxy, path="/own")) == left
-    assert "Retry-After" not in said(ask(proxy))
-    assert "Retry-After" in said(ask(proxy))
-
-
-def test_who_counts_against_no_limit_hears_of_none() -> None:
-    tier = {"gold": {"requests_per_second": 1, "burst": 2}}
-    proxy = proxy_with(rate_limits={"per_api_key": tier, "headers": "always"})
-    assert said(ask(proxy)) == {"X-A": "b"}
-    assert said(ask(proxy, X_API_Key="k"))["X-RateLimit-Remaining"] == "1"
-    proxy = proxy_with(rate_limits={"per_api_key": tier})
-    assert said(ask(proxy, X_API_Key="k")) == {"X-A": "b"}
 
 
 def test_of_several_limits_the_one_to_wait_longest_for_is_named() -> None:
