@@ -22,4 +22,11 @@ either another attempt or the response, which `envelope.response` makes a line o
 passes the response on as it comes.
 """
 
+import sys
+
+# Every Python since 2.7 can read this file and `main.py`, and no other file of l7proxy before 3.11.
+if sys.version_info < (3, 11):  # noqa: UP036
+    here = ".".join(map(str, sys.version_info[:3]))
+    sys.exit("l7proxy needs Python 3.11 or later; this is " + here)
+
 __version__ = "1.0.0"

@@ -26,7 +26,7 @@ from tests.http1.strategies import TCHAR
 from tests.server.in_memory import BACKEND, CLIENT, InMemory, RecordingNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from l7proxy.core.config import Config
     from tests.http1.peers import Message
@@ -83,8 +83,17 @@ class Outcome(NamedTuple):
     status: int
     said: str | None
     asked: Asked | None
-    more: tuple[str | None, str | None]
-    """Allow and Location."""
+    more: tuple[tuple[str, str], ...]
+    """The response's fields that say something: `TELLING`, and those whose names begin with X-."""
+
+
+TELLING = ("allow", "location", "set-cookie", "retry-after")
+
+
+def telling(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The fields of a response that say something, by their names in lower case."""
+    lower = ((name.lower(), value) for name, value in pairs)
+    return tuple(sorted(pair for pair in lower if pair[0] in TELLING or pair[0][:2] == "x-"))
 
 
 class NodeDoor:
@@ -107,11 +116,8 @@ class NodeDoor:
             (message,) = self._say("backend", {**answer, "status": 200, "body": "ok"})
         assert message["dest"] == "client"
         reply = message["body"]
-        headers = reply.get("headers", {})
         said = reply.get("error", reply.get("body"))
-        return Outcome(
-            reply["status"], said, asked, (headers.get("Allow"), headers.get("Location"))
-        )
+        return Outcome(reply["status"], said, asked, telling(lines_of(reply)))
 
     def _say(self, src: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         line = json.dumps({"src": src, "dest": "node", "body": body}) + "\n"
@@ -136,14 +142,14 @@ class WireDoor:
         head, _, body = self._proxy.converse([data]).decode().partition("\r\n\r\n")
         line, *lines = head.split("\r\n")
         _, status, reason = line.split(" ", 2)
-        fields = dict(field.split(": ", 1) for field in lines)
+        fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
         assert len(self._seen) <= 1
         asked = self._asked(self._seen.pop()) if self._seen else None
         return Outcome(
             int(status),
             body.removeprefix(f"{status} {reason}: ").rstrip("\n") or None,
             asked,
-            (fields.get("Allow"), fields.get("Location")),
+            telling(fields),
         )
 
     def _asked(self, message: Message) -> Asked:
@@ -270,7 +276,7 @@ def explained(request: HttpRequest) -> str:
         host = exchange.forward_headers.get("host") or ""
         asked = Asked("all", exchange.forward_target, host)
     said = None if reply is None else reply.text
-    return answer_of(Outcome(exchange.response.status, said, asked, (None, None)))
+    return answer_of(Outcome(exchange.response.status, said, asked, ()))
 
 
 @pytest.mark.parametrize(("cell", "answer"), ROWS)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from time import time
+
 from l7proxy.commands.console import USAGE_ERROR, complain, load_file, say
 from l7proxy.commands.parser import command_parser
-from l7proxy.files import display_name, read_secret
+from l7proxy.files import LenientSecrets, display_name
 from l7proxy.tools.check import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from l7proxy.core.config import Config, Problem
 
 
 def run(words: Sequence[str]) -> int:
@@ -21,5 +25,20 @@ def run(words: Sequence[str]) -> int:
     text = load_file(options.file)
     if text is None:
         return USAGE_ERROR
-    name = display_name(options.file)
-    return check(name, text, say, complain, read_secret, strict=options.strict)
+    secrets = LenientSecrets()
+    return check(
+        display_name(options.file),
+        text,
+        say,
+        complain,
+        secrets,
+        unset=secrets.missing,
+        preflight=_preflight,
+        strict=options.strict,
+    )
+
+
+def _preflight(config: Config) -> tuple[list[Problem], list[tuple[str, str]]]:
+    from l7proxy.server.preflight import preflight
+
+    return preflight(config, time())

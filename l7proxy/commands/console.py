@@ -94,9 +94,16 @@ def write_stdout(text: str) -> None:
     """Writes to stdout as `say` does, and escapes nothing: the text may have colours."""
     if sys.stdout is not None:
         try:
-            sys.stdout.write(text)
+            sys.stdout.write(encodable(text, sys.stdout))
         except OSError as error:
             raise with_filename(error, "stdout") from None
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    r"""Returns the text with an escape, such as `\xe9`, for what the stream's encoding lacks."""
+    if text.isascii() or not stream.encoding:
+        return text
+    return text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
 
 
 def flush_stdout() -> None:

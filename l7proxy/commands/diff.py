@@ -12,7 +12,8 @@ from l7proxy.commands.traffic import end_playing, open_lines, play_traffic, refu
 from l7proxy.files import display_name, read_secret
 from l7proxy.node.replay_node import ReplayNode
 from l7proxy.tools import arguments, diff
-from l7proxy.tools.diff import Allowance
+from l7proxy.tools.diff import Allowance, Comparison
+from l7proxy.tools.outcome import FIELDS
 from l7proxy.tools.replay import replay
 
 TYPE_CHECKING = False
@@ -35,7 +36,11 @@ def run(words: Sequence[str]) -> int:
         allowance = Allowance(options.allow)
     except ValueError as error:
         parser.error(f"argument --allow: {error}")
-    return play_traffic(options, partial(_diff, options, allowance))
+    try:
+        comparison = Comparison(options.only or FIELDS)
+    except ValueError as error:
+        parser.error(f"argument --only: {error}")
+    return play_traffic(options, partial(_diff, options, allowance, comparison))
 
 
 def _parser() -> ArgumentParser:
@@ -53,18 +58,26 @@ def _parser() -> ArgumentParser:
         metavar="WHAT",
         help="what may change: a number of requests, a share (1%%), or a field such as backend",
     )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="FIELD",
+        help="what is compared, several times for several; all of "
+        + ", ".join(FIELDS)
+        + " if not given",
+    )
     return parser
 
 
 def _diff(
     options: Namespace,
     allowance: Allowance,
+    comparison: Comparison,
     traffic: Traffic,
     progress: Progress | None,
     config: Config,
 ) -> int:
     """Raises ValueError where there is nothing to compare, ConfigError and OSError."""
-    comparison = diff.Comparison()
 
     def side(number: int, config: Config) -> Player:
         return ReplayNode(
@@ -82,6 +95,8 @@ def _diff(
         against = load_config(options.against)
         if against is None:
             return USAGE_ERROR
+        for at in diff.unplayed(config, against):
+            complain(f"l7proxy: {at} differs: what backends are sent for it is not compared")
         replay(traffic, [before, side(1, against)], progress)
     else:
         answers = open_lines(options.answers)

@@ -7,6 +7,8 @@ import sys
 
 from l7proxy.commands.console import (
     USAGE_ERROR,
+    complain,
+    encodable,
     is_terminal,
     load_config,
     refuse_config,
@@ -15,7 +17,7 @@ from l7proxy.commands.console import (
 )
 from l7proxy.commands.parser import command_parser
 from l7proxy.core.config import ConfigError
-from l7proxy.files import read_secret
+from l7proxy.files import LenientSecrets
 from l7proxy.tools import explain
 
 TYPE_CHECKING = False
@@ -42,15 +44,21 @@ def run(words: Sequence[str]) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
+    secrets = LenientSecrets()
     try:
-        exchange = explain.explain(config, request, options.seed, read_secret)
+        exchange = explain.explain(config, request, options.seed, secrets)
     except ConfigError as error:
         return refuse_config(options.config, error)
+    for name in dict.fromkeys(secrets.missing):
+        complain(f'l7proxy: the environment variable "{name}" is not set: no cookie is valid')
     if options.json:
         say(explain.as_json(exchange))
     else:
         coloured = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-        write_stdout(explain.as_tree(exchange, explain.Paint(wanted=coloured)))
+        shown = explain.as_tree(exchange, explain.Paint(wanted=coloured))
+        if sys.stdout is not None and encodable(explain.LINES, sys.stdout) != explain.LINES:
+            shown = explain.in_ascii(shown)
+        write_stdout(shown)
     return 0
 
 

@@ -193,7 +193,7 @@ class Exchange(Forwarded):
         if pool.is_quiet and response.status < 500 and self.state is ATTEMPTING:
             # Nothing in the pool goes by what is answered: nobody to tell, and no second attempt.
             edits = route.response_headers
-            self.response = response if edits is None else edits.edited(response)
+            self.response = response if edits is None else edits.of(self).edited(response)
             self._end(now)
         elif self.responded(response.status, now, response.headers):
             self.response = self._edited(response)
@@ -317,7 +317,7 @@ class Exchange(Forwarded):
         """The response with the headers that the client gets."""
         assert self.route is not None
         edits = self.route.response_headers
-        return response if edits is None else edits.edited(response)
+        return response if edits is None else edits.of(self).edited(response)
 
     def _give_up(self, local_reply: LocalReply, now: float) -> None:
         """No backend, or not in time: answers with what the last attempt came to, if any did."""

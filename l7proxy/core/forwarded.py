@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.http.messages import Headers
+from l7proxy.core.http.target import with_query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ class Forwarded:
     """A request on its way to a backend.
 
     `target` and `route` are None until they are found. `rewritten_path` and `rewritten_host` are
-    None where the route leaves them as they are.
+    None where the route leaves them as they are. A rewritten path may have a `?query` of its own.
     """
 
     __slots__ = ("request", "rewritten_host", "rewritten_path", "route", "target")
@@ -30,14 +31,17 @@ class Forwarded:
     def forward_path(self) -> str:
         """The path, in normal form and as the route rewrote it."""
         assert self.target is not None
-        return self.rewritten_path or self.target.path
+        rewritten = self.rewritten_path
+        return self.target.path if rewritten is None else rewritten.partition("?")[0]
 
     @property
     def forward_target(self) -> str:
-        """The target in origin-form: the path, and the query as the client sent it."""
+        """The target in origin-form: the path, and the query as the client sent it.
+
+        Where the route has given the path a query, the client's is joined to it.
+        """
         assert self.target is not None
-        query = self.target.query
-        return self.forward_path if query is None else f"{self.forward_path}?{query}"
+        return with_query(self.rewritten_path or self.target.path, self.target.query)
 
     @property
     def forward_host(self) -> str | None:

@@ -218,4 +218,10 @@ def _rate_limits(config: Config, router: Router) -> RateLimits | None:
         return None
     from l7proxy.core.policies.rate_limit import RateLimits
 
-    return RateLimits(config, router.routes)
+    limits = RateLimits(config, router.routes)
+    if config.rate_limits is not None and config.rate_limits.headers == "always":
+        from l7proxy.core.routing.actions import LimitedEdits
+
+        for route in router.routes:
+            route.response_headers = LimitedEdits(route.response_headers, limits)
+    return limits

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.address import split_address
-from l7proxy.core.config.model import BackendConfig
+from l7proxy.core.config.model import NO_ADDRESS, BackendConfig
 from l7proxy.core.config.problems import json_type, pointer_to, suggestion
 from l7proxy.core.config.record import RecordOf
 from l7proxy.core.config.spec import Text, count
@@ -72,7 +71,9 @@ def add_backend(node: Receiver, message: Message) -> Reply:
     if isinstance(given, str):
         given = {"address": given}
     config: BackendConfig = load_member(RecordOf(BackendConfig), given, "/body/backend")
-    name = config.name or split_address(config.address)[0]
+    if not config.address and pool.config.upstream != "simulated":
+        raise BadMember.at("/body/backend", NO_ADDRESS)
+    name = config.own_name
     if _is_taken(pool, name) and config.name is None:
         if any(b.address == config.address for b in pool.backends if not b.flags & REMOVED):
             there = f"{config.address} is in this pool already; to have it twice, name it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from json import dumps
+from json import dumps, loads
 
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
@@ -15,7 +15,7 @@ from l7proxy.envelope.framing import DEFAULT_LIMIT, Framer
 from l7proxy.envelope.request import request_from
 from l7proxy.envelope.response import response_text
 from l7proxy.node.engine import SIMULATED, Engine
-from l7proxy.node.message import Message, Receiver
+from l7proxy.node.message import Message, Receiver, as_id
 from l7proxy.upstreams.envelope import EnvelopeUpstream
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from l7proxy.core.random_streams import RandomStreams
     from l7proxy.node.engine import MakeUpstream
     from l7proxy.node.in_order import InOrderWriter
-    from l7proxy.node.message import Handler, Reply
+    from l7proxy.node.message import Handler, Id, Reply
     from l7proxy.upstreams.base import Upstream
 
 DEFAULT_NAME = "l7_proxy"
@@ -222,7 +222,7 @@ class Node(Receiver):
                 self._broken(error.log_line, line)
             return
         msg_id = body.get("msg_id") if isinstance(body, dict) else None
-        self._answer_error(src, called, msg_id if type(msg_id) is int else None, error)
+        self._answer_error(src, called, as_id(msg_id), error)
 
     def _broken(self, text: str, line: int) -> None:
         self._log(f"line {line}: {text}")
@@ -269,7 +269,7 @@ class Node(Receiver):
         self,
         to: str,
         called: str | None,
-        msg_id: int | None,
+        msg_id: Id,
         name: str,
         members: Mapping[str, Any],
         exchange: Exchange | None = None,
@@ -277,14 +277,14 @@ class Node(Receiver):
         """Sends a reply of the type `name`, from the node under the name `called`."""
         body: dict[str, Any] = {"type": name}
         if msg_id is not None:
-            body["in_reply_to"] = msg_id
+            body["in_reply_to"] = loads(msg_id) if type(msg_id) is str else msg_id
         self._send(to, called, dumps({**body, **members}), exchange)
 
     def _answer_error(
         self,
         to: str,
         called: str | None,
-        msg_id: int | None,
+        msg_id: Id,
         error: Exception,
         exchange: Exchange | None = None,
     ) -> None:

@@ -14,7 +14,9 @@
 - `listener`: accepts connections, and ends those whose clients are too slow
 - `server`: one process: it serves, reloads and drains
 - `reloader`: reads the configuration anew when it is asked to or a file has changed
-- `workers`: several processes, and the one that supervises them
-- `tls`: the certificates that clients are shown
+- `workers`: several processes, and the one that supervises them; `reload_reports`: how they say
+  once that all have reloaded
+- `tls`: the certificates that clients are shown; `certificate_dates`: until when one is valid
+- `preflight`: what a start would meet outside of the configuration, for `check` too
 - `loop`: chooses the event loop, uvloop or asyncio's own
 """

@@ -295,7 +295,10 @@ class ClientRequest:
             or self._listener.draining
             or (body is not None and not body.complete)
         )
-        self._writer.response(request, head, route.response_headers, payload, last=last)
+        edits = route.response_headers
+        if edits is not None:
+            edits = edits.of(exchange)
+        self._writer.response(request, head, edits, payload, last=last)
 
     def response_head(
         self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
@@ -303,6 +306,8 @@ class ClientRequest:
         self._state = RESPONDING
         assert exchange.route is not None
         edits = exchange.route.response_headers
+        if edits is not None:
+            edits = edits.of(exchange)
         self._writer.begin(self.head, head, edits, length, flow, last=self._is_last())
 
     def response_data(self, pieces: Sequence[Piece]) -> None:

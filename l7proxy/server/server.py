@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.address import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
+from l7proxy.server.preflight import cant_write, certificates_of
 from l7proxy.server.reloader import Reloader
 from l7proxy.server.service import Service
 from l7proxy.upstreams.http import ConnectionPools
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.server.access_log import AccessLog
     from l7proxy.server.reloader import FileWatch
-    from l7proxy.server.tls import Certificates, ServerTls
+    from l7proxy.server.tls import ServerTls
 
 COLLECT_AFTER = 20_000
 """Objects made and not yet freed before the collector looks for cycles. A request leaves none, and
@@ -168,18 +169,8 @@ def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
     try:
         return AccessLog(config, now)
     except OSError as error:
-        problem = f"can't write to it: {error.strerror}"
-        raise ConfigError([Problem("/server/access_log/path", problem)]) from None
-
-
-def certificates_of(config: Config) -> Certificates:
-    """Returns the configured certificates; raises `ConfigError` where none can be used."""
-    from l7proxy.server.tls import Certificates
-
-    if config.server.tls is None:
-        problem = "an address that begins with tls: needs certificates"
-        raise ConfigError([Problem("/server/tls", problem)])
-    return Certificates(config.server.tls)
+        why = cant_write(error.strerror)
+        raise ConfigError([Problem("/server/access_log/path", why)]) from None
 
 
 def bind(listen: str, *, shared: bool = False) -> socket.socket:
@@ -263,11 +254,13 @@ def serve_sockets(
     reread: Callable[[], Config | None],
     watch: FileWatch | None = None,
     secrets: Secrets | None = None,
+    on_reloaded: Callable[[], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
     SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. SIGHUP
-    and SIGUSR1 reopen the access logs. The caller blocks SIGNALS, so that those which come early
+    and SIGUSR1 reopen the access logs. `on_reloaded` is called after each reload; without it that
+    is logged. The caller blocks SIGNALS, so that those which come early
     wait until it serves.
     """
     server = Server(config, random, loop, log, secrets)
@@ -277,7 +270,10 @@ def serve_sockets(
     def apply(config: Config) -> None:
         if not stop.is_set():
             server.reload(config)
-            log("reloaded")
+            if on_reloaded is None:
+                log("reloaded")
+            else:
+                on_reloaded()
 
     reloader = Reloader(reread, apply, log, watch)
     server.on_sweep = reloader.look

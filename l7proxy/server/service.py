@@ -13,6 +13,7 @@ from l7proxy.core.proxy import Proxy
 from l7proxy.http1 import Limits, RequestParser
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
+from l7proxy.server.preflight import NO_ENVELOPES
 from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.http import HttpUpstream
 from l7proxy.upstreams.simulated import Simulated
@@ -59,7 +60,7 @@ class Service:
         for name, pool_config in config.backend_pools.items():
             if pool_config.upstream == "envelope":
                 at = pointer_to(config.pool_pointer(name), "upstream")
-                raise ConfigError([Problem(at, "there are no envelopes behind an HTTP listener")])
+                raise ConfigError([Problem(at, NO_ENVELOPES)])
         parser = RequestParser(
             Limits(head=limits.head, line=limits.line, fields=limits.field_count)
         )

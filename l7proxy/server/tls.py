@@ -29,10 +29,10 @@ class Certificates:
         for index, one in enumerate(config.certificates):
             context = _context(self.version)
             try:
-                context.load_cert_chain(one.certificate, one.key)
-            except OSError as error:
+                context.load_cert_chain(one.certificate, one.key, _no_passphrase)
+            except (OSError, ValueError) as error:
                 at = pointer_to("/server/tls/certificates", index, "certificate")
-                reason = error.strerror or str(error)
+                reason = getattr(error, "strerror", None) or str(error)
                 problems.append(Problem(at, f"can't use it with its key: {reason}"))
             contexts.append(context)
             for name in one.names:
@@ -68,6 +68,11 @@ class ServerTls:
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         # OpenSSL calls this for each client, also for those that ask for no name.
         connection.context = self._certificates.context_for(name)
+
+
+def _no_passphrase() -> str:
+    """Is asked where a key is encrypted: there may be nobody at the terminal who could answer."""
+    raise ValueError("the key has a passphrase")
 
 
 def _context(version: ssl.TLSVersion) -> ssl.SSLContext:

@@ -11,15 +11,17 @@ import signal
 from random import Random
 from typing import TYPE_CHECKING
 
+from l7proxy.core.config import ConfigError
 from l7proxy.core.proxy import Proxy
 from l7proxy.server.loop import new_event_loop
+from l7proxy.server.preflight import problems
+from l7proxy.server.reload_reports import WAKE, ReloadReports
 from l7proxy.server.reloader import Reloader, files_of
 from l7proxy.server.server import (
     SIGNALS,
     SWEEP,
     access_log_of,
     bind,
-    certificates_of,
     ignore_signals,
     serve_sockets,
     unix_sockets,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from l7proxy.server.reloader import FileWatch
 
 
-WAITED_FOR = (*SIGNALS, signal.SIGCHLD, signal.SIGALRM)
+WAITED_FOR = (*SIGNALS, signal.SIGCHLD, signal.SIGALRM, WAKE)
 """The signals that a supervisor handles."""
 
 
@@ -54,6 +56,8 @@ def serve(
     `ConfigError` where the configuration can't be applied, OSError where an address can't be bound.
     """
     shared = workers > 1
+    reports = ReloadReports(lambda: log("reloaded")) if shared else None
+    wanted = config.server.listen
     paths = [listen for listen in listens if listen.startswith("unix:")]
     ports = [listen for listen in listens if not listen.startswith(("unix:", "tls:"))]
     secure_ports = [listen for listen in listens if listen.startswith("tls:")]
@@ -61,10 +65,18 @@ def serve(
     def check(config: Config) -> None:
         """Raises `ConfigError` here, once, and not in every worker."""
         Proxy(config, Random(0), secrets=secrets)
-        if secure_ports:
-            certificates_of(config)
+        found = list(problems(config, secure=bool(secure_ports)))
+        if found:
+            raise ConfigError(found)
         if config.server.access_log is not None:
             access_log_of(config.server.access_log, 0.0).close()
+
+    def reread_here() -> Config | None:
+        """Says here, once, and not in every worker, what a reload does not do."""
+        made = reread()
+        if made is not None and made.server.listen != wanted and tuple(listens) == wanted:
+            log("server.listen has changed: that takes a restart")
+        return made
 
     def work(config: Config, watch: FileWatch | None = None) -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
@@ -76,9 +88,10 @@ def serve(
             secure,
             loop=new_event_loop(fast=fast),
             log=log,
-            reread=reread,
+            reread=reread if shared else reread_here,
             watch=watch,
             secrets=secrets,
+            on_reloaded=None if reports is None else reports.send,
         )
 
     if watch is not None:
@@ -90,8 +103,8 @@ def serve(
         log(f"simulated pools, whose backends are not asked: {', '.join(simulated)}")
     # A unix socket can't be bound twice: all workers accept from the same one.
     with unix_sockets(paths) as inherited:
-        if shared:
-            return _Supervisor(config, workers, work, check, reread, log, watch).run()
+        if reports is not None:
+            return _Supervisor(config, workers, work, check, reread_here, log, watch, reports).run()
         work(config, watch)
     return 0
 
@@ -113,8 +126,10 @@ class _Supervisor:
         reread: Callable[[], Config | None],
         log: Callable[[str], None],
         watch: FileWatch | None,
+        reports: ReloadReports,
     ) -> None:
         self._config = config
+        self._reports = reports
         self._workers = workers
         self._work = work
         self._check = check
@@ -136,6 +151,8 @@ class _Supervisor:
             number = signal.sigwait(WAITED_FOR)
             if number == signal.SIGCHLD:
                 self._replace_dead()
+            elif number == WAKE:
+                self._reports.receive()
             elif number == signal.SIGALRM:
                 self._reloader.look()
             elif number in (signal.SIGHUP, signal.SIGUSR1):
@@ -170,6 +187,7 @@ class _Supervisor:
             if not child:
                 return
             self._children.discard(child)
+            self._reports.forget(child)
             if self._stopping:
                 continue
             self._log(f"worker {child} {_end_of(code)}")
@@ -184,6 +202,7 @@ class _Supervisor:
         if not self._stopping:
             self._check(config)
             self._config = config
+            self._reports.expect(self._children)
             self._pass_on(signal.SIGHUP)
 
     def _stop(self) -> None:

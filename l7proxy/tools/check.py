@@ -9,19 +9,26 @@ from l7proxy.core.config import ConfigError, parse_config
 from l7proxy.core.config.algorithms import algorithm_name
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.problems import pointer_to
+from l7proxy.core.config.strict_json import decode_json
 from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.hop_by_hop import is_unbelievable
 from l7proxy.core.http.target import STANDARD_METHODS
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.routing.explain import shadowed
+from l7proxy.tools.mistakes import mistakes
 from l7proxy.tools.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from l7proxy.core.affinity import Secrets
-    from l7proxy.core.config import Config
+    from l7proxy.core.config import Config, Problem
     from l7proxy.core.config.limits import ScopedLimitConfig
+
+    Warned = tuple[str, str]
+    """The JSON pointer of what is warned of, and the warning."""
+    Preflight = Callable[[Config], tuple[list[Problem], Sequence[Warned]]]
+    """Returns what is wrong outside of the configuration, and what is warned of."""
 
 
 def check(
@@ -31,20 +38,32 @@ def check(
     complain: Callable[[str], object],
     secrets: Secrets | None = None,
     *,
+    unset: Collection[str] = (),
+    preflight: Preflight | None = None,
     strict: bool = False,
 ) -> int:
     """Says that the configuration is fine, or complains of every problem in it.
 
     Returns the exit status, 0 or 2. What is allowed and hardly meant is warned of; with `strict`
-    that is a problem, too. The keys that the configuration names are read, as they are at a start.
+    that is a problem, too. The keys that the configuration names are read, as they are at a start;
+    `unset` has, after that, the environment variables that were not set. `preflight` looks at what
+    a start would meet besides.
     """
+    problems: list[Problem] = []
+    warned: Sequence[Warned] = ()
     try:
         config = parse_config(text)
+        if preflight is not None:
+            problems, warned = preflight(config)
         proxy = Proxy(config, Random(0), secrets=secrets)
     except ConfigError as error:
-        for problem in error.problems:
+        problems = [*error.problems, *problems]
+    if problems:
+        for problem in problems:
             complain(f"{name}: {problem}")
         return 2
+    for at in unset_keys(config, unset):
+        complain(f"{name}: {at}: note: the environment variable is not set; a start needs it")
     for pool_name, pool in config.backend_pools.items():
         algorithm = algorithm_name(pool.algorithm)
         if algorithm != pool.algorithm:
@@ -52,12 +71,14 @@ def check(
             note = f'{at}: note: "{pool.algorithm}" is another name for {algorithm}'
             say(printable(f"{name}: {note}") + "\n")
     warnings = [
+        *warned,
         *no_routes(config),
         *unreachable_routes(proxy),
         *unlikely_conditions(config),
         *unbelieved_fields(config),
         *unused_pools(config),
         *unasked_backends(config),
+        *mistakes(config, decode_json(text)[0]),
     ]
     for at, warning in warnings:
         complain(f"{name}: {at}: {'' if strict else 'warning: '}{warning}")
@@ -66,6 +87,14 @@ def check(
     pools, routes = len(config.backend_pools), len(config.effective_routes)
     say(f"{name}: fine ({pools} pool{'s' * (pools != 1)}, {routes} route{'s' * (routes != 1)})\n")
     return 0
+
+
+def unset_keys(config: Config, unset: Collection[str]) -> Iterator[str]:
+    """Yields where a key is in an environment variable that was not set."""
+    for name, pool in config.backend_pools.items():
+        cookie = None if pool.sticky is None else pool.sticky.cookie
+        if cookie is not None and cookie.key_env in unset:
+            yield pointer_to(config.pool_pointer(name), "sticky", "cookie", "key_env")
 
 
 def no_routes(config: Config) -> Iterator[tuple[str, str]]:

@@ -11,43 +11,80 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from l7proxy.core.config.problems import pointer_to
 from l7proxy.tools.formats import BadLine, envelopes
+from l7proxy.tools.outcome import FIELDS, NOTHING, OF_THE_REQUEST, differences, outcome
+from l7proxy.tools.printable import printable
 
 if TYPE_CHECKING:
+    from l7proxy.core.config import Config
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.http.messages import HttpRequest
+    from l7proxy.tools.outcome import Difference, Outcome
 
-    Outcome = Mapping[str, Any]
-    """What is compared of a request: a value for each of `FIELDS`, or for those that are known."""
     Ended = Callable[[int, Exchange, float], None]
     """Is called with the line of a request that has ended, its exchange, and the time."""
-    Difference = tuple[str, Any, Any]
-    """A field, and its values before and after."""
+    Values = dict[str, Any]
+    """Fields that have changed, with what they are on one side."""
 
-FIELDS = ("route", "pool", "backend", "status")
 EXAMPLES = 3
 """How many requests of a group are shown."""
+LONGEST_SHOWN = 80
+"""Characters of a value that are shown in the text."""
+
+
+class Example:
+    """A request that changes: its line, how it is shown, and the values that it changes between."""
+
+    __slots__ = ("after", "asked", "before", "line")
+
+    def __init__(self, line: int, asked: str, found: Iterable[Difference]) -> None:
+        self.line = line
+        self.asked = asked
+        self.before: Values = {}
+        self.after: Values = {}
+        for field, one, other in found:
+            self.before[field] = one
+            self.after[field] = other
 
 
 class Change:
-    """A way in which requests change: what was and what is, how often, and for whom first."""
+    """A way in which requests change: what was and what is, how often, and for whom first.
 
-    __slots__ = ("after", "before", "count", "examples")
+    `varying` are the fields whose values are not the same for all of the requests.
+    """
 
-    def __init__(self, before: Outcome, after: Outcome) -> None:
-        self.before = before
-        self.after = after
+    __slots__ = ("after", "before", "count", "examples", "varying")
+
+    def __init__(self, first: Example) -> None:
+        self.before = first.before
+        self.after = first.after
+        self.varying: dict[str, None] = {}
         self.count = 0
-        self.examples: list[tuple[int, str]] = []
+        self.examples: list[Example] = []
+
+    def add(self, example: Example) -> None:
+        """Counts one more request that changes in this way."""
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example)
+        for field, value in self.before.items():
+            if value != example.before[field] or self.after[field] != example.after[field]:
+                self.varying[field] = None
 
 
 class Comparison:
     """Pairs the outcomes of the two sides by the line of their request, in any order."""
 
-    def __init__(self) -> None:
+    def __init__(self, fields: Iterable[str] = FIELDS) -> None:
+        """Compares these fields alone; raises ValueError where one of them is not in `FIELDS`."""
+        wanted = set(fields)
+        for field in wanted - set(FIELDS):
+            raise ValueError(f'"{field}" is not one of {", ".join(FIELDS)}')
+        self._fields = tuple(field for field in FIELDS if field in wanted)
         self.compared = 0
         """How many pairs there were."""
-        self.changes: dict[tuple[Difference, ...], Change] = {}
+        self.changes: dict[tuple[object, ...], Change] = {}
         self._unpaired: tuple[dict[int, Outcome], dict[int, Outcome]] = ({}, {})
         """The outcomes of either side that the other side has none for yet."""
         self._asked: dict[int, str] = {}
@@ -78,55 +115,27 @@ class Comparison:
         """Counts the requests that only one side decided: the other side refused the message."""
         before_only, after_only = self._unpaired
         for line in sorted(before_only):
-            self._compare(before_only[line], _NOTHING, line)
+            self._compare(before_only[line], NOTHING, line)
         for line in sorted(after_only):
-            self._compare(_NOTHING, after_only[line], line)
+            self._compare(NOTHING, after_only[line], line)
         before_only.clear()
         after_only.clear()
 
     def _compare(self, before: Outcome, after: Outcome, line: int) -> None:
         self.compared += 1
         asked = self._asked.pop(line, "")
-        differences = _differences(before, after)
-        if not differences:
+        found = differences(before, after, self._fields)
+        if not found:
             return
-        change = self.changes.get(differences)
+        # What follows from the request is of one kind where the same routes have made it.
+        key: list[object] = [before.get("route"), after.get("route")]
+        for field, one, other in found:
+            key.append(field if field in OF_THE_REQUEST else (field, one, other))
+        example = Example(line, asked, found)
+        change = self.changes.get(tuple(key))
         if change is None:
-            change = self.changes[differences] = Change(
-                {field: value for field, value, _ in differences},
-                {field: value for field, _, value in differences},
-            )
-        change.count += 1
-        if len(change.examples) < EXAMPLES:
-            change.examples.append((line, asked))
-
-
-_NOTHING: Outcome = dict.fromkeys(FIELDS)
-
-
-def _differences(before: Outcome, after: Outcome) -> tuple[Difference, ...]:
-    """Returns the fields that both outcomes know and that are not the same."""
-    found = [
-        (field, before[field], after[field])
-        for field in FIELDS
-        if field in before and field in after and before[field] != after[field]
-    ]
-    if any(field == "pool" for field, _, _ in found):
-        # Another pool has other backends: which of them it is says nothing more.
-        found = [difference for difference in found if difference[0] != "backend"]
-    return tuple(found)
-
-
-def outcome(exchange: Exchange) -> Outcome:
-    """Returns what is compared of a request that has ended."""
-    assert exchange.response is not None
-    route, pool, backend = exchange.route, exchange.pool, exchange.backend
-    return {
-        "route": None if route is None else str(route),
-        "pool": None if pool is None else pool.name,
-        "backend": None if backend is None else backend.name,
-        "status": exchange.response.status,
-    }
+            change = self.changes[tuple(key)] = Change(example)
+        change.add(example)
 
 
 class RecordedAnswers:
@@ -139,9 +148,9 @@ class RecordedAnswers:
     def __init__(self, lines: Iterable[str], comparison: Comparison) -> None:
         self._lines: Iterator[str] = iter(lines)
         self._comparison = comparison
-        self._unanswered: dict[tuple[str, int | None], deque[int]] = {}
+        self._unanswered: dict[tuple[str, int | str | None], deque[int]] = {}
         """The lines of the requests whose answers have not been read."""
-        self._early: dict[tuple[str, int | None], deque[Outcome]] = {}
+        self._early: dict[tuple[str, int | str | None], deque[Outcome]] = {}
         """The answers to requests that have not been played."""
         self.refused = 0
         self.read = 0
@@ -181,8 +190,7 @@ class RecordedAnswers:
             body = answer["body"]
             if body.get("type") == "http_response":
                 self.read += 1
-                found: Outcome = {"backend": body.get("backend"), "status": body.get("status")}
-                self._answered(str(answer.get("dest")), body.get("in_reply_to"), found)
+                self._answered(str(answer.get("dest")), body.get("in_reply_to"), _answer(body))
                 return True
         return False
 
@@ -197,8 +205,21 @@ class RecordedAnswers:
             del self._unanswered[key]
 
 
-def _id(value: Any) -> int | None:
-    return value if type(value) is int else None
+def _answer(body: Mapping[str, Any]) -> Outcome:
+    """Returns what a recorded answer tells of an outcome.
+
+    What a real backend said can't be compared with what a simulated one says.
+    """
+    found = {"backend": body.get("backend"), "status": body.get("status")}
+    headers = body.get("headers")
+    if found["backend"] is None and isinstance(headers, dict):
+        lines = (value for name, value in headers.items() if name.lower() == "location")
+        found["location"] = next(lines, None)
+    return found
+
+
+def _id(value: Any) -> int | str | None:
+    return value if type(value) is int or type(value) is str else None
 
 
 class Allowance:
@@ -236,21 +257,40 @@ class Allowance:
         return counted <= max(self._count, self._share * comparison.compared)
 
 
+def unplayed(before: Config, after: Config) -> list[str]:
+    """Returns the JSON pointers of what differs and changes what backends are sent by serve alone.
+
+    Traffic that is played comes over no connection of which a backend could be told.
+    """
+    keys = ("forwarded", "trusted_proxies", "via")
+    one, other = before.server, after.server
+    return [pointer_to("/server", key) for key in keys if getattr(one, key) != getattr(other, key)]
+
+
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Returns the comparison as JSON values, the largest group first."""
+    """Returns the comparison as JSON values, the largest group first.
+
+    Where a value is not the same for all requests of a group, `before` and `after` have that of the
+    first one, `varying` has the field's name, and each example has its own value.
+    """
     return {
         "compared": comparison.compared,
         "changed": sum(change.count for change in comparison.changes.values()),
-        "changes": [
-            {
-                "count": change.count,
-                "before": change.before,
-                "after": change.after,
-                "examples": [{"line": line, "request": asked} for line, asked in change.examples],
-            }
-            for change in _largest_first(comparison)
-        ],
+        "changes": [_as_json(change) for change in _largest_first(comparison)],
     }
+
+
+def _as_json(change: Change) -> dict[str, Any]:
+    made: dict[str, Any] = {"count": change.count, "before": change.before, "after": change.after}
+    examples: list[dict[str, Any]] = [
+        {"line": example.line, "request": example.asked} for example in change.examples
+    ]
+    if change.varying:
+        made["varying"] = list(change.varying)
+        for shown, example in zip(examples, change.examples, strict=True):
+            shown["before"] = {field: example.before[field] for field in change.varying}
+            shown["after"] = {field: example.after[field] for field in change.varying}
+    return {**made, "examples": examples}
 
 
 def as_text(comparison: Comparison, place: Callable[[int], str] = "line {}".format) -> str:
@@ -259,11 +299,15 @@ def as_text(comparison: Comparison, place: Callable[[int], str] = "line {}".form
     lines = [f"{changed} of {comparison.compared} requests change"]
     for change in _largest_first(comparison):
         what = ", ".join(
-            f"{field} {_shown(change.before[field])} -> {_shown(change.after[field])}"
+            field if field in change.varying else _arrow(field, change.before, change.after)
             for field in change.before
         )
         lines.append(f"{change.count:>7}  {what}")
-        lines += [f"{'':9}{place(line)}: {asked}" for line, asked in change.examples]
+        for example in change.examples:
+            lines.append(f"{'':9}{place(example.line)}: {example.asked}")
+            for field in change.varying:
+                arrow = _arrow(field, example.before, example.after)
+                lines.append(f"{'':13}{arrow}")
     return "\n".join(lines) + "\n"
 
 
@@ -271,5 +315,13 @@ def _largest_first(comparison: Comparison) -> list[Change]:
     return sorted(comparison.changes.values(), key=lambda change: -change.count)
 
 
+def _arrow(field: str, before: Values, after: Values) -> str:
+    name = field.replace("_", " ")
+    return f"{name} {_shown(before[field])} -> {_shown(after[field])}"
+
+
 def _shown(value: Any) -> str:
-    return "none" if value is None else str(value)
+    if value is None:
+        return "none"
+    text = printable(" | ".join(value) if isinstance(value, tuple) else str(value))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

@@ -117,29 +117,75 @@ class Paint:
 GOOD, BAD, DIM, BOLD = "32", "31", "2", "1"
 
 
+NOT_ASKED = "not asked"
+"""What came of an attempt on a backend that nothing is known of."""
+
+
+def is_imagined(exchange: Exchange) -> bool:
+    """Returns whether its backend is a real one, or another node, which was not asked."""
+    pool = exchange.pool
+    return pool is not None and pool.config.upstream != "simulated"
+
+
+def is_unknown(exchange: Exchange) -> bool:
+    """Returns whether nothing says what its backend, which was not asked, would answer."""
+    pool = exchange.pool
+    if pool is None or not is_imagined(exchange) or pool.config.simulate is not None:
+        return False
+    return all(backend.simulate is None for backend in pool.config.backends)
+
+
+def decision_of(exchange: Exchange) -> dict[str, Any]:
+    """Returns the decision, without what nobody knows; values are JSON."""
+    decision = dict(exchange.decision or {})
+    if is_unknown(exchange):
+        left_out = ("outcome", "seconds")
+        decision["attempts"] = [
+            {key: value for key, value in attempt.items() if key not in left_out}
+            | {"outcome": NOT_ASKED}
+            for attempt in decision["attempts"]
+        ]
+    return decision
+
+
 def as_json(exchange: Exchange) -> str:
-    """Returns answer and decision as JSON, for machines."""
+    """Returns answer and decision as JSON, for machines.
+
+    Of a backend that was not asked, `asked` is false; its `status` is there where the configuration
+    says how to simulate it.
+    """
     assert exchange.response is not None
-    made: dict[str, Any] = {"status": exchange.response.status}
+    made: dict[str, Any] = {}
+    if exchange.local_reply is not None or not is_unknown(exchange):
+        made["status"] = exchange.response.status
     if exchange.backend is not None:
         made["backend"] = exchange.backend.name
+        if is_imagined(exchange):
+            made["asked"] = False
     if exchange.local_reply is not None:
         made["error"] = exchange.local_reply.text
-    return json.dumps({**made, "decision": exchange.decision}, indent=2) + "\n"
+    return json.dumps({**made, "decision": decision_of(exchange)}, indent=2) + "\n"
+
+
+LINES = "├─└│"
+"""What the lines of a tree are made of."""
+
+
+def in_ascii(tree: str) -> str:
+    """Returns a tree whose lines are made of ASCII characters."""
+    return tree.translate(str.maketrans(LINES, "|-`|"))
 
 
 def as_tree(exchange: Exchange, paint: Paint) -> str:
     """Returns answer and decision as a tree, for people."""
-    assert exchange.response is not None and exchange.decision is not None
+    assert exchange.response is not None
     request, status = exchange.request, exchange.response.status
-    backend = "" if exchange.backend is None else f" from {exchange.backend.name}"
-    why = "" if exchange.local_reply is None else f": {exchange.local_reply.text}"
     colour = BAD if status >= 400 else GOOD
     lines = [
         paint(printable(f"{request.method} {request.target}"), BOLD),
-        paint(printable(f"{status}{backend}{why}"), colour),
+        paint(printable(_answer(exchange, status)), colour),
     ]
-    branches = list(_branches(printable_value(exchange.decision), paint))
+    branches = list(_branches(printable_value(decision_of(exchange)), paint))
     for place, (title, leaves) in enumerate(branches):
         last = place == len(branches) - 1
         lines.append(f"{'└─' if last else '├─'} {title}")
@@ -147,6 +193,15 @@ def as_tree(exchange: Exchange, paint: Paint) -> str:
             twig = "└─" if at == len(leaves) - 1 else "├─"
             lines.append(f"{'   ' if last else '│  '}{twig} {leaf}")
     return "\n".join(lines) + "\n"
+
+
+def _answer(exchange: Exchange, status: int) -> str:
+    backend, refusal = exchange.backend, exchange.local_reply
+    if backend is not None and refusal is None and is_imagined(exchange):
+        simulated = "" if is_unknown(exchange) else f"; simulated, it answers {status}"
+        return f"would go to {backend.name}{simulated}"
+    named = "" if backend is None else f" from {backend.name}"
+    return f"{status}{named}" if refusal is None else f"{status}{named}: {refusal.text}"
 
 
 def _branches(decision: Mapping[str, Any], paint: Paint) -> list[Branch]:
@@ -189,7 +244,7 @@ def _wait(wait: Mapping[str, Any], paint: Paint) -> Branch:
 
 def _attempt(number: int, attempt: Mapping[str, Any], paint: Paint) -> Branch:
     outcome = attempt.get("outcome", "no answer")
-    good = outcome.startswith("status ") and outcome < "status 5"
+    good = outcome == NOT_ASKED or (outcome.startswith("status ") and outcome < "status 5")
     title = f"attempt  {number}: {paint(attempt['picked'], BOLD)}, "
     title += paint(outcome, GOOD if good else BAD)
     if attempt.get("seconds"):

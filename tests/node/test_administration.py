@@ -81,3 +81,14 @@ def test_a_backend_that_was_removed_does_not_count_among_the_weights() -> None:
     heavy = {"address": "b:1", "weight": 1000}
     (added,) = talk.request(0.0, type="add_backend", pool="p", backend=heavy)
     assert added["body"]["type"] == "add_backend_ok"
+
+
+def test_a_simulated_backend_is_added_by_its_name_alone_and_no_other() -> None:
+    talk = Conversation(one_pool())
+    (reply,) = talk.request(0.0, type="add_backend", pool="p", backend={"name": "new"})
+    assert reply["body"]["backend"] == "new"
+    (status,) = talk.request(0.0, type="status")
+    assert status["body"]["pools"]["p"]["backends"]["new"]["address"] == "new"
+    other = Conversation({"backend_pools": {"p": {"backends": ["n2"], "upstream": "envelope"}}})
+    (reply,) = other.request(0.0, type="add_backend", pool="p", backend={"name": "new"})
+    assert reply["body"]["text"] == '/body/backend: "address" is missing'

@@ -37,6 +37,9 @@ def test_without_a_dest_the_node_answers_under_its_own_name(talk: Conversation) 
     assert reply["src"] == "l7_proxy"
 
 
+NO_ID = "must be a whole number or a string"
+
+
 @pytest.mark.parametrize(("path", "status", "error"), [
     ("/nowhere", 404, "no route matches: /nowhere"),
     ("/apix", 404, "no route matches: /apix"),
@@ -118,9 +121,9 @@ def test_what_the_node_asks_by_itself_comes_from_the_name_that_it_was_last_calle
      "/body/body: must be a string, not a number"),
     ({"type": "http_request", "path": "/", "body_encoding": "gzip"},
      '/body/body_encoding: must be "base64", not "gzip"'),
-    ({"type": "http_request", "path": "/", "msg_id": "1"}, "/body/msg_id: must be a whole number"),
-    ({"type": "http_request", "path": "/", "msg_id": True}, "/body/msg_id: must be a whole number"),
-    ({"type": "http_request", "path": "/", "msg_id": 1.5}, "/body/msg_id: must be a whole number"),
+    ({"type": "http_request", "path": "/", "msg_id": []}, f"/body/msg_id: {NO_ID}"),
+    ({"type": "http_request", "path": "/", "msg_id": True}, f"/body/msg_id: {NO_ID}"),
+    ({"type": "http_request", "path": "/", "msg_id": 1.5}, f"/body/msg_id: {NO_ID}"),
     ({"type": "init", "node_id": 5}, "/body/node_id: must be a string, not a number"),
     ({"type": "init", "backend_pools": {"a/b": {}}},
      '/body/backend_pools/a~1b: "backends" is missing'),
@@ -129,6 +132,16 @@ def test_what_is_no_valid_message_gets_error_12(talk: Conversation, body: Any, t
     (reply,) = talk.say({"src": "c1", "dest": "n1", "body": body})
     assert reply == {"src": "n1", "dest": "c1", "body": {"type": "error", "code": 12, "text": text}}
     assert talk.get("/api")["backend"] == "api-1"
+
+
+@pytest.mark.parametrize("name", ["1", "", 'a"\\\u00e9\n', "\ud800"])
+def test_a_string_is_as_good_an_id_as_a_number(talk: Conversation, name: str) -> None:
+    assert talk.body(type="http_request", path="/api", msg_id=name)["in_reply_to"] == name
+    assert talk.body(type="http_request", path="/none", msg_id=name)["in_reply_to"] == name
+    assert talk.body(type="http_request", msg_id=name) == {
+        "type": "error", "in_reply_to": name, "code": 12, "text": '/body: "path" is missing',
+    }  # fmt: skip
+    assert talk.body(type="init", msg_id=name) == {"type": "init_ok", "in_reply_to": name}
 
 
 def test_a_body_that_is_not_base64_gets_error_12(talk: Conversation) -> None:
@@ -160,11 +173,9 @@ def test_a_reply_that_nobody_waits_for_is_only_logged(talk: Conversation) -> Non
 
 
 @pytest.mark.parametrize(("body", "why"), [
-    ({"type": "gossip_ok", "in_reply_to": 3, "msg_id": "x"},
-     "/body/msg_id: must be a whole number"),
-    ({"type": "http_response", "in_reply_to": 3, "msg_id": []},
-     "/body/msg_id: must be a whole number"),
-    ({"type": "error", "msg_id": 1.5}, "/body/msg_id: must be a whole number"),
+    ({"type": "gossip_ok", "in_reply_to": 3, "msg_id": {}}, f"/body/msg_id: {NO_ID}"),
+    ({"type": "http_response", "in_reply_to": 3, "msg_id": []}, f"/body/msg_id: {NO_ID}"),
+    ({"type": "error", "msg_id": 1.5}, f"/body/msg_id: {NO_ID}"),
     ({"in_reply_to": 3}, "/body/type: must be a string"),
     ({"type": [], "in_reply_to": 3}, "/body/type: must be a string"),
 ])  # fmt: skip
@@ -177,8 +188,8 @@ def test_an_answer_that_is_wrong_is_only_logged(talk: Conversation, body: Any, w
 def test_what_is_a_request_gets_its_one_answer_whatever_else_is_in_it(
     talk: Conversation, kind: str
 ) -> None:
-    reply = talk.body(type=kind, in_reply_to=3, msg_id="x", path="/api")
-    assert (reply["code"], reply["text"]) == (12, "/body/msg_id: must be a whole number")
+    reply = talk.body(type=kind, in_reply_to=3, msg_id=[], path="/api")
+    assert (reply["code"], reply["text"]) == (12, f"/body/msg_id: {NO_ID}")
     assert talk.body(type="http_request", in_reply_to=3, path="/api")["status"] == 200
     assert talk.log == []
 

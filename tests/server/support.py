@@ -289,18 +289,20 @@ async def serving(
     *backends: FakeBackend | str | dict[str, Any],
     narrow: bool = False,
     server: dict[str, Any] | None = None,
+    top: dict[str, Any] | None = None,
     secrets: Callable[[str, str], bytes] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """A proxy with one pool, `api`, of these backends; the backends are started, too.
 
-    With `narrow` little is on its way to its clients that they have not asked to read.
+    `server` and what `top` has are written beside that pool. With `narrow` little is on its way to
+    its clients that they have not asked to read.
     """
     started = [backend for backend in backends if isinstance(backend, FakeBackend)]
     for backend in started:
         if not backend.port:
             await backend.start()
-    config = {"backend_pools": {"api": pool_config(*backends, **settings)}}
+    config = {"backend_pools": {"api": pool_config(*backends, **settings)}, **(top or {})}
     if server is not None:
         config["server"] = server
     log: list[str] = []

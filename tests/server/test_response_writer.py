@@ -10,7 +10,7 @@ import pytest
 from l7proxy.core.config import config_from
 from l7proxy.core.http.local_reply import NO_ROUTE
 from l7proxy.core.http.messages import HttpResponse
-from l7proxy.core.routing.actions import HeaderEdits
+from l7proxy.core.routing.actions import HeaderEdits, header_edits
 from l7proxy.http1 import CHUNKED, UNTIL_CLOSE, RequestHead, RequestParser, ResponseHead
 from l7proxy.http1 import ResponseParser as Parser
 from l7proxy.server.response_writer import ResponseWriter
@@ -74,7 +74,7 @@ def edits(**fields: str) -> HeaderEdits:
     assert config.routes is not None
     (made,) = config.routes
     assert made.response_headers is not None
-    return HeaderEdits(made.response_headers)
+    return header_edits(made.response_headers)
 
 
 def request(minor: int = 1) -> RequestHead:

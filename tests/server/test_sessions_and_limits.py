@@ -86,6 +86,21 @@ async def test_too_many_requests_are_answered_429_and_the_connection_lives_on() 
 
 
 @conversation
+async def test_who_is_admitted_is_told_what_is_left_where_that_is_wanted() -> None:
+    limit = {"requests_per_second": 0.01, "burst": 3}
+    # One that is passed on at once, and one that is passed on as it comes.
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+    backend = FakeBackend(answers=[OK, large, OK])
+    limits = {"per_ip": limit, "headers": "always"}
+    async with serving(backend, top={"rate_limits": limits}) as proxy:
+        client = await proxy.connect()
+        answers = [await client.get() for _ in range(4)]
+    assert [answer[9:12] for answer in answers] == [b"200", b"200", b"200", b"429"]
+    left = [re.findall(rb"\r\nX-RateLimit-Remaining: (\d)\r\n", answer) for answer in answers]
+    assert left == [[b"2"], [b"1"], [b"0"], [b"0"]]
+
+
+@conversation
 async def test_a_reload_forgets_neither_sessions_nor_limits() -> None:
     limit = {"requests_per_second": 0.01, "burst": 4}
     first, second = FakeBackend(), FakeBackend()

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.server.server import Server, bind
+from tests.certificates import NEEDS_OPENSSL, make_certificates
 
 from .support import (
     OK,
@@ -27,21 +27,14 @@ from .support import (
     until,
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+pytestmark = NEEDS_OPENSSL
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with certificates that sign themselves: a.example, b.example and localhost."""
     made = tmp_path_factory.mktemp("certificates")
-    for name in ("a.example", "b.example", "localhost"):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", f"/CN={name}",
-             "-addext", f"subjectAltName=DNS:{name},DNS:x.{name}",
-             "-keyout", made / f"{name}.key", "-out", made / f"{name}.pem"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+    make_certificates(made, "a.example", "b.example", "localhost")
     return made
 
 

@@ -7,6 +7,7 @@ from functools import singledispatch
 from random import Random
 from typing import Any
 
+from l7proxy.core.config.algorithms import AlgorithmName
 from l7proxy.core.config.model import Config, PoolConfig
 from l7proxy.core.config.record import REQUIRED, Record, RecordOf
 from l7proxy.core.config.spec import (
@@ -47,9 +48,32 @@ def some_record(random: Random, record: type[Record], faults: float, depth: int)
         wanted = 0.95 if declared.default is REQUIRED else 0.5 / (depth + 1)
         if random.random() < wanted:
             made[declared.key or name] = some_value(random, declared.spec, faults, depth + 1)
+    if record.at_least_one and not made.keys() & set(record.at_least_one):
+        keep_one(random, record, made, record.at_least_one, 1, faults, depth)
+    for keys, least in ((record.exactly_one, 1), (record.at_most_one, 0)):
+        if keys and random.random() >= faults:
+            keep_one(random, record, made, keys, least, faults, depth)
     if random.random() < faults / 2:
         made[random.choice(("unknown", "backend"))] = 1
     return made
+
+
+def keep_one(
+    random: Random,
+    record: type[Record],
+    made: dict[str, Any],
+    keys: tuple[str, ...],
+    least: int,
+    faults: float,
+    depth: int,
+) -> None:
+    """Leaves one of the keys, and adds one where `least` is 1 and there is none."""
+    given = [key for key in keys if key in made]
+    for key in given[1:]:
+        del made[key]
+    if least and not given:
+        key = random.choice(keys)
+        made[key] = some_value(random, record.fields[key].spec, faults, depth + 1)
 
 
 def some_value(random: Random, spec: Spec[Any], faults: float, depth: int) -> Any:
@@ -99,6 +123,11 @@ def _(spec: MapOf[Any], random: Random, faults: float, depth: int) -> Any:
         )
         for _ in range(random.randint(0 if depth > 1 else 1, 2))
     }
+
+
+@fitting_value.register(AlgorithmName)
+def _(spec: AlgorithmName, random: Random, faults: float, depth: int) -> Any:
+    return random.choice(("random", "rr", "least_conn", "module:Class", "maglev", "ketama"))
 
 
 @fitting_value.register(Text)

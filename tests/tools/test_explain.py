@@ -212,3 +212,39 @@ def test_the_same_seed_explains_the_same_chance() -> None:
     for seed in (seeds.randrange(99) for _ in range(5)):
         one, two = (explain.explain(config, request, seed) for _ in range(2))
         assert explain.as_json(one) == explain.as_json(two)
+
+
+@pytest.mark.parametrize("upstream", ["http", "envelope"])
+def test_what_a_backend_says_that_was_not_asked_is_left_open(upstream: str) -> None:
+    pool: dict[str, Any] = {"backends": ["127.0.0.1:18801"], "upstream": upstream}
+    shown = tree("/", config=pool)
+    assert shown.splitlines()[1] == "would go to 127.0.0.1"
+    assert "attempt  1: 127.0.0.1, not asked\n" in shown and "200" not in shown
+    made = json.loads(explain.as_json(asked("/", config=pool)))
+    assert (made["backend"], made["asked"], "status" in made) == ("127.0.0.1", False, False)
+    assert [attempt["outcome"] for attempt in made["decision"]["attempts"]] == ["not asked"]
+
+
+@pytest.mark.parametrize("simulated", [
+    {"backends": ["a:1"], "simulate": {"status": 404}},
+    {"backends": [{"address": "a:1", "simulate": {"status": 404}}]},
+])  # fmt: skip
+def test_what_the_configuration_says_in_its_place_is_said_to_be_simulated(
+    simulated: dict[str, Any],
+) -> None:
+    pool = {**simulated, "upstream": "http"}
+    shown = tree("/", config=pool)
+    assert shown.splitlines()[1] == "would go to a; simulated, it answers 404"
+    assert "attempt  1: a, status 404\n" in shown
+    made = json.loads(explain.as_json(asked("/", config=pool)))
+    assert (made["status"], made["asked"]) == (404, False)
+
+
+def test_what_the_proxy_answers_itself_is_known_whatever_is_behind_it() -> None:
+    config = {"backend_pools": {"p": {"backends": ["a:1"], "upstream": "http"}}}
+    assert tree("/x", config=config).splitlines()[1] == "404: no route matches: /x"
+    made = json.loads(explain.as_json(asked("/x", config=config)))
+    assert made["status"] == 404 and "asked" not in made
+    refused = {"backends": ["a:1"], "upstream": "http",
+               "simulate": {"faults": [{"fault": "refuse"}]}}  # fmt: skip
+    assert tree("/", config=refused).splitlines()[1].startswith("502 from a: ")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from l7proxy.commands import main
 from l7proxy.core import ConfigError, config_from
+from l7proxy.core.config.algorithms import ALIASES, OPTIONS
 from l7proxy.tools.schema import config_schema
 from tests.tools.generated import some_configuration
 
@@ -78,6 +79,34 @@ def test_what_is_no_configuration_is_refused_by_both(value: Any) -> None:
 def test_what_needs_no_pool_and_what_names_its_schema_is_taken_by_both(value: Any) -> None:
     assert structural_problems(value) == []
     assert VALIDATOR.is_valid(value)
+
+
+@pytest.mark.parametrize("value", [
+    {"default": {}}, {"default": {"backend_pool": "default", "respond": {}}},
+    {"sticky": {}}, {"sticky": {"learn": {}, "cookie": {"key_file": "k"}}},
+    {"sticky": {"cookie": {}}}, {"sticky": {"cookie": {"key_file": "k", "key_env": "K"}}},
+    {"simulate": {"latency": {}}}, {"simulate": {"latency": {"fixed": 1, "exponential": 1}}},
+    {"algorithm": "ring-hash", "options": {"hash_key": {}}},
+    {"algorithm": "ring-hash", "options": {"hash_key": {"query": "a", "cookie": "a"}}},
+    {"algorithm": "colour"},
+    {"routes": [{"respond": {}, "path": "/a", "path_regex": "/a"}]},
+    {"routes": [{"respond": {}, "headers": {"A": {"prefix": "a", "present": True}}}]},
+    {"routes": [{"respond": {}, "rewrite": {"strip_prefix": "/a", "substitution": "/b"}}]},
+])  # fmt: skip
+def test_keys_of_which_there_is_to_be_one_are_counted_by_both(value: Any) -> None:
+    if "routes" not in value:
+        value = {"backends": ["a"], **value}
+    assert structural_problems(value)
+    assert not VALIDATOR.is_valid(value)
+
+
+def test_an_editor_can_complete_the_name_of_an_algorithm() -> None:
+    algorithm = SCHEMA["$defs"]["PoolConfig"]["properties"]["algorithm"]
+    names, others, _ = algorithm["anyOf"]
+    assert names["enum"] == sorted(OPTIONS)
+    assert set(ALIASES) <= set(others["enum"]) and not set(names["enum"]) & set(others["enum"])
+    for name in ("first", "wlc", "module:Class"):
+        assert VALIDATOR.is_valid({"backends": ["a"], "algorithm": name})
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:

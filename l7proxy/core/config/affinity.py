@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.fields import END, TOKEN
+from l7proxy.core.config.fields import END, FILE, TOKEN
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, Text, count, seconds
@@ -19,10 +19,12 @@ class StickyCookieConfig(Record):
 
     name: str = field(_COOKIE_NAME, "the cookie's name", default="l7proxy")
     key_file: str | None = field(
-        Text(min_length=1), "the file that holds the key, at least 16 bytes", default=None
+        FILE, "the file that holds the key, at least 16 bytes", default=None
     )
     key_env: str | None = field(
-        Text(min_length=1), "the environment variable that holds the key", default=None
+        Text(min_length=1, pattern=rf"^[^=\x00\ud800-\udfff]+{END}", meaning="a variable's name"),
+        "the environment variable that holds the key",
+        default=None,
     )
     path: str = field(
         Text(pattern=f"^/[!-:<-~]*{END}", meaning="a path, from /"),
@@ -42,9 +44,11 @@ class StickyCookieConfig(Record):
         Text(choices=("Strict", "Lax", "None")), "the SameSite attribute", default=None
     )
 
+    exactly_one = ("key_file", "key_env")
+
     def check(self, at: str, problems: Problems) -> None:
         if (self.key_file is None) == (self.key_env is None):
-            problems.conflict(at, "give the key's place: either key_file or key_env")
+            problems.add(at, "give the key's place: either key_file or key_env")
         if self.same_site == "None" and not self.secure:
             problems.conflict(
                 pointer_to(at, "same_site"),
@@ -74,6 +78,8 @@ class StickyConfig(Record):
         RecordOf(LearnConfig), "by the application's session cookie, in this process", default=None
     )
 
+    exactly_one = ("cookie", "learn")
+
     def check(self, at: str, problems: Problems) -> None:
         if (self.cookie is None) == (self.learn is None):
-            problems.conflict(at, "give either cookie or learn")
+            problems.add(at, "give either cookie or learn")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from l7proxy.core.config.problems import Problems, suggestion
 from l7proxy.core.config.record import Record, RecordOf, field
-from l7proxy.core.config.spec import Either, Mapped, Number, Text, count, seconds
+from l7proxy.core.config.spec import BAD, Bad, Either, Mapped, Number, Text, count, seconds
 
 ENTRY_POINTS = "l7proxy.selectors"
 """The entry-point group in which an installed package offers selectors by name."""
@@ -31,10 +31,12 @@ class HashKeyConfig(Record):
         Text(choices=REQUEST_PARTS), "what is used where that is absent", default="client_ip"
     )
 
+    exactly_one = ("query", "header", "cookie")
+
     def check(self, at: str, problems: Problems) -> None:
         given = [name for name in (self.query, self.header, self.cookie) if name is not None]
         if len(given) != 1:
-            problems.conflict(at, "give one of query, header and cookie")
+            problems.add(at, "give one of query, header and cookie")
 
 
 def _checked_prime(size: int) -> int:
@@ -217,6 +219,20 @@ def check_algorithm(written: str) -> str:
     known = sorted({*OPTIONS, *offered})
     near = suggestion(written, [*known, *ALIASES])
     raise UnknownSelector(f'no selector named "{written}"{near} (known: {", ".join(known)})')
+
+
+class AlgorithmName(Text):
+    """The name of a selector; see `check_algorithm`."""
+
+    def load(self, value: object, at: str, problems: Problems) -> str | Bad:
+        loaded = super().load(value, at, problems)
+        if isinstance(loaded, Bad):
+            return BAD
+        try:
+            return check_algorithm(loaded)
+        except UnknownSelector as error:
+            problems.add(at, str(error))
+            return BAD
 
 
 def offered_selectors() -> Mapping[str, str]:

@@ -6,9 +6,16 @@ It is imported only by those who want a schema.
 from __future__ import annotations
 
 from functools import singledispatch
+from itertools import combinations
 from typing import Any
 
-from l7proxy.core.config.algorithms import OPTIONS, spellings
+from l7proxy.core.config.algorithms import (
+    ALIASES,
+    OPTIONS,
+    AlgorithmName,
+    offered_selectors,
+    spellings,
+)
 from l7proxy.core.config.model import Config, PoolConfig
 from l7proxy.core.config.record import REQUIRED, Field, Record, RecordOf
 from l7proxy.core.config.spec import (
@@ -47,6 +54,14 @@ def _text(spec: Text, definitions: Schema) -> Schema:
     if spec.min_length:
         made["minLength"] = spec.min_length
     return made
+
+
+@describe.register(AlgorithmName)
+def _algorithm(spec: AlgorithmName, definitions: Schema) -> Schema:
+    """The names first, and then what else they are called: editors complete both."""
+    others = sorted({*ALIASES, *offered_selectors()} - OPTIONS.keys())
+    own = {"type": "string", "pattern": ":"}
+    return {"anyOf": [{"enum": sorted(OPTIONS)}, {"enum": others}, own]}
 
 
 @describe.register(Numeric)
@@ -127,23 +142,31 @@ def _field(declared: Field, definitions: Schema) -> Schema:
     made = dict(describe(declared.spec, definitions))
     if declared.doc:
         made["description"] = declared.doc
-    if isinstance(declared.default, str | int | float):
+    if isinstance(declared.default, str | int | float) and declared.default != "":
         made["default"] = declared.default
     return made
 
 
 def _between_fields(record: type[Record], definitions: Schema) -> Schema:
     """Returns the part of a record's schema that is about several fields together."""
+    made: Schema = {}
+    if record.exactly_one:
+        made["oneOf"] = [{"required": [key]} for key in record.exactly_one]
+    if record.at_least_one:
+        made["anyOf"] = [{"required": [key]} for key in record.at_least_one]
+    if record.at_most_one:
+        pairs = combinations(record.at_most_one, 2)
+        made["not"] = {"anyOf": [{"required": [*pair]} for pair in pairs]}
     if issubclass(record, PoolConfig):
-        return {"allOf": [_options(it, definitions) for it in dict.fromkeys(OPTIONS.values())]}
+        made = {"allOf": [_options(it, definitions) for it in dict.fromkeys(OPTIONS.values())]}
     if issubclass(record, Config):
         ways = [
             {"required": ["backend_pools"]},
             {"required": ["routes"], "properties": {"routes": {"minItems": 1}}},
             {"required": ["default"]},
         ]
-        return {"anyOf": ways}
-    return {}
+        made["anyOf"] = ways
+    return made
 
 
 def _options(options: type[Record], definitions: Schema) -> Schema:

@@ -79,6 +79,12 @@ class RateLimitsConfig(Record):
         default=None,
     )
 
+    headers: str = field(
+        Text(choices=("refused", "always")),
+        "which answers have X-RateLimit-* fields: those that are refused, or all that count",
+        default="refused",
+    )
+
     def check(self, at: str, problems: Problems) -> None:
         tier_of: dict[str, str] = {}
         for tier, config in self.per_api_key.items():

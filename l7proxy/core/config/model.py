@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.affinity import StickyConfig
-from l7proxy.core.config.algorithms import OPTIONS, algorithm_name, check_algorithm
+from l7proxy.core.config.algorithms import OPTIONS, AlgorithmName, algorithm_name
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
@@ -71,7 +71,11 @@ _ADDRESS = Mapped(
 class BackendConfig(Record):
     """One backend of a pool."""
 
-    address: str = field(_ADDRESS, "host:port, http(s)://host:port or unix:/path")
+    address: str = field(
+        _ADDRESS,
+        "host:port, http(s)://host:port or unix:/path; a simulated backend needs only a name",
+        default="",
+    )
     name: str | None = field(
         Text(min_length=1), "its name in replies; the host if not given", default=None
     )
@@ -83,6 +87,20 @@ class BackendConfig(Record):
     simulate: SimulateConfig | None = field(
         RecordOf(SimulateConfig), "how it behaves, simulated", default=None
     )
+
+    at_least_one = ("address", "name")
+
+    @property
+    def own_name(self) -> str:
+        """Its name where no other backend has the same: given, else its host."""
+        return self.name or split_address(self.address)[0]
+
+    def check(self, at: str, problems: Problems) -> None:
+        if not self.address and self.name is None:
+            problems.add(at, NO_ADDRESS)
+
+
+NO_ADDRESS = '"address" is missing'
 
 
 def _backend(value: str | BackendConfig) -> BackendConfig:
@@ -97,7 +115,7 @@ class PoolConfig(Record):
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        Mapped(Text(min_length=1), check_algorithm),
+        AlgorithmName(min_length=1),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )
@@ -146,10 +164,13 @@ class PoolConfig(Record):
     @property
     def backend_names(self) -> tuple[str, ...]:
         """Each backend's name: given, else its host, else (where hosts repeat) its address."""
-        hosts = [split_address(backend.address)[0] for backend in self.backends]
+        hosts = [
+            split_address(backend.address)[0] if backend.address else backend.name
+            for backend in self.backends
+        ]
         times = Counter(hosts)
         return tuple(
-            backend.name or (host if times[host] == 1 else backend.address)
+            backend.name or (backend.own_name if times[host] == 1 else backend.address)
             for backend, host in zip(self.backends, hosts, strict=True)
         )
 
@@ -158,6 +179,9 @@ class PoolConfig(Record):
         options = OPTIONS.get(algorithm_name(self.algorithm))
         if options is not None:
             options.load(self.options, pointer_to(at, "options"), problems)
+        for index, backend in enumerate(self.backends):
+            if not backend.address and self.upstream != "simulated":
+                problems.conflict(pointer_to(at, "backends", index), NO_ADDRESS)
         seen: set[str] = set()
         for index, name in enumerate(self.backend_names):
             if name in seen:

@@ -70,6 +70,12 @@ class Record:
     """The fields, by the names of their attributes."""
     keys: ClassVar[tuple[str, ...]] = ()
     """The keys of the fields in the JSON."""
+    exactly_one: ClassVar[tuple[str, ...]] = ()
+    """Keys of which one is given, and no more: `check` refuses anything else."""
+    at_least_one: ClassVar[tuple[str, ...]] = ()
+    """Keys of which one is given, or more: `check` refuses a record without any."""
+    at_most_one: ClassVar[tuple[str, ...]] = ()
+    """Keys of which no two are given: `check` refuses them."""
 
     def __init_subclass__(cls) -> None:
         declared = dict(cls.fields)

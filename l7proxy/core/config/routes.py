@@ -97,6 +97,10 @@ def _method(text: str) -> str:
 
 
 _REGEX = Mapped(Text(min_length=1), _checked_regex)
+_SUBSTITUTION = Mapped(
+    Text(pattern=f"^{TARGET_CHARACTER}*{END}", meaning="a text without spaces and #"),
+    _checked_template,
+)
 _TEMPLATE = Mapped(
     Text(min_length=1, pattern=f"^{TARGET_CHARACTER}*{END}", meaning="a text without spaces and #"),
     _checked_template,
@@ -133,9 +137,12 @@ class ValueMatchConfig(Record):
         Boolean(), "true: there, with whatever value; false: not there", default=None
     )
 
+    exactly_one = ("exact", "prefix", "regex", "present")
+
     def check(self, at: str, problems: Problems) -> None:
-        if sum(value is not None for value in self.__dict__.values()) != 1:
-            problems.conflict(at, f"give exactly one of {', '.join(self.fields)}")
+        ways = self.exactly_one
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            problems.add(at, f"give exactly one of {', '.join(ways)}")
 
 
 def _value_match(value: str | ValueMatchConfig) -> ValueMatchConfig:
@@ -160,9 +167,9 @@ class RewriteConfig(Record):
         _REGEX, "each match in the path is replaced by `substitution`", default=None
     )
     substitution: str | None = field(
-        _TEMPLATE,
+        _SUBSTITUTION,
         "what replaces a match of `regex` or, without one, the path: {name} and {1} are groups, "
-        "of `regex` or of the route's path_regex",
+        "of `regex` or of the route's path_regex; a query behind a ? comes before the client's",
         default=None,
     )
     host: str | None = field(
@@ -172,10 +179,12 @@ class RewriteConfig(Record):
         default=None,
     )
 
+    at_most_one = ("strip_prefix", "replace_prefix", "substitution")
+
     def check(self, at: str, problems: Problems) -> None:
-        ways = ("strip_prefix", "replace_prefix", "substitution")
+        ways = self.at_most_one
         if sum(getattr(self, way) is not None for way in ways) > 1:
-            problems.conflict(at, f"give only one of {', '.join(ways)}")
+            problems.add(at, f"give only one of {', '.join(ways)}")
         if self.regex is not None and self.substitution is None:
             problems.conflict(at, '"regex" needs a "substitution"')
         if self.regex is not None and self.substitution is not None:
@@ -276,12 +285,14 @@ class ActionsConfig(Record):
         RecordOf(ScopedLimitConfig), "how many requests may take it", default=None
     )
 
+    exactly_one = ACTIONS
+
     def check(self, at: str, problems: Problems) -> None:
         given = [key for key in ACTIONS if getattr(self, key) is not None]
         if not given:
-            problems.conflict(at, f"what is to be done? give one of {', '.join(ACTIONS)}")
+            problems.add(at, f"what is to be done? give one of {', '.join(ACTIONS)}")
         elif len(given) > 1:
-            problems.conflict(at, f"give only one of {', '.join(given)}")
+            problems.add(at, f"give only one of {', '.join(given)}")
         elif given[0] in ("redirect", "respond"):
             for key in ("mirror", "request_headers"):
                 if getattr(self, key) is not None:
@@ -375,10 +386,12 @@ class RouteConfig(ActionsConfig):
             return self.name
         return repr([getattr(self, condition) for condition in CONDITIONS])
 
+    at_most_one = PATHS
+
     def check(self, at: str, problems: Problems) -> None:
         given = [key for key in PATHS if getattr(self, key) is not None]
         if len(given) > 1:
-            problems.conflict(at, f"give only one of {', '.join(given)}")
+            problems.add(at, f"give only one of {', '.join(given)}")
         super().check(at, problems)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7proxy.core.config.address import split_listen
-from l7proxy.core.config.fields import END
+from l7proxy.core.config.fields import END, FILE
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, ListOf, Mapped, Text, count, seconds
@@ -66,10 +66,8 @@ class ServerTimeoutsConfig(Record):
 class CertificateConfig(Record):
     """A certificate and its key, and the names that it is shown for."""
 
-    certificate: str = field(Text(min_length=1), "a PEM file: the certificate, then its chain")
-    key: str | None = field(
-        Text(min_length=1), "a PEM file; the certificate's own if not given", default=None
-    )
+    certificate: str = field(FILE, "a PEM file: the certificate, then its chain")
+    key: str | None = field(FILE, "a PEM file; the certificate's own if not given", default=None)
     names: tuple[str, ...] = field(
         ListOf(Text(min_length=1)), "names such as a.example or *.a.example", default=()
     )
@@ -88,7 +86,7 @@ class ServerTlsConfig(Record):
 class AccessLogConfig(Record):
     """Where requests are written down, and how."""
 
-    path: str = field(Text(min_length=1), "a file to append to; - is stderr", default="-")
+    path: str = field(FILE, "a file to append to; - is stderr", default="-")
     format: str = field(
         Text(choices=("envelope", "combined")),
         "envelope: http_request messages that can be replayed; combined: as Apache writes it",
@@ -128,3 +126,15 @@ class ServerConfig(Record):
     access_log: AccessLogConfig | None = field(
         RecordOf(AccessLogConfig), "where requests are written down", default=None
     )
+
+    def check(self, at: str, problems: Problems) -> None:
+        if self.tls is None and any(listen.startswith("tls:") for listen in self.listen):
+            where = pointer_to(at, "tls")
+            problems.conflict(where, "an address that begins with tls: needs certificates")
+        seen: set[tuple[str, int]] = set()
+        for index, listen in enumerate(self.listen):
+            place = split_listen(listen)
+            if place in seen and place[1]:
+                where = pointer_to(at, "listen", index)
+                problems.conflict(where, f"{listen} is listened on already")
+            seen.add(place)

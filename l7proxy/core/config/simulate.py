@@ -53,10 +53,12 @@ class LatencyConfig(Record):
         RecordOf(LognormalConfig), "a long tail", default=None
     )
 
+    exactly_one = ("fixed", "uniform", "exponential", "lognormal")
+
     def check(self, at: str, problems: Problems) -> None:
-        ways = self.fields
+        ways = self.exactly_one
         if sum(getattr(self, way) is not None for way in ways) != 1:
-            problems.conflict(at, f"give exactly one of {', '.join(ways)}")
+            problems.add(at, f"give exactly one of {', '.join(ways)}")
         if self.uniform is not None and (
             len(self.uniform) != 2 or self.uniform[0] > self.uniform[1]
         ):

@@ -87,7 +87,8 @@ def is_port(text: str) -> bool:
 def host_in(authority: str) -> str | None:
     """Returns the host of an `AUTHORITY`, in lower case and without a final dot.
 
-    All spellings of an IPv6 address are one. Returns None where the text is no authority.
+    An IPv6 address, which can be written in many ways, is in its shortest form (RFC 5952).
+    Returns None where the text is no authority.
     """
     if len(authority) > _LONGEST_KNOWN_HOST:
         return _host_in(authority)
@@ -103,10 +104,18 @@ def _host_in(authority: str) -> str | None:
     if colon not in ("", ":") or (port and not is_port(port)):
         return None
     if is_literal:
-        from ipaddress import IPv6Address
-
-        return f"[{IPv6Address(host[0][1:-1])}]"
+        return f"[{_shortest(host[0][1:-1])}]"
     return host[0].lower().removesuffix(".")
+
+
+def _shortest(literal: str) -> str:
+    """Returns an IPv6 address in its shortest form."""
+    from ipaddress import IPv6Address
+
+    address = IPv6Address(literal)
+    mapped = address.ipv4_mapped
+    # Python writes these in one way before 3.13, and in another from then on.
+    return str(address) if mapped is None else f"::ffff:{mapped}"
 
 
 _known_host_in = lru_cache(1024)(_host_in)

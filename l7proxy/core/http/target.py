@@ -198,6 +198,15 @@ def normal_path(path: str, rules: PathRules = USUAL_RULES) -> str:
     return path
 
 
+def with_query(path: str, query: str | None) -> str:
+    """Returns a target in origin-form; a query that the path brings along comes first."""
+    if query is None:
+        return path
+    if "?" not in path:
+        return f"{path}?{query}"
+    return f"{path}&{query}" if query and not path.endswith("?") else f"{path}{query}"
+
+
 def escape_non_ascii(text: str) -> str:
     """Returns the text with characters beyond ASCII percent-encoded as UTF-8.
 

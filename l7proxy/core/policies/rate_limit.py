@@ -158,6 +158,8 @@ class RateLimits:
 
     def __init__(self, config: Config, routes: Sequence[Route]) -> None:
         self.limits: list[Limit] = []
+        self._now = 0.0
+        """When the last request was decided upon (seconds)."""
         general = config.rate_limits
         everywhere = () if general is None else self._general(general)
         self._route_rules = [
@@ -184,6 +186,7 @@ class RateLimits:
 
         Returns whether it was counted.
         """
+        self._now = now
         claims = self.claims(exchange.request, route, pool_name)
         longest = 0.0
         exceeded: tuple[Limit, str] | None = None
@@ -203,6 +206,21 @@ class RateLimits:
             limit.buckets.spend(key, now)
             limit.admitted += 1
         return True
+
+    def fields(self, exchange: Exchange) -> Sequence[tuple[str, str]]:
+        """Returns the X-RateLimit fields of an admitted request's response.
+
+        They tell of the limit that is nearest to being exceeded, as it was when a request was last
+        decided upon; there are none where the request counts against no limit.
+        """
+        route, pool = exchange.route, exchange.pool
+        assert route is not None
+        claims = self.claims(exchange.request, route, None if pool is None else pool.name)
+        if not claims:
+            return ()
+        left = [limit.buckets.standing(key, self._now)[0] for limit, key in claims]
+        limit, key = claims[left.index(min(left))]
+        return limit.headers(key, self._now)
 
     def handover_from(self, before: RateLimits) -> None:
         """Goes on with the buckets of the same limits in another configuration.

@@ -39,7 +39,7 @@ class Backend:
         self.index = index
         self.name = name
         self.config = config
-        self.address = config.address
+        self.address = config.address or name
         self.weight: float = config.weight
         self.full_weight: float = config.weight
         self.tier = config.tier

@@ -11,7 +11,7 @@ from l7proxy.core.http.cookies import cookies_of
 from l7proxy.core.http.grammar import host_in, plain_name
 from l7proxy.core.http.local_reply import BAD_REQUEST, BAD_REWRITE, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse, header_lines
-from l7proxy.core.http.target import host_of, normal_path
+from l7proxy.core.http.target import escape_non_ascii, host_of, normal_path, with_query
 from l7proxy.core.routing.conditions import query_values
 from l7proxy.core.routing.locations import Location
 from l7proxy.core.routing.templates import Template, group
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.http.target import PathRules, Target
+    from l7proxy.core.policies.rate_limit import RateLimits
 
 
 class Rewrite:
@@ -60,6 +61,7 @@ class Rewrite:
     def path(self, path: str) -> str | None:
         """Returns the path in place of this one; None where it stays as it is.
 
+        What a substitution has behind a `?` is a query, which is no part of the path.
         Raises `Refused` where the result is not a path that may be sent.
         """
         if self._template is None:
@@ -72,8 +74,10 @@ class Rewrite:
                 lambda match: template.fill(lambda name: group(match, name)), path
             )
         if changed != path:
+            changed, mark, query = changed.partition("?")
             try:
-                changed = normal_path(changed, self._rules)
+                changed = normal_path(changed or "/", self._rules)
+                changed += mark + escape_non_ascii(query)
             except Refused as refused:
                 raise Refused(BAD_REWRITE.with_detail(refused.local_reply.text)) from None
         return None if changed == path else changed
@@ -141,26 +145,48 @@ class Redirect:
         self._regex = regex
 
     def response(self, request: HttpRequest, target: Target, path: str) -> HttpResponse:
-        """Returns the answer; `path` is the request's own or its rewritten one.
+        """Returns the answer; `path` is the request's own or its rewritten one with its query.
 
         Raises `Refused` with a 400 where the host is needed and not known, and where the values
         make another one: see `Location`.
         """
-        query = "" if target.query is None else "?" + target.query
+        asked = with_query(path, target.query)
         groups = _Groups(self._regex, target.path)
 
         def value_of(name: str) -> str | None:
             if name in HOST_FIELDS:
                 return _host_field(name, request, target)
             if name == "path":
-                return path
+                return asked.partition("?")[0]
             if name == "query":
-                return target.query
-            return path + query if name == "target" else groups(name)
+                return asked.partition("?")[2]
+            return asked if name == "target" else groups(name)
 
         if self._needs_host and not host_of(request, target):
             raise Refused(BAD_REQUEST.with_detail("a redirect needs to know the host"))
         return HttpResponse(self._status, Headers((("Location", self._location.fill(value_of)),)))
+
+
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+def typed_response(response: HttpResponse) -> HttpResponse:
+    """Returns a route's own response, with the type of its body where that is not given.
+
+    What has no type is taken by browsers for whatever it looks like (RFC 9110, 8.3).
+    """
+    headers = () if response.headers is None else tuple(response.headers)
+    if not response.body or any(name.lower() == "content-type" for name, _ in headers):
+        return response
+    typed = Headers((*headers, ("Content-Type", TEXT_TYPE)))
+    return HttpResponse(response.status, typed, response.body)
+
+
+def header_edits(config: HeaderEditsConfig) -> HeaderEdits:
+    """Returns what the configuration says of headers."""
+    replaced = config.set or {}
+    gone = frozenset(map(plain_name, (*(config.remove or ()), *replaced)))
+    return HeaderEdits(gone, [*replaced.items(), *header_lines(config.add or {})])
 
 
 class Split:
@@ -223,18 +249,21 @@ class HeaderEdits:
     a say about it.
     """
 
-    def __init__(self, config: HeaderEditsConfig) -> None:
-        replaced = config.set or {}
-        added = config.add or {}
-        self.gone = frozenset(map(plain_name, (*(config.remove or ()), *replaced)))
+    def __init__(self, gone: frozenset[str], added: list[tuple[str, str]]) -> None:
+        self.gone = gone
         """The names that are removed or replaced, as `plain_name` has them."""
-        self._touched = self.gone.union(map(plain_name, added))
-        self._added_names = frozenset(name.lower() for name in added)
-        self._added = [*replaced.items(), *header_lines(added)]
+        self.added = added
+        """What is set and added, each with its name."""
+        self._touched = gone.union(plain_name(name) for name, _ in added)
+        self._added_names = frozenset(name.lower() for name, _ in added)
+
+    def of(self, exchange: Exchange) -> HeaderEdits:
+        """Returns the edits of one exchange's response: the same for all of a route."""
+        return self
 
     def apply(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Returns the names and values as they are passed on."""
-        return [pair for pair in pairs if not self._drops(pair[0])] + self._added
+        return [pair for pair in pairs if not self._drops(pair[0])] + self.added
 
     def touches(self, name: str) -> bool:
         """Whether a field called so, or a spelling of it, is removed, replaced or added to."""
@@ -250,3 +279,18 @@ class HeaderEdits:
         if plain in self.gone:
             return True
         return plain in self._touched and name.lower() not in self._added_names
+
+
+class LimitedEdits(HeaderEdits):
+    """The edits of a route whose responses tell clients how much of their limits is left."""
+
+    def __init__(self, edits: HeaderEdits | None, limits: RateLimits) -> None:
+        """`edits` are those that the configuration has for the route."""
+        if edits is None:
+            super().__init__(frozenset(), [])
+        else:
+            super().__init__(edits.gone, edits.added)
+        self._limits = limits
+
+    def of(self, exchange: Exchange) -> HeaderEdits:
+        return HeaderEdits(self.gone, [*self.added, *self._limits.fields(exchange)])

@@ -64,7 +64,7 @@ class Route:
         self.redirect: Redirect | None = None
         self.respond: HttpResponse | None = None
         self.request_headers = _header_edits(config.request_headers)
-        self.response_headers = _header_edits(config.response_headers)
+        self.response_headers: HeaderEdits | None = _header_edits(config.response_headers)
         self.acts = _has_actions(config)
         if self.acts:
             self._compile_actions(config, rules)
@@ -76,7 +76,7 @@ class Route:
 
     def _compile_actions(self, config: ActionsConfig, rules: PathRules) -> None:
         from l7proxy.core.http.messages import written_response
-        from l7proxy.core.routing.actions import Redirect, Rewrite, Split
+        from l7proxy.core.routing.actions import Redirect, Rewrite, Split, typed_response
 
         regex = self.path.test if self.path.form == REGEX else None
         if config.split is not None:
@@ -86,7 +86,7 @@ class Route:
         if config.redirect is not None:
             self.redirect = Redirect(config.redirect, regex)
         if config.respond is not None:
-            self.respond = written_response(config.respond)
+            self.respond = typed_response(written_response(config.respond))
 
     def admits(self, request: HttpRequest, target: Target) -> bool:
         """Returns whether all conditions hold."""
@@ -134,7 +134,7 @@ class Route:
 
 
 def _plain_host(host: str) -> str:
-    """Returns the host as `host_in` has a request's; a wildcard is none."""
+    """Returns a host of the configuration as `host_in` gives those of requests."""
     return host_in(host) or host.lower().removesuffix(".")
 
 
@@ -157,6 +157,6 @@ def _has_actions(config: ActionsConfig) -> bool:
 def _header_edits(config: HeaderEditsConfig | None) -> HeaderEdits | None:
     if config is None:
         return None
-    from l7proxy.core.routing.actions import HeaderEdits
+    from l7proxy.core.routing.actions import header_edits
 
-    return HeaderEdits(config)
+    return header_edits(config)

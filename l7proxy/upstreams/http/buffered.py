@@ -82,7 +82,9 @@ class Buffered:
             route = self._exchange.route
             assert route is not None
             edits = route.response_headers
-            self._exchange.response = response if edits is None else edits.edited(response)
+            if edits is not None:
+                response = edits.of(self._exchange).edited(response)
+            self._exchange.response = response
 
     def flush(self) -> None:
         """Does nothing: the response is kept, not passed on."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.hop_by_hop import CLAIMS, HOP_BY_HOP, may_be_listed
+from l7proxy.core.http.target import with_query
 from l7proxy.http1 import CHUNKED
 from l7proxy.http1.fields import drop_fields, text_fields
 from l7proxy.http1.serialise import field_block, request_line
@@ -91,9 +92,10 @@ def streamed_head(
     assert route is not None and target is not None
     edits = route.request_headers
     # The hot path: this is `exchange.forward_target`.
-    path = exchange.rewritten_path or target.path
-    if target.query is not None:
-        path = f"{path}?{target.query}"
+    if exchange.rewritten_path is not None:
+        path = with_query(exchange.rewritten_path, target.query)
+    else:
+        path = target.path if target.query is None else f"{target.path}?{target.query}"
     is_same = path == head.path and host is None and edits is None
     if is_same and hops_left is None and head.is_complete:
         # As nearly all are: nothing of it changes.

@@ -153,3 +153,20 @@ def test_a_backend_is_named_by_its_host_its_address_or_as_it_says() -> None:
     backends = ["a:1", "b:1", "b:2", {"address": "c:1", "name": "d"}]
     config = config_from({"backends": backends})
     assert config.backend_pools["default"].backend_names == ("a", "b:1", "b:2", "d")
+
+
+def test_a_simulated_backend_may_be_given_by_its_name_alone() -> None:
+    backends = [{"name": "large", "weight": 10}, "small:80", {"name": "a b:c"}, "large:80"]
+    pool = config_from({"backends": backends}).backend_pools["default"]
+    assert pool.backend_names == ("large", "small", "a b:c", "large:80")
+
+
+@pytest.mark.parametrize(("pool", "problem"), [
+    ({"backends": ["a", {"name": "b"}], "upstream": "http"}, '/backends/1: "address" is missing'),
+    ({"backends": [{"name": "b"}], "upstream": "envelope"}, '/backends/0: "address" is missing'),
+    ({"backends": [{"weight": 1}]}, '/backends/0: "address" is missing'),
+    ({"backends": [{"name": "a"}, "a"]},
+     '/backends/1: a backend named "a" is in this pool already'),
+])  # fmt: skip
+def test_a_backend_that_is_to_be_asked_needs_an_address(pool: dict[str, Any], problem: str) -> None:
+    assert problems(pool) == [problem]

@@ -146,6 +146,10 @@ def test_any_text_can_be_written_in_a_path() -> None:
         ("/", ["Example.COM:8080"], "example.com"),
         ("/", ["example.com."], "example.com"),
         ("/", ["[2001:DB8::1]:80"], "[2001:db8::1]"),
+        ("/", ["[2001:0db8:0:0::0001]"], "[2001:db8::1]"),
+        ("/", ["[::FFFF:a00:1]"], "[::ffff:10.0.0.1]"),
+        ("/", ["[::ffff:10.0.0.1]:8080"], "[::ffff:10.0.0.1]"),
+        ("/", ["[1:0::A]"], "[1::a]"),
         ("http://A.example.com:81/", ["b.example.com"], "a.example.com"),
     ],
 )

@@ -61,6 +61,8 @@ def location(exchange: Exchange) -> str | None:
         ({"regex": "/v([0-9])/", "substitution": "/version-{1}/"}, "/v1/v2/x", "/version-1/v2/x"),
         ({"regex": "(?P<a>a)(b)?", "substitution": "<{a}{2}{{}}>"}, "/ab/a", "/<ab{}>/<a{}>"),
         ({"regex": "x", "substitution": "%61"}, "/x", "/a"),
+        ({"regex": "^/api", "substitution": ""}, "/api/x", "/x"),
+        ({"regex": "^/api", "substitution": ""}, "/api", "/"),
         ({"host": "h"}, "/x", None),
         ({}, "/x", None),
     ],

@@ -164,3 +164,12 @@ def test_the_tables_of_a_host_are_remembered_by_its_spelling_and_not_for_ever() 
 def test_every_condition_that_a_configuration_may_have_is_made() -> None:
     assert tuple(MAKERS) == FIELDS_TESTED
     assert tuple(VALUE_TESTS) == tuple(ValueMatchConfig.fields)
+
+
+def test_an_ipv6_host_is_the_same_however_it_is_written() -> None:
+    hosts = ("[2001:DB8:0:0::1]", "[1:0::A]")
+    routes = [{"host": host, "path": "/", "respond": {}} for host in hosts]
+    for host, taken in (("[2001:db8::1]:80", 0), ("[2001:0DB8::0001]", 0), ("[1::a]", 1)):
+        request = HttpRequest("GET", "/", Headers([("Host", host)]))
+        route = router_for(routes).match(request, parse_target(request))
+        assert route is not None and route.index == taken

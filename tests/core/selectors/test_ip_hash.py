@@ -47,6 +47,13 @@ def test_it_shares_out_networks_by_weight() -> None:
         assert abs(homes.count("b") - 3_000) < 150
 
 
+def test_nearly_all_clients_move_when_there_is_one_backend_more() -> None:
+    clients = [f"10.{n >> 8}.{n & 255}.1" for n in range(2_000)]
+    ten, eleven = (pool_of("ip-hash", *[1] * number) for number in (10, 11))
+    moved = sum(home(ten, client) != home(eleven, client) for client in clients)
+    assert 0.85 < moved / len(clients) < 0.95
+
+
 def test_only_the_clients_of_who_is_out_move() -> None:
     pool = pool_of("ip-hash", 2, 1, 1)
     clients = [f"10.3.{n}.1" for n in range(200)]

@@ -9,7 +9,7 @@ import pytest
 
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
 from l7proxy.core.config.routes import HeaderEditsConfig
-from l7proxy.core.routing.actions import HeaderEdits
+from l7proxy.core.routing.actions import header_edits
 from l7proxy.http1 import RequestHead, RequestParser
 from l7proxy.upstreams.http.headers import WireHeaders
 from l7proxy.upstreams.http.request_head import streamed_head, write_request_head
@@ -39,7 +39,7 @@ def test_names_and_values_become_lines() -> None:
 
 @pytest.mark.parametrize("fields", [FIELDS, PAIRS])
 def test_each_piece_has_its_place(fields: Any) -> None:
-    edits = HeaderEdits(HeaderEditsConfig(remove=("x-one",), add={"X-Two": "2"}))
+    edits = header_edits(HeaderEditsConfig(remove=("x-one",), add={"X-Two": "2"}))
     head = write_request_head(
         LINE,
         fields,
