@@ -33,6 +33,7 @@ _match_head = re.compile(_LINE + RESPONSE_BLOCK + rb"\r\n").fullmatch
 _PREFIX = b"HTTP/1."
 _CRLF = b"\r\n"
 _CONTENT_LENGTH = frozenset((b"content-length",))
+_WITHOUT_CONTENT = (204, 304)
 
 
 class ResponseHead:
@@ -46,7 +47,8 @@ class ResponseHead:
     `has_date`: whether there is a Date: a proxy adds one where it is missing (RFC 9110 6.6.1).
     `length`: the body's bytes, or CHUNKED, or UNTIL_CLOSE, in answer to a GET.
     `keep_alive`: whether the backend lets the connection live on after this response; of use
-        only where the body does not last until the connection's end.
+        only where the body does not last until the connection's end. After an interim response
+        that does not, no other request may follow.
     """
 
     __slots__ = (
@@ -211,31 +213,24 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
     else:
         head.minor = 0
         head.keep_alive = b"keep-alive" in fields.connection and b"close" not in fields.connection
-        if fields.length == CHUNKED:
+        if fields.length == CHUNKED and status not in _WITHOUT_CONTENT:
             raise BadResponse("Transfer-Encoding in an HTTP/1.0 response; its end is uncertain")
         if status < 200:
             raise BadResponse(f"status {status} in HTTP/1.0, which has no interim responses")
     if status < 200 or status == 204:
-        _check_no_content(status, fields)
+        if status == 101 and fields.upgrade is None:
+            raise BadResponse("status 101 without Connection: upgrade and Upgrade")
         head.length = 0
         forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
+        if fields.length not in (0, UNSTATED):
+            # It ends with its head, whatever that announces (RFC 9112 6.3): what follows nobody
+            # can tell from the next response.
+            head.keep_alive = False
     elif status == 304:
         head.length = 0
     else:
         head.length = UNTIL_CLOSE if fields.length == UNSTATED else fields.length
     head.forwarded = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
-
-
-def _check_no_content(status: int, fields: ResponseFields) -> None:
-    """Raises for a response that can have no content and announces some, or is no 101 after all.
-
-    A length is meaningless where it is 0, and otherwise announces a body that cannot be told from
-    the next response (RFC 9112 6.1, RFC 9110 8.6).
-    """
-    if fields.length not in (0, UNSTATED):
-        raise BadResponse(f"status {status} with a body; there can be none")
-    if status == 101 and fields.upgrade is None:
-        raise BadResponse("status 101 without Connection: upgrade and Upgrade")
 
 
 def _head_too_large(limits: Limits) -> BadResponse:

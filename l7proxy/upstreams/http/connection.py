@@ -1,7 +1,6 @@
 """One connection to a backend, and the attempt on it.
 
-    IDLE ──send──> WAITING ──a head──> READING ──its end──> IDLE, or CLOSED
-                      └──101──> TUNNEL ──> CLOSED
+`connection_state` has the picture.
 
 The hot path is a request without a body whose whole response comes in one read: one write to the
 backend, one call of `data_received`, one write to the client.
@@ -10,14 +9,14 @@ backend, one call of `data_received`, one write to the client.
 from __future__ import annotations
 
 import asyncio
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
 from l7proxy.http1 import DEFAULT_LIMITS, UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
-from l7proxy.upstreams.http.headers import WireHeaders
+from l7proxy.upstreams.http.connection_state import CLOSED, IDLE, READING, TUNNEL, WAITING
+from l7proxy.upstreams.http.headers import WireHeaders, with_session
 from l7proxy.upstreams.http.readable import readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
 
@@ -33,22 +32,6 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.request_body import RequestBody
     from l7proxy.upstreams.http.write_batcher import Put
 
-
-class State(Enum):
-    """What a connection is busy with: see the module."""
-
-    IDLE = "idle"
-    WAITING = "waiting"
-    READING = "reading"
-    TUNNEL = "tunnel"
-    CLOSED = "closed"
-
-
-IDLE = State.IDLE
-WAITING = State.WAITING
-READING = State.READING
-TUNNEL = State.TUNNEL
-CLOSED = State.CLOSED
 
 NEVER = float("inf")
 
@@ -73,6 +56,7 @@ class BackendConnection(asyncio.Protocol):
         "_reader",
         "_reusable",
         "_served",
+        "_spent",
         "_state",
         "_time",
         "_transport",
@@ -100,6 +84,8 @@ class BackendConnection(asyncio.Protocol):
         self._pending = b""
         self._reusable = False
         self._served = False
+        self._spent = False
+        """Whether an interim response has made what follows the final one uncertain."""
         self._interims = 0
         self.idle_since = 0.0
         self.stalled_since = NEVER
@@ -230,10 +216,10 @@ class BackendConnection(asyncio.Protocol):
             exchange.dispatch(exchange, now)
             return
         if headers is not None:
-            head = _with_session(head, exchange)
+            head = with_session(head, exchange)
         if length == len(data) - end:
             # The hot path: all of the response is there, and nothing else.
-            self._reusable = head.keep_alive
+            self._reusable = head.keep_alive and not self._spent
             downstream.response(exchange, head, data[end:])
             self._finish(now)
         else:
@@ -242,6 +228,8 @@ class BackendConnection(asyncio.Protocol):
     def _pass_interim(self, head: ResponseHead, rest: bytes) -> None:
         """Passes an interim response on, and reads what has come of the next one."""
         self._interims += 1
+        if not head.keep_alive:
+            self._spent = True
         if self._interims > DEFAULT_LIMITS.interim:
             raise BadResponse("too many interim responses")
         assert self._downstream is not None
@@ -258,7 +246,7 @@ class BackendConnection(asyncio.Protocol):
         if length == TUNNEL_LENGTH:
             self._begin_tunnel(exchange, downstream, head, data[end:])
             return
-        self._reusable = head.keep_alive and length not in (0, UNTIL_CLOSE)
+        self._reusable = head.keep_alive and not self._spent and length not in (0, UNTIL_CLOSE)
         if length == 0:
             downstream.response(exchange, head, b"")
             self._finish(now)
@@ -333,7 +321,12 @@ class BackendConnection(asyncio.Protocol):
     def _drop_response(self, head: ResponseHead, length: int, came: int) -> None:
         """Another attempt takes the place of this response, which nobody will read."""
         body = self._body
-        self._reusable = head.keep_alive and length == came and (body is None or body.complete)
+        self._reusable = (
+            head.keep_alive
+            and not self._spent
+            and length == came
+            and (body is None or body.complete)
+        )
         self._free(self._time())
 
     def _begin_tunnel(
@@ -442,9 +435,3 @@ class BackendConnection(asyncio.Protocol):
             now = self._time()
             exchange.failed(local_reply, now)
             exchange.dispatch(exchange, now)
-
-
-def _with_session(head: ResponseHead, exchange: Exchange) -> ResponseHead:
-    """The head with what the client is told about its session."""
-    set_cookie = exchange.set_cookie_header
-    return head if set_cookie is None else head.with_field("Set-Cookie", set_cookie)

@@ -9,7 +9,9 @@ from l7proxy.http1.fields import text_fields
 from l7proxy.http1.serialise import field_block
 
 if TYPE_CHECKING:
+    from l7proxy.core.exchange import Exchange
     from l7proxy.core.routing.actions import HeaderEdits
+    from l7proxy.http1 import ResponseHead
 
 
 def host_field(address: str) -> str:
@@ -22,6 +24,12 @@ def host_field(address: str) -> str:
 def edited_block(block: bytes, edits: HeaderEdits) -> bytes:
     """A valid block as a route changes it."""
     return field_block(edits.apply(text_fields(block)))
+
+
+def with_session(head: ResponseHead, exchange: Exchange) -> ResponseHead:
+    """Returns the head with what the client is told about its session."""
+    set_cookie = exchange.set_cookie_header
+    return head if set_cookie is None else head.with_field("Set-Cookie", set_cookie)
 
 
 class WireHeaders(WellFormedHeaders):

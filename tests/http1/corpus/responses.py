@@ -167,9 +167,16 @@ case("head-with-body", OK + b"Content-Length: 2\r\n\r\nhi", "a body nobody asked
 case("204", b"HTTP/1.1 204 No Content\r\n\r\n", "no body", Relayed(204))
 case("204-length-0", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "careless, harmless",
      Relayed(204))
-case("204-length", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nhi", "is there a body?")
+case("204-length", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nhi",
+     "it ends with its head", Relayed(204, reusable=False, left=2))
+case("204-length-alone", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+     "the body may still come", Relayed(204, reusable=False))
 case("204-chunked", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-     "is there a body?")
+     "it ends with its head", Relayed(204, reusable=False, left=5))
+case("204-chunked-1.0", b"HTTP/1.0 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "it ends with its head", Relayed(204, reusable=False))
+case("304-chunked-1.0", b"HTTP/1.0 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "the field without a body", Relayed(304, reusable=False))
 case("304-length", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
      "the length of what was not sent", Relayed(304))
 case("304-chunked", b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -209,7 +216,7 @@ case("101-unasked", b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\
 case("101-without-upgrade", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "to which protocol?",
      upgrade=True)
 case("101-length", b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a\r\n"
-     b"Content-Length: 2\r\n\r\nhi", "a tunnel has no length", upgrade=True)
+     b"Content-Length: 2\r\n\r\nhi", "it ends with its head", Tunnel(b"hi"), upgrade=True)
 case("upgrade-refused", b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno",
      "an ordinary answer", Relayed(426, b"no"), upgrade=True)
 case("connect", OK + b"\r\nraw", "a tunnel", Tunnel(b"raw"), "CONNECT")

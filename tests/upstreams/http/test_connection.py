@@ -74,6 +74,41 @@ async def test_the_rest_of_a_body_is_not_sent_where_the_answer_came_before_it() 
     assert heard == [b"abc", b"", b"abcdef"]
 
 
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(("answer", "passed", "is_used_again"), [
+    (NO_CONTENT + b"\r\n", NO_CONTENT, True),
+    (NO_CONTENT + b"Content-Length: 0\r\n\r\n", NO_CONTENT, True),
+    (NO_CONTENT + b"Content-Length: 2\r\n\r\n", NO_CONTENT, False),
+    (NO_CONTENT + b"Content-Length: 2\r\n\r\nhi", NO_CONTENT, False),
+    (NO_CONTENT + CHUNKED, NO_CONTENT, False),
+    (NO_CONTENT + CHUNKED + b"2\r\nhi\r\n0\r\n\r\n", NO_CONTENT, False),
+    (b"HTTP/1.1 103 Early\r\n" + CHUNKED + NO_CONTENT + b"\r\n", b"HTTP/1.1 103 Early\r\n", False),
+    (b"HTTP/1.1 103 Early\r\nContent-Length: 9\r\n\r\n" + OK, b"HTTP/1.1 103 Early\r\n", False),
+])  # fmt: skip
+def test_a_response_without_content_ends_with_its_head_and_is_asked_for_once(
+    answer: bytes, passed: bytes, is_used_again: bool
+) -> None:
+    @conversation
+    async def talk() -> None:
+        backends = [FakeBackend(answers=[answer]) for _ in range(3)]
+        async with serving(*backends) as proxy:
+            for nth in range(6):
+                client = await proxy.connect()
+                await client.say(b"DELETE /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+                head = await client.head()
+                assert head.startswith(passed)
+                assert b"Content-Length" not in head
+                assert b"Transfer-Encoding" not in head
+                assert sum(len(backend.heads) for backend in backends) == nth + 1
+            assert [backend.failures for backend in proxy.pool().backends] == [0, 0, 0]
+        assert [backend.accepted for backend in backends] == ([1] * 3 if is_used_again else [2] * 3)
+
+    talk()
+
+
 # Tunnels.
 
 MIB = 1 << 20
