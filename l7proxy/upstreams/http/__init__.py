@@ -11,7 +11,7 @@
 - `connection_state`: what such a connection is busy with
 - `tunnel`: such a connection when it is no longer HTTP
 - `write_batcher`: writes that go out together
-- `readable`: whether an idle connection has been closed meanwhile
+- `readable`: what has come on a connection and was not read yet
 - `probe`: health checks
 - `resolver`: names to addresses, believed for a while
 - `tls`: how https:// backends are checked

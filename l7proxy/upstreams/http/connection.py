@@ -17,7 +17,7 @@ from l7proxy.http1 import DEFAULT_LIMITS, UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.upstreams.http.connection_state import CLOSED, IDLE, READING, TUNNEL, WAITING
 from l7proxy.upstreams.http.headers import WireHeaders, with_session
-from l7proxy.upstreams.http.readable import readable
+from l7proxy.upstreams.http.readable import left_unread, readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class BackendConnection(asyncio.Protocol):
         self._reusable = False
         self._served = False
         self._spent = False
-        """Whether an interim response has made what follows the final one uncertain."""
+        """Whether no other request may follow, whatever the response says."""
         self._interims = 0
         self.idle_since = 0.0
         self.stalled_since = NEVER
@@ -219,7 +219,7 @@ class BackendConnection(asyncio.Protocol):
             head = with_session(head, exchange)
         if length == len(data) - end:
             # The hot path: all of the response is there, and nothing else.
-            self._reusable = head.keep_alive and not self._spent
+            self._reusable = head.keep_alive
             downstream.response(exchange, head, data[end:])
             self._finish(now)
         else:
@@ -246,7 +246,7 @@ class BackendConnection(asyncio.Protocol):
         if length == TUNNEL_LENGTH:
             self._begin_tunnel(exchange, downstream, head, data[end:])
             return
-        self._reusable = head.keep_alive and not self._spent and length not in (0, UNTIL_CLOSE)
+        self._reusable = head.keep_alive and length not in (0, UNTIL_CLOSE)
         if length == 0:
             downstream.response(exchange, head, b"")
             self._finish(now)
@@ -285,7 +285,7 @@ class BackendConnection(asyncio.Protocol):
             # An early answer: the rest of the request would be taken for the next one.
             self._reusable = False
         exchange.completed(now)
-        if body is None and self._reusable:
+        if body is None and self._reusable and not self._spent:
             # The hot path: this is `_free` where there was no body.
             self._exchange = self._downstream = self._reader = None
             self._interims = 0
@@ -301,7 +301,7 @@ class BackendConnection(asyncio.Protocol):
     def _free(self, now: float) -> None:
         """Nothing is under way any more: the connection may be used again, or is closed."""
         self._detach()
-        if self._reusable:
+        if self._reusable and not self._spent:
             self._state = IDLE
             self._served = True
             self.idle_since = now
@@ -321,12 +321,7 @@ class BackendConnection(asyncio.Protocol):
     def _drop_response(self, head: ResponseHead, length: int, came: int) -> None:
         """Another attempt takes the place of this response, which nobody will read."""
         body = self._body
-        self._reusable = (
-            head.keep_alive
-            and not self._spent
-            and length == came
-            and (body is None or body.complete)
-        )
+        self._reusable = head.keep_alive and length == came and (body is None or body.complete)
         self._free(self._time())
 
     def _begin_tunnel(
@@ -366,6 +361,11 @@ class BackendConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._pool.lost(self)
+        if error is not None and self._body is not None:
+            # A backend that answers before it has read the body may close at once: writing the rest
+            # fails then, and the answer is still to be read.
+            self._spent = True
+            self.data_received(left_unread(self._transport))
         if error is not None and self._state is READING:
             # Not even a body that lasts until the connection closes has ended by that.
             self._fail(RESET.with_detail(str(error)))
