@@ -171,6 +171,16 @@ class ClientRequest:
         return self._request.upgrade is not None
 
     @property
+    def outlasts_client(self) -> bool:
+        """Whether its answer is wanted by a client that has closed its side of the connection.
+
+        Nearly always that is a client that has given up. One that has announced it, or that knows
+        no other way to end, may well be waiting.
+        """
+        head = self.head
+        return not head.keep_alive or not head.minor or self._service.half_closed_clients
+
+    @property
     def expects_body(self) -> bool:
         """Whether some of the body is still to come."""
         body = self.body

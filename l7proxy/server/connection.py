@@ -137,20 +137,21 @@ class ClientConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """A client that has sent all it wants to send still gets its answers."""
+        """A client that will send no more is gone, unless what it asked for outlasts that."""
         self.finished = True
         self._writer.release()
         state = self.state
         if state is BUSY:
-            if self.request.expects_body:
-                self.request.abandon()
-                self.cut_short()
-                return False
-            return self._transport.can_write_eof()
+            request = self.request
+            if request.outlasts_client and not request.expects_body:
+                return self._transport.can_write_eof()
+            request.abandon()
+            self.cut_short()
+            return False
         if state is TUNNEL:
             assert self._tunnel is not None
             return self._tunnel.client_end()
-        if state is BLOCKED and self._pending:
+        if state is BLOCKED and self._pending and self._service.half_closed_clients:
             return self._transport.can_write_eof()
         self.state = CLOSED
         self.await_client()

@@ -54,6 +54,7 @@ CONFIG = config_from(
         },
         "routes": [{"path_pattern": "/*", "backend_pool": "all"}],
         "paths": {"merge_slashes": False},
+        "server": {"half_closed_clients": True},
     }
 )
 

@@ -11,7 +11,17 @@ import pytest
 from l7proxy.server.client_timer import READ
 from l7proxy.server.connection import MAX_PENDING
 
-from .support import OK, BackendTalk, FakeBackend, Running, conversation, free_port, serving, until
+from .support import (
+    HALF_CLOSED,
+    OK,
+    BackendTalk,
+    FakeBackend,
+    Running,
+    conversation,
+    free_port,
+    serving,
+    until,
+)
 
 
 async def mute(talk: BackendTalk) -> None:
@@ -21,8 +31,8 @@ async def mute(talk: BackendTalk) -> None:
 
 
 @conversation
-async def test_a_half_closed_client_gets_its_answers() -> None:
-    async with serving(FakeBackend()) as proxy:
+async def test_a_half_closed_client_gets_its_answers_where_that_is_configured() -> None:
+    async with serving(FakeBackend(), server=HALF_CLOSED) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
         client.writer.write_eof()
@@ -352,7 +362,7 @@ async def test_what_is_behind_the_last_request_of_a_client_that_has_ended_is_no_
             await release.wait()
             await talk.say(OK)
 
-    async with serving(FakeBackend(script)) as proxy:
+    async with serving(FakeBackend(script), server=HALF_CLOSED) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
         client.writer.write_eof()

@@ -39,7 +39,7 @@ def left_unread(transport: asyncio.Transport) -> bytes:
     socket = transport.get_extra_info("socket")
     if socket is None or transport.get_extra_info("sslcontext") is not None:
         return b""
-    pieces = []
+    pieces: list[bytes] = []
     try:
         descriptor = socket.fileno()
         while len(pieces) < _MOST and (piece := read(descriptor, _AT_ONCE)):

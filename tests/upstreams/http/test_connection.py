@@ -9,6 +9,7 @@ import pytest
 
 from l7proxy.server.connection import MAX_PENDING
 from tests.server.support import (
+    HALF_CLOSED,
     OK,
     BackendTalk,
     Client,
@@ -148,7 +149,7 @@ def test_what_a_client_says_before_the_tunnel_is_there_goes_through_it_first(siz
     @conversation
     async def talk() -> None:
         tunnel = Tunnel()
-        async with serving(tunnel.backend) as proxy:
+        async with serving(tunnel.backend, server=HALF_CLOSED) as proxy:
             client = await proxy.connect()
             said = bytes(range(250)) * (size // 250)
             client.writer.write(UPGRADE + said)
