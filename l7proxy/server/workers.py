@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from l7proxy.core.proxy import Proxy
+from l7proxy.server.acceptor import raise_limit
 from l7proxy.server.loop import new_event_loop
 from l7proxy.server.reloader import Reloader, files_of
 from l7proxy.server.server import (
@@ -53,6 +54,7 @@ def serve(
     SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. Raises
     `ConfigError` where the configuration can't be applied, OSError where an address can't be bound.
     """
+    raise_limit()
     shared = workers > 1
     paths = [listen for listen in listens if listen.startswith("unix:")]
     ports = [listen for listen in listens if not listen.startswith(("unix:", "tls:"))]

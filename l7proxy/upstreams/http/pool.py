@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.http.local_reply import CRASHED, TIMED_OUT, UNREACHABLE
+from l7proxy.core.http.local_reply import CRASHED, EXHAUSTED, TIMED_OUT, UNREACHABLE
 from l7proxy.http1 import ResponseParser
+from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
@@ -236,8 +237,12 @@ class ConnectionPool:
         async def run() -> None:
             try:
                 await self.open(lambda: connection)
-            except OSError:
-                connection.report(None)
+            except OSError as error:
+                if is_exhausted(error):
+                    # It says nothing about the backend: the next check may.
+                    probe.cancel()
+                else:
+                    connection.report(None)
 
         connection.give_up = self._go(run()).cancel
 
@@ -297,13 +302,16 @@ class _Connecting:
     async def run(self) -> None:
         pool = self._pool
         connection = local_reply = None
+        is_ours = False
         try:
             async with asyncio.timeout(pool.config.connect_timeout):
                 connection = await pool.open(lambda: BackendConnection(pool))
         except TimeoutError:
             local_reply = TIMED_OUT.with_detail("connecting")
         except OSError as error:
-            local_reply = UNREACHABLE.with_detail(error.strerror or str(error))
+            reason = error.strerror or str(error)
+            is_ours = is_exhausted(error)
+            local_reply = (EXHAUSTED if is_ours else UNREACHABLE).with_detail(reason)
         now, exchange = pool.time(), self._exchange
         if exchange is None:
             if connection is not None:
@@ -320,5 +328,8 @@ class _Connecting:
                 raise
         else:
             assert local_reply is not None
-            exchange.failed(local_reply, now, sent=False)
+            if is_ours:
+                exchange.reject(local_reply, now)
+            else:
+                exchange.failed(local_reply, now, sent=False)
             exchange.dispatch(exchange, now)

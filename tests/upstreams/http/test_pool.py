@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from l7proxy.core.policies.health_check import Probe
+from tests.server.descriptors import none_left
 from tests.server.support import FakeBackend, Running, conversation, serving, until
 
 
@@ -116,7 +117,7 @@ class Names:
 @conversation
 async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     backend = FakeBackend()
-    async with serving(backend, http={"connect_timeout": 0.02}) as proxy:
+    async with serving(backend, http={"connect_timeout": 0.2}) as proxy:
         pool = connections_to(proxy)
         pool.loop = hole = Hole("192.0.2.1")
         pool.resolver = Names("192.0.2.1", "127.0.0.1", port=backend.port)
@@ -167,3 +168,20 @@ def test_a_connection_that_nobody_waits_for_any_more_may_fail_or_else_is_kept(fa
         assert backend.accepted == 1
 
     talk()
+
+
+@conversation
+async def test_a_check_for_which_there_is_no_descriptor_says_nothing_about_its_backend() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        pool = connections_to(proxy)
+        core = proxy.server.service.proxy.pools["api"]
+        outcomes: list[tuple[int | None, float]] = []
+        probe = Probe(
+            core, core.backends[0], "/", pool.time() + 60, lambda *outcome: outcomes.append(outcome)
+        )
+        with none_left():
+            pool.probe(probe, pool.time())
+            await until(lambda: probe.over)
+        assert outcomes == []
+        await until(lambda: not pool.busy)
