@@ -198,7 +198,8 @@ class ClientRequest:
         `said` is what came in place of a request's head, where that was bad.
         """
         writer = self._writer
-        writer.local(HttpResponse(fault.status), fault, head, last=True)
+        is_head = said.lstrip(b"\r\n").startswith(b"HEAD ")
+        writer.local(HttpResponse(fault.status), fault, head, last=True, with_body=not is_head)
         log = self._service.access_log
         if log is not None:
             client_ip = self._peer.address
@@ -331,6 +332,9 @@ class ClientRequest:
 
     def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         self._state = RESPONDING
+        if self.head.expect_continue:
+            # What it expects comes first (RFC 9110, 7.8).
+            self._writer.proceed()
         self._writer.switch(head, other)
         return self._connection.begin_tunnel(other)
 

@@ -157,6 +157,21 @@ async def test_an_upgrade_becomes_a_tunnel() -> None:
 
 
 @conversation
+async def test_a_client_that_expects_a_100_has_it_before_its_101() -> None:
+    async with serving(FakeBackend(answers=[SWITCH])) as proxy:
+        client = await proxy.connect()
+        await client.say(
+            b"GET /api HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+            b"Connection: Upgrade\r\nUpgrade: h2c, echo\r\n\r\n"
+        )
+        assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+
+
+@conversation
 async def test_a_101_that_nobody_asked_for_is_a_502() -> None:
     backend = FakeBackend(
         answers=[

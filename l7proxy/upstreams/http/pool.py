@@ -123,10 +123,10 @@ class ConnectionPool:
         self._trusts = _trusts(config)
         self._server_name: str | None = None
         if address.startswith("https://"):
-            from l7proxy.upstreams.http.tls import backend_context
+            from l7proxy.upstreams.http.tls import backend_context, name_asked_for
 
             self._tls = backend_context(config.tls)
-            self._server_name = config.tls.server_name or host
+            self._server_name = name_asked_for(config.tls.server_name or host)
         self.host = host_field(address)
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None

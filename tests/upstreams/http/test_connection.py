@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from l7proxy.server.connection import MAX_PENDING
+from l7proxy.upstreams.http.connection import BackendConnection
 from tests.server.support import (
     HALF_CLOSED,
     OK,
@@ -108,6 +109,27 @@ def test_a_response_without_content_ends_with_its_head_and_is_asked_for_once(
         assert [backend.accepted for backend in backends] == ([1] * 3 if is_used_again else [2] * 3)
 
     talk()
+
+
+class Writes(list[bytes]):
+    """A transport that keeps what it is given in each call."""
+
+    write = list.append
+
+    def get_extra_info(self, name: str) -> None:
+        """There is nothing to tell."""
+
+
+@conversation
+async def test_a_chunk_goes_out_in_one_write_unless_it_is_large() -> None:
+    async with serving(FakeBackend()) as proxy:
+        (pool,) = proxy.server.service.connections
+        connection, writes = BackendConnection(pool), Writes()
+        connection.connection_made(writes)  # type: ignore[arg-type]
+        connection.body_data((b"3\r\n", memoryview(b"abc"), b"\r\n"))
+        connection.body_data((b"9000\r\n", bytes(0x9000), b"\r\n"))
+        assert writes == [b"3\r\nabc\r\n", b"9000\r\n", bytes(0x9000), b"\r\n"]
+        pool.lost(connection)
 
 
 # Tunnels.
