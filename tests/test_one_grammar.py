@@ -104,7 +104,7 @@ class NodeDoor:
         assert message["dest"] == "client"
         reply = message["body"]
         headers = reply.get("headers", {})
-        said = told(reply.get("error", reply.get("body")))
+        said = public_text(reply.get("error", reply.get("body")))
         return Outcome(
             reply["status"], said, asked, (headers.get("Allow"), headers.get("Location"))
         )
@@ -114,7 +114,7 @@ class NodeDoor:
         return [json.loads(out) for out in self._node.feed(line.encode(), 0.0).splitlines()]
 
 
-def told(text: str | None) -> str | None:
+def public_text(text: str | None) -> str | None:
     """A text as clients are told it: without what is for the operator."""
     if text is None:
         return None
@@ -273,7 +273,7 @@ def explained(request: HttpRequest) -> str:
     if exchange.backend is not None:
         host = exchange.forward_headers.get("host") or ""
         asked = Asked("all", exchange.forward_target, host)
-    said = None if reply is None else told(reply.text)
+    said = None if reply is None else public_text(reply.text)
     return answer_of(Outcome(exchange.response.status, said, asked, (None, None)))
 
 

@@ -41,13 +41,14 @@ _match_field = re.compile(FIELD).match
 _find_fields = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n").finditer
 _find_text_fields = re.compile(r"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?)[ \t]*+\r\n").findall
 
-_is_length = re.compile(LENGTH).fullmatch
+_is_length = re.compile(rb"0*+" + LENGTH + rb"|0++").fullmatch
 
 _CLAIMS_PREFIX = CLAIMS_PREFIX.encode()
 _CLAIMS = frozenset(name.encode() for name in CLAIMS if name.startswith(CLAIMS_PREFIX))
 # What is taken out: what stops at this hop, and what the proxy writes itself or has to check.
 _TAKEN_OUT = STOPS_HERE | {b"expect", b"forwarded", b"via"}
 _MET = MET.encode()
+_CONTENT_LENGTH = frozenset((b"content-length",))
 _AT_MOST_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding"))
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
@@ -94,7 +95,11 @@ class Fields:
                 forwardable = drop_fields(forwardable, listed)
         self.forwardable = forwardable
         self.upgrade = self._found.get(b"upgrade") if b"upgrade" in options else None
-        self.length = _length(self._found, error)
+        self.length = length = _length(self._found, error)
+        if length >= 0 and self._found[b"content-length"] != b"%d" % length:
+            # Leading zeros are in the grammar, but some take them for octal.
+            forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
+            self.forwardable = b"%bContent-Length: %d\r\n" % (forwardable, length)
 
     def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All fields of the block in order: name as it came, value without outer whitespace."""
@@ -185,6 +190,13 @@ class ResponseFields(Fields):
     def __init__(self, block: bytes) -> None:
         """`block` is valid. Raises BadResponse for what it says."""
         super().__init__(block, find_response_fields, BadResponse)
+
+    @property
+    def offer(self) -> bytes:
+        """The lines of a 426 that say what to upgrade to, without which it is none (RFC 9110
+        15.5.22); b"" where there are none."""
+        offered = self._found.get(b"upgrade")
+        return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % offered if offered else b""
 
     @property
     def has_date(self) -> bool:
@@ -302,7 +314,7 @@ def _length(found: dict[bytes, bytes], error: type[BadMessage]) -> int:
         return UNSTATED
     if _is_length(length) is None:
         raise error(f"Content-Length is {quote(length)}; it must be one decimal number")
-    return int(length)
+    return int(length.lstrip(b"0") or b"0")
 
 
 def _split_list(value: bytes) -> list[bytes]:

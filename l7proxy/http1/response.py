@@ -27,7 +27,7 @@ UNTIL_CLOSE = -2
 TUNNEL = -3
 
 # The space before an empty reason is mandatory (RFC 9112 4) and yet often left out.
-_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
+_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
 _match_line = re.compile(_LINE).match
 _match_head = re.compile(_LINE + RESPONSE_BLOCK + rb"\r\n").fullmatch
 _PREFIX = b"HTTP/1."
@@ -39,7 +39,7 @@ _WITHOUT_CONTENT = (204, 304)
 class ResponseHead:
     """One valid response head. Immutable, and shared by all responses with the same bytes.
 
-    `status`: 100 to 599.
+    `status`: 100 to 999.
     `minor`: 0 or 1, of HTTP/1.x.
     `interim`: whether it is a 1xx response other than 101, to be followed by another head.
     `block`: the header fields as they came, each with its CRLF.
@@ -160,12 +160,16 @@ class ResponseParser(HeadParser[ResponseHead]):
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
         """Raise for what has come of a head if it cannot become valid."""
-        limits = self._limits
-        if not _PREFIX.startswith(data[start : start + len(_PREFIX)]):
-            raise BadResponse(f"it begins {quote(data[start : start + 20])}, which is not HTTP/1")
+        self._check_begun(data, start)
         bad = find_forbidden(data, max(start, scanned - 1))
         if bad is not None:
             raise BadResponse(describe_forbidden(bad, start))
+
+    def _check_begun(self, data: bytes, start: int) -> None:
+        """Raises for what is not the beginning of a response, or too much of one."""
+        limits = self._limits
+        if not _PREFIX.startswith(data[start : start + len(_PREFIX)]):
+            raise BadResponse(f"it begins {quote(data[start : start + 20])}, which is not HTTP/1")
         if len(data) - start > limits.head:
             raise _head_too_large(limits)
 
@@ -229,6 +233,8 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
     elif status == 304:
         head.length = 0
     else:
+        if status == 426:
+            forwardable += fields.offer
         head.length = UNTIL_CLOSE if fields.length == UNSTATED else fields.length
     head.forwarded = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
 

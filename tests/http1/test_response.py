@@ -52,6 +52,15 @@ def test_a_length_that_must_not_be_there_is_not_sent_on(
     assert not head.fields.has_date
 
 
+def test_what_to_upgrade_to_is_sent_on_where_that_is_required() -> None:
+    fields = b"Connection: upgrade\r\nUpgrade: TLS/1.3\r\nUpgrade: h2c\r\nContent-Length: 0\r\n"
+    for status, offer in ((426, b"Connection: Upgrade\r\nUpgrade: TLS/1.3, h2c\r\n"), (400, b"")):
+        head = parse(b"HTTP/1.1 %d No\r\n%b\r\n" % (status, fields))
+        assert head.forwarded == (
+            b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n%b\r\n" % (status, offer)
+        )
+
+
 @pytest.mark.parametrize(
     ("fields", "length"),
     [

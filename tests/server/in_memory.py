@@ -50,6 +50,7 @@ CONFIG = config_from(
                 "backends": [f"http://{BACKEND}"],
                 "upstream": "http",
                 "retries": {"attempts": 1},
+                "http": {"strict_backends": True},
             }
         },
         "routes": [{"path_pattern": "/*", "backend_pool": "all"}],

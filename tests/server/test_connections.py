@@ -157,6 +157,24 @@ async def test_an_upgrade_becomes_a_tunnel() -> None:
 
 
 @conversation
+async def test_empty_lines_before_a_request_are_nothing_of_it() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client, other = await proxy.connect(), await proxy.connect()
+        await client.say(b"\r\n" * 3)
+        await client.say(b"\r\n" * 1000 + b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r\n")
+        assert (await client.response()).endswith(b"ok")
+        await until(lambda: proxy.server.listener.connections)
+        # Nor is any of the next one there yet, for which there would be less time.
+        proxy.overdue(12)
+        assert (await client.get()).endswith(b"ok")
+        await client.say(b"\r\n\r\n")
+        await until(lambda: any(one.read_ahead for one in proxy.server.listener.connections))
+        for connection in list(proxy.server.listener.connections):
+            connection.drain()
+        assert await client.until_close() == await other.until_close() == b""
+
+
+@conversation
 async def test_a_client_that_expects_a_100_has_it_before_its_101() -> None:
     async with serving(FakeBackend(answers=[SWITCH])) as proxy:
         client = await proxy.connect()

@@ -182,6 +182,7 @@ class Scripted(FakeBackend):
         super().__init__(script)
 
 
+STRICT: dict[str, Any] = {"retries": {"attempts": 1}, "http": {"strict_backends": True}}
 ASKED = "{} /api HTTP/1.1\r\nHost: a.example\r\n{}\r\n"
 UPGRADE = "Connection: upgrade\r\nUpgrade: websocket\r\n"
 
@@ -193,7 +194,7 @@ async def test_a_response_has_the_outcome_that_the_corpus_says(case: ResponseCas
         return
     for bytewise in (False, True):
         backend = Scripted(case, bytewise=bytewise)
-        async with serving(backend, retries={"attempts": 1}, server=HALF_CLOSED) as proxy:
+        async with serving(backend, server=HALF_CLOSED, **STRICT) as proxy:
             client = await proxy.connect()
             await client.say(ASKED.format(case.method, UPGRADE if case.upgrade else "").encode())
             if not isinstance(case.expect, Tunnel):

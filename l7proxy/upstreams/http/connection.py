@@ -258,7 +258,8 @@ class BackendConnection(asyncio.Protocol):
             self._finish(now)
             return
         downstream.response_head(exchange, head, length, self)
-        self._reader = body_reader(length, BadResponse)
+        padded = not self._pool.config.strict_backends
+        self._reader = body_reader(length, BadResponse, padded=padded)
         self._state = READING
         self.stalled_since = now
         if end < len(data):

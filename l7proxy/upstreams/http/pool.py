@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import CRASHED, EXHAUSTED, TIMED_OUT, UNREACHABLE
-from l7proxy.http1 import ResponseParser
+from l7proxy.http1 import DEFAULT_LIMITS, Limits, ResponseParser
+from l7proxy.http1.lenient import LenientResponseParser
 from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.downstream import Downstream
 
     P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+_LINE = DEFAULT_LIMITS.line
 
 
 class ConnectionPools:
@@ -111,7 +115,10 @@ class ConnectionPool:
         self.write_batcher = pools.write_batcher
         self.address = address
         self.config = config
-        self.parser = ResponseParser()
+        head = config.limits.head
+        limits = Limits(head=head, line=min(_LINE, head - 4), fields=config.limits.field_count)
+        parser = ResponseParser if config.strict_backends else LenientResponseParser
+        self.parser = parser(limits)
         self.idle: list[BackendConnection] = []
         """Those that may be used again, the most recently used last."""
         self.connections: set[BackendConnection] = set()

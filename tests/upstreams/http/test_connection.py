@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -107,6 +107,34 @@ def test_a_response_without_content_ends_with_its_head_and_is_asked_for_once(
                 assert sum(len(backend.heads) for backend in backends) == nth + 1
             assert [backend.failures for backend in proxy.pool().backends] == [0, 0, 0]
         assert [backend.accepted for backend in backends] == ([1] * 3 if is_used_again else [2] * 3)
+
+    talk()
+
+
+@pytest.mark.parametrize(("answer", "http", "status"), [
+    (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", {}, 200),
+    (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", {"strict_backends": True}, 502),
+    (b"HTTP/1.1  200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", {}, 200),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nok\r\n0\r\n\r\n", {}, 200),
+    (b"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok", {"strict_backends": True}, 999),
+    (b"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\n\r\n", {"limits": {"fields": 2}}, 200),
+    (b"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", {"limits": {"fields": 2}}, 502),
+    (b"HTTP/1.1 200 OK\r\nA: %b\r\n\r\n" % (100 * b"x"), {"limits": {"head": 128}}, 200),
+    (b"HTTP/1.1 200 OK\r\nA: %b\r\n\r\n" % (110 * b"x"), {"limits": {"head": 128}}, 502),
+    (b"HTTP/1.1 200 OK\r\nA: %b\r\n\r\n" % (40_000 * b"x"), {"limits": {"head": 65536}}, 200),
+])  # fmt: skip
+def test_what_of_a_response_is_taken_is_configured(
+    answer: bytes, http: dict[str, Any], status: int
+) -> None:
+    @conversation
+    async def talk() -> None:
+        async def script(talk: BackendTalk) -> None:
+            await talk.head()
+            await talk.say(answer)
+
+        async with serving(FakeBackend(script), http=http, retries={"attempts": 1}) as proxy:
+            client = await proxy.connect()
+            assert (await client.get()).startswith(b"HTTP/1.1 %d " % status)
 
     talk()
 
