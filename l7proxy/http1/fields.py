@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from math import inf
 
 from l7proxy.core.http.grammar import quote as quote_text
 from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
@@ -42,6 +43,8 @@ _find_fields = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n").finditer
 _find_text_fields = re.compile(r"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?)[ \t]*+\r\n").findall
 
 _is_length = re.compile(rb"0*+" + LENGTH + rb"|0++").fullmatch
+
+_find_timeout = re.compile(rb"(?i:(?:\A|[ ,;\t])timeout[ \t]*+=[ \t]*+)([0-9]{1,9}+)").search
 
 _CLAIMS_PREFIX = CLAIMS_PREFIX.encode()
 _CLAIMS = frozenset(name.encode() for name in CLAIMS if name.startswith(CLAIMS_PREFIX))
@@ -190,6 +193,12 @@ class ResponseFields(Fields):
     def __init__(self, block: bytes) -> None:
         """`block` is valid. Raises BadResponse for what it says."""
         super().__init__(block, find_response_fields, BadResponse)
+
+    @property
+    def idle_limit(self) -> float:
+        """How long an idle connection is kept, by `Keep-Alive: timeout=`, in seconds, or inf."""
+        found = _find_timeout(self._found.get(b"keep-alive", b""))
+        return inf if found is None else float(found[1])
 
     @property
     def offer(self) -> bytes:

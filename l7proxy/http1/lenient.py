@@ -59,6 +59,7 @@ class LenientResponseParser(ResponseParser):
         """The head in bytes that are one, once they are written as they should be."""
         parsed = self._strict.parse(correct(raw))
         assert parsed is not None
+        self.idle_limit = min(self.idle_limit, self._strict.idle_limit)
         return parsed[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 
 from l7proxy.http1.block import RESPONSE_BLOCK
 from l7proxy.http1.errors import BadResponse
@@ -45,6 +46,7 @@ class ResponseHead:
     `block`: the header fields as they came, each with its CRLF.
     `forwarded`: `line`, `forwardable` and the empty line: the head to send on as it is.
     `has_date`: whether there is a Date: a proxy adds one where it is missing (RFC 9110 6.6.1).
+    `says_idle_limit`: whether `fields.idle_limit` is finite.
     `length`: the body's bytes, or CHUNKED, or UNTIL_CLOSE, in answer to a GET.
     `keep_alive`: whether the backend lets the connection live on after this response; of use
         only where the body does not last until the connection's end. After an interim response
@@ -60,6 +62,7 @@ class ResponseHead:
         "keep_alive",
         "length",
         "minor",
+        "says_idle_limit",
         "status",
     )
 
@@ -70,6 +73,7 @@ class ResponseHead:
     keep_alive: bool
     length: int
     minor: int
+    says_idle_limit: bool
     status: int
     forwarded: bytes
 
@@ -122,6 +126,7 @@ class ResponseHead:
         head.keep_alive = self.keep_alive
         head.length = self.length
         head.minor = self.minor
+        head.says_idle_limit = self.says_idle_limit
         head.status = self.status
         field = f"{name}: {value}\r\n".encode("latin-1")
         head.forwarded = b"%b%b\r\n" % (self.forwarded[:-2], field)
@@ -129,13 +134,24 @@ class ResponseHead:
 
 
 class ResponseParser(HeadParser[ResponseHead]):
-    """Parses the heads of responses."""
+    """Parses the heads of responses.
 
-    __slots__ = ()
+    `idle_limit` is the least of what their Keep-Alive fields have said so far of how long an idle
+    connection is kept (seconds), infinite where none has.
+    """
+
+    __slots__ = ("idle_limit",)
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
         """`remember`: how many heads are remembered at most."""
-        super().__init__(_match_head, _join, limits, remember=remember)
+        super().__init__(_match_head, self._join_noting, limits, remember=remember)
+        self.idle_limit = inf
+
+    def _join_noting(self, match: re.Match[bytes], raw: bytes) -> ResponseHead:
+        head = _join(match, raw)
+        if head.says_idle_limit:
+            self.idle_limit = min(self.idle_limit, head.fields.idle_limit)
+        return head
 
     def _check_limits(self, raw: bytes) -> None:
         limits = self._limits
@@ -181,6 +197,7 @@ def _join(match: re.Match[bytes], raw: bytes) -> ResponseHead:
     head.status = status = int(code)
     head.block = block
     head._fields = None
+    head.says_idle_limit = False
     head.has_date = date is not None
     # The line may need to be made anew: the backend's version is its own affair, and there is to
     # be exactly one space before a reason that may be empty.
@@ -210,6 +227,7 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
     fields, status = head.fields, head.status
     forwardable = fields.forwardable
     head.has_date = fields.has_date
+    head.says_idle_limit = fields.idle_limit < inf
     head.interim = status < 200 and status != 101
     if minor == b"1":
         head.minor = 1

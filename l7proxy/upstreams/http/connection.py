@@ -70,7 +70,7 @@ class BackendConnection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
-    is_readable: Callable[[], bool]
+    is_readable: Callable[[], object]
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool

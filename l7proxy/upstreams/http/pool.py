@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _LINE = DEFAULT_LIMITS.line
+_MARGIN = 1.0
+"""Seconds by which a connection is closed before its backend would do so."""
 
 
 class ConnectionPools:
@@ -150,14 +152,14 @@ class ConnectionPool:
     def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Sends the exchange's request over an idle connection, or a new one if there is none.
 
-        A request that must not be sent twice can't be replaced if the backend has closed the
-        connection meanwhile, so for those the socket is asked whether anything has come.
+        Before that its socket is asked whether anything has come: what nobody has asked for must
+        not become this request's answer, and if it is the end, the request would be lost.
         """
         idle, repeatable = self.idle, exchange.request.method in IDEMPOTENT
         while idle:
             connection = idle.pop()
-            if repeatable or not connection.is_readable():
-                # What was found out about the socket holds only for now.
+            if not connection.is_readable():
+                # What must not be sent twice goes at once: what was found out holds only for now.
                 put = self.write_batcher.put if repeatable else put_at_once
                 connection.send(exchange, downstream, now, put)
                 return
@@ -192,7 +194,8 @@ class ConnectionPool:
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue by `now`."""
-        idle, oldest = self.idle, now - self.config.idle_timeout
+        kept = min(self.config.idle_timeout, max(self.parser.idle_limit - _MARGIN, 0.0))
+        idle, oldest = self.idle, now - kept
         # Last used, last in the list: the first that is young enough ends the search.
         expired = 0
         while expired < len(idle) and idle[expired].idle_since < oldest:

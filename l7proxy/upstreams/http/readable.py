@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import read
 from select import POLLIN, poll
 from typing import TYPE_CHECKING
@@ -14,15 +15,14 @@ _MOST = 16
 _AT_ONCE = 64 * 1024
 
 
-def readable(transport: asyncio.Transport) -> Callable[[], bool]:
-    """Returns a function: whether there is anything to be read, bytes or the other side's end."""
+def readable(transport: asyncio.Transport) -> Callable[[], object]:
+    """Returns a function whose result is true where there are bytes to be read, or the end."""
     socket = transport.get_extra_info("socket")
     if socket is None:
         return _never
     watch = poll()
     watch.register(socket.fileno(), POLLIN)
-    look = watch.poll
-    return lambda: bool(look(0))
+    return partial(watch.poll, 0)
 
 
 def _never() -> bool:
