@@ -7,11 +7,13 @@ overwritten. `http1` has taken all these fields out of the head already.
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from l7proxy.core.config.server import UNIX
+from l7proxy.core.http.forwarded import address_of, parse_forwarded
 from l7proxy.core.http.hop_by_hop import CLAIMS
 from l7proxy.http1.fields import drop_fields
+from l7proxy.http1.grammar import is_authority, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +50,8 @@ class Forwarding:
 
         What is no address is not believed, as nginx has it: the client is whoever passed it on.
         """
-        claimed = head.fields.forwarded_for
-        if not peer.trusted or claimed is None:
+        claimed = _claims(head).for_ if peer.trusted else None
+        if claimed is None:
             return peer.address
         client = peer.address
         for hop in reversed(claimed.decode("latin-1").split(",")):
@@ -84,12 +86,13 @@ class Forwarding:
         fields, host, proto = head.fields, head.authority, peer.proto
         for_, more, forwarded = peer.field, b"", None
         if peer.trusted:
-            for_ = _listed(fields.forwarded_for, for_)
-            proto = fields.forwarded_proto or proto
-            if fields.forwarded_host is not None:
-                host = fields.forwarded_host
+            claims = _claims(head)
+            for_ = _listed(claims.for_, for_)
+            proto = claims.proto or proto
+            if claims.host is not None:
+                host = claims.host
             more = fields.forwarded_more
-            forwarded = fields.forwarded
+            forwarded = claims.forwarded
         if self._forwarded:
             forwarded = _listed(forwarded, _element(peer, proto, head.authority))
         via = _listed(fields.via, self._via) if self._via else fields.via
@@ -104,8 +107,46 @@ class Forwarding:
         return b"".join(lines)
 
 
+class _Claims(NamedTuple):
+    """What a trusted proxy says of where a request came from."""
+
+    for_: bytes | None
+    proto: bytes | None
+    host: bytes | None
+    forwarded: bytes | None
+    """The field Forwarded, if it can be read."""
+
+
+def _claims(head: RequestHead) -> _Claims:
+    """What a head claims: X-Forwarded-... where it has any of these fields, and else Forwarded."""
+    fields = head.fields
+    claims = _Claims(fields.forwarded_for, fields.forwarded_proto, fields.forwarded_host, None)
+    if fields.forwarded is None:
+        return claims
+    elements = parse_forwarded(fields.forwarded.decode("latin-1"))
+    if claims != _NOTHING:
+        return claims if elements is None else claims._replace(forwarded=fields.forwarded)
+    if elements is None:
+        return claims._replace(for_=b"unknown")
+    hops = [address_of(element.get("for", "unknown")) for element in elements]
+    first = elements[0] if elements else {}
+    proto, host = (first.get(name, "").encode("latin-1") for name in ("proto", "host"))
+    return _Claims(
+        ", ".join(hops).encode("latin-1") or None,
+        proto if is_token(proto) else None,
+        host if is_authority(host) else None,
+        fields.forwarded,
+    )
+
+
+_NOTHING = _Claims(None, None, None, None)
+
+
 def _element(peer: Peer, proto: bytes, host: bytes) -> bytes:
-    """What Forwarded says of one hop (RFC 7239, 4)."""
+    """What Forwarded says of one hop (RFC 7239, 4); of several protocols the last is the hop's."""
+    proto = proto.rpartition(b",")[2].strip(b" \t")
+    if is_token(proto) is None:
+        proto = peer.proto
     element = b"for=%b;proto=%b" % (peer.node, proto)
     return b'%b;host="%b"' % (element, host) if host else element
 
