@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _LINE = DEFAULT_LIMITS.line
+_MOMENT = 0.005
+"""Seconds for which nothing is expected to come on a connection that was read from."""
 _MARGIN = 1.0
 """Seconds by which a connection is closed before its backend would do so."""
 
@@ -153,12 +155,15 @@ class ConnectionPool:
         """Sends the exchange's request over an idle connection, or a new one if there is none.
 
         Before that its socket is asked whether anything has come: what nobody has asked for must
-        not become this request's answer, and if it is the end, the request would be lost.
+        not become this request's answer, and if it is the end, the request would be lost. To ask
+        takes a twentieth of a request's time, so where that could be sent once more, a connection
+        is not asked that was read from a moment ago.
         """
         idle, repeatable = self.idle, exchange.request.method in IDEMPOTENT
+        settled = now - _MOMENT
         while idle:
             connection = idle.pop()
-            if not connection.is_readable():
+            if (repeatable and connection.idle_since > settled) or not connection.is_readable():
                 # What must not be sent twice goes at once: what was found out holds only for now.
                 put = self.write_batcher.put if repeatable else put_at_once
                 connection.send(exchange, downstream, now, put)

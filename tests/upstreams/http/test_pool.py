@@ -72,6 +72,7 @@ def test_a_connection_with_something_to_tell_is_not_used_again(method: str) -> N
             await client.get()
             (idle,) = connections_to(proxy).idle
             idle.is_readable = lambda: True
+            idle.idle_since -= 0.01
             await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert (await client.response()).endswith(b"ok")
         assert backend.accepted == 2
@@ -97,6 +98,7 @@ async def test_what_has_come_and_was_not_read_is_not_the_answer_to_the_next_requ
         assert (await client.get()).endswith(b"ok")
         (idle,) = connections_to(proxy).idle
         idle.pause_reading()
+        idle.idle_since -= 0.01
         unasked.set()
         await said.wait()
         assert (await client.get()).endswith(b"ok")
