@@ -233,7 +233,7 @@ class Exchange(Forwarded):
         self._proxy.ready.pop(self, None)
 
     def reject(self, local_reply: LocalReply, now: float) -> None:
-        """Ends a request that can't be written for any backend; no backend is to blame for it."""
+        """Ends a request that can't be sent to any backend; no backend is to blame for it."""
         self._drop_attempt(now)
         self._end(now)
         self.backend = None

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from l7proxy.core.config.server import UNIX
 from l7proxy.core.http.addresses import client_address, client_name
+from l7proxy.core.http.forwarded import UNKNOWN, claimed_hops, parse_forwarded
 from l7proxy.core.http.hop_by_hop import CLAIMS_BEGIN, is_unbelievable
-from l7proxy.core.http.messages import HttpRequest, WellFormedHeaders
+from l7proxy.core.http.messages import Headers, HttpRequest, WellFormedHeaders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from l7proxy.core.config.server import Network
-
-UNKNOWN = "unknown"
-"""The client that a trusted proxy names in a way that can't be read (RFC 7239, 6.2). It is in no
-network, and all such clients share a limit."""
 
 
 class Trust:
@@ -43,6 +40,8 @@ class Trust:
 
         `claimed` is the value of X-Forwarded-For: the client is the last hop in it that is no
         trusted proxy. Empty members are skipped, and ports and brackets are no part of an address.
+        A client whose address can't be read is `UNKNOWN`: it is in no network, and all such
+        clients share a limit.
         """
         client = peer
         for hop in reversed((claimed or "").split(",")):
@@ -70,7 +69,7 @@ class Trust:
         if not headers.well_formed:
             trusted = self.trusts(client)
             if trusted:
-                client = self.client(client, headers.get("x-forwarded-for"))
+                client = self.client(client, _claimed(headers))
             kept = [
                 pair
                 for pair in headers
@@ -89,3 +88,17 @@ class Trust:
             request.body,
             request.simulate,
         )
+
+
+_OWN_FIELDS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+
+
+def _claimed(headers: Headers) -> str | None:
+    """Returns the hops that a trusted proxy names; Forwarded counts where none of these is there.
+
+    The order of the two is that of `server.forwarding`.
+    """
+    forwarded = headers.get("forwarded")
+    if forwarded is None or any(headers.get(name) is not None for name in _OWN_FIELDS):
+        return headers.get("x-forwarded-for")
+    return claimed_hops(parse_forwarded(forwarded)) or None

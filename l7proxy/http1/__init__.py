@@ -9,6 +9,7 @@ might take for different messages (RFC 9112 11) is refused with a sentence that 
 - `heads`      where a head ends, and whether it was seen before
 - `request`    `RequestParser`: request heads; what to route on, what to send on, body length
 - `response`   `ResponseParser`: a backend's heads; body length in answer to a method
+- `lenient`    the same for backends that break the grammar without being ambiguous
 - `body`       readers for bodies by length, in chunks, until close; and how chunks are written
 - `serialise`  heads and error pages of our own, safe against injected line ends
 - `memo`       the bounded memory that makes a head seen before nearly free

@@ -18,8 +18,8 @@ from l7proxy.http1.grammar import AUTHORITY, OWS, TEXT, TOKEN, is_token, plain_n
 
 FIELD = TOKEN + rb":" + TEXT + rb"\r\n"
 
-# Leading zeros are within the grammar, but some readers take them for octal; 18 digits are
-# more than any body and fit into 64 bits everywhere.
+# With leading zeros it has to be written anew, for some readers take those for octal; 18 digits
+# are more than any body and fit into 64 bits everywhere.
 LENGTH = rb"(?:0|[1-9][0-9]{0,17}+)"
 
 STOPS_HERE = frozenset(name.encode() for name in HOP_BY_HOP)

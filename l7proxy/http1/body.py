@@ -24,6 +24,7 @@ from l7proxy.http1.fields import (
     split_fields,
 )
 from l7proxy.http1.grammar import (
+    OWS,
     QUOTED,
     TEXT,
     TOKEN,
@@ -47,14 +48,19 @@ LAST_CHUNK = b"0\r\n\r\n"
 # Below this many bytes a copy is cheaper than a memoryview of them.
 _WORTH_A_VIEW = 4096
 
-# Chunk sizes have at most 16 digits, so they fit into 64 bits in every reader. Whitespace
-# within the line (BWS) is refused: readers disagree on it.
+# Chunk sizes have at most 16 digits, so they fit into 64 bits in every reader. Blanks may stand
+# around what divides extensions (BWS, RFC 9112 7.1.1), but not at the end of the line.
 _SIZE = rb"([0-9A-Fa-f]{1,16}+)"
-_EXTENSIONS = rb"((?>(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*))"
+_EXTENSIONS = (
+    rb"((?>(?:" + OWS + rb";" + OWS + TOKEN
+    + rb"(?:" + OWS + rb"=" + OWS + rb"(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*))"
+)  # fmt: skip
 _match_first_size = re.compile(_SIZE + _EXTENSIONS + rb"\r\n").match
 _match_next_size = re.compile(rb"\r\n" + _SIZE + _EXTENSIONS + rb"\r\n").match
+_match_first_padded = re.compile(_SIZE + _EXTENSIONS + OWS + rb"\r\n").match
+_match_next_padded = re.compile(rb"\r\n" + _SIZE + _EXTENSIONS + OWS + rb"\r\n").match
 # What the lines above can look like before they are complete.
-_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+(?:;" + TEXT + rb")?\r?)?"
+_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+" + OWS + rb"(?:;" + TEXT + rb")?\r?)?"
 _is_first_begun = re.compile(_BEGUN).fullmatch
 _is_next_begun = re.compile(rb"(?:\r(?:\n" + _BEGUN + rb")?)?").fullmatch
 
@@ -157,6 +163,7 @@ class ChunkedBody:
         "_is_begun",
         "_left",
         "_limits",
+        "_match_next",
         "_match_size",
         "_pending",
         "complete",
@@ -164,14 +171,20 @@ class ChunkedBody:
     )
 
     def __init__(
-        self, error: type[BadMessage] = BadRequest, limits: Limits = DEFAULT_LIMITS
+        self,
+        error: type[BadMessage] = BadRequest,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        padded: bool = False,
     ) -> None:
+        """With `padded` there may be blanks behind a size, as some servers write them."""
         self._error = error
         self._limits = limits
         self._left = 0
         self._extensions = 0
         self._in_trailers = False
-        self._match_size = _match_first_size
+        self._match_size = _match_first_padded if padded else _match_first_size
+        self._match_next = _match_next_padded if padded else _match_next_size
         self._is_begun = _is_first_begun
         # The beginning of a size line or trailer section whose end has not come yet.
         self._pending = b""
@@ -230,7 +243,7 @@ class ChunkedBody:
                     f"more than {self._limits.extensions} bytes of chunk extensions; send none"
                 )
         self._pending = b""
-        self._match_size = _match_next_size
+        self._match_size = self._match_next
         self._is_begun = _is_next_begun
         self._left = int(size, 16)
         self._in_trailers = self._left == 0
@@ -279,13 +292,20 @@ if TYPE_CHECKING:
 
 
 def body_reader(
-    length: int, error: type[BadMessage] = BadRequest, limits: Limits = DEFAULT_LIMITS
+    length: int,
+    error: type[BadMessage] = BadRequest,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    padded: bool = False,
 ) -> Body:
-    """The reader for a body of `length`: bytes, CHUNKED or UNTIL_CLOSE. It raises `error`."""
+    """The reader for a body of `length`: bytes, CHUNKED or UNTIL_CLOSE. It raises `error`.
+
+    With `padded` there may be blanks behind the size of a chunk.
+    """
     if length >= 0:
         return LengthBody(length, error)
     if length == CHUNKED:
-        return ChunkedBody(error, limits)
+        return ChunkedBody(error, limits, padded=padded)
     if length == UNSTATED:
         return UntilCloseBody()
     raise ValueError(f"no body has the length {length}; a tunnel is not a body")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from math import inf
 
 from l7proxy.core.http.grammar import quote as quote_text
 from l7proxy.core.http.head import MET, more_than_one, not_a_host, not_a_name, not_met
@@ -48,14 +49,17 @@ _match_field = re.compile(FIELD).match
 _find_fields = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n").finditer
 _find_text_fields = re.compile(r"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?)[ \t]*+\r\n").findall
 
-_is_length = re.compile(LENGTH).fullmatch
+_is_length = re.compile(rb"0*+" + LENGTH + rb"|0++").fullmatch
+
+_find_timeout = re.compile(rb"(?i:(?:\A|[ ,;\t])timeout[ \t]*+=[ \t]*+)([0-9]{1,9}+)").search
 
 _CLAIMS_PREFIX = CLAIMS_PREFIX.encode()
 _CLAIMS = frozenset(name.encode() for name in CLAIMS if name.startswith(CLAIMS_PREFIX))
 # What is taken out: what stops at this hop, and what the proxy writes itself or has to check.
 _TAKEN_OUT = STOPS_HERE | {b"expect", b"forwarded", b"via"}
 _MET = MET.encode()
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_CONTENT_LENGTH = frozenset((b"content-length",))
+_FRAMING = _CONTENT_LENGTH | {b"transfer-encoding"}
 _AT_MOST_ONCE = AT_MOST_ONCE | _FRAMING
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
@@ -102,7 +106,11 @@ class Fields:
                 forwardable = drop_fields(forwardable, listed)
         self.forwardable = forwardable
         self.upgrade = self._found.get(b"upgrade") if b"upgrade" in options else None
-        self.length = _length(self._found, error)
+        self.length = length = _length(self._found, error)
+        if length >= 0 and self._found[b"content-length"] != b"%d" % length:
+            # Leading zeros are in the grammar, but some take them for octal.
+            forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
+            self.forwardable = b"%bContent-Length: %d\r\n" % (forwardable, length)
 
     def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All fields of the block in order: name as it came, value without outer whitespace."""
@@ -198,6 +206,19 @@ class ResponseFields(Fields):
     def __init__(self, block: bytes) -> None:
         """`block` is valid. Raises BadResponse for what it says."""
         super().__init__(block, find_response_fields, BadResponse)
+
+    @property
+    def idle_limit(self) -> float:
+        """How long an idle connection is kept, by `Keep-Alive: timeout=`, in seconds, or inf."""
+        found = _find_timeout(self._found.get(b"keep-alive", b""))
+        return inf if found is None else float(found[1])
+
+    @property
+    def offer(self) -> bytes:
+        """The lines of a 426 that say what to upgrade to, without which it is none (RFC 9110
+        15.5.22); b"" where there are none."""
+        offered = self._found.get(b"upgrade")
+        return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % offered if offered else b""
 
     @property
     def has_date(self) -> bool:
@@ -330,7 +351,7 @@ def _length(found: dict[bytes, bytes], error: type[BadMessage]) -> int:
         return UNSTATED
     if _is_length(length) is None:
         raise error(f"Content-Length is {quote(length)}; it must be one decimal number")
-    return int(length)
+    return int(length.lstrip(b"0") or b"0")
 
 
 def _split_list(value: bytes) -> list[bytes]:

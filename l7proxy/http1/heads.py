@@ -76,8 +76,7 @@ class HeadParser(Generic[Head]):
         if start or data[-4:] != _END or end > MOSTLY:
             end = data.find(_END, max(start, scanned - 3)) + 4
             if end < 4:
-                self._refuse_early(data, start, scanned)
-                return None
+                return self._parse_begun(data, start, scanned)
             raw = data[start:end]
         memo = self.remembered
         if memo.resting:
@@ -90,32 +89,37 @@ class HeadParser(Generic[Head]):
                 return head, end
         match = self._match(raw)
         if match is None:
-            head, size = self._parse_odd(raw)
-            return head, start + size
+            return self._parse_odd(data, start, raw)
         if len(raw) > self._small:
             self._check_limits(raw)
         try:
             head = self._join(match, raw)
-        except BadMessage:
-            # Whoever reads byte by byte meets the first fault of the head first, and so it has
-            # to be the one that counts.
-            self._refuse_early(raw, 0, 0)
-            raise
+        except BadMessage as error:
+            return self._parse_contradictory(raw, error), end
         if not memo.resting:
             memo.remember(raw, head)
         return head, end
 
-    def _parse_odd(self, raw: bytes) -> tuple[Head, int]:
-        """The first head in bytes that end as a head does, but aren't just one; and where it ends.
+    def _parse_begun(self, data: bytes, start: int, scanned: int) -> tuple[Head, int] | None:
+        """The same as `parse` for what has no end as a head should have it."""
+        self._refuse_early(data, start, scanned)
+        return None
 
-        Raises BadRequest or BadResponse where there is none.
-        """
+    def _parse_odd(self, data: bytes, start: int, raw: bytes) -> tuple[Head, int] | None:
+        """The same for what has one, but isn't just one head up to there, which is `raw`."""
         end = raw.index(_END) + 4
         if end < len(raw):
             parsed = self.parse(raw[:end])
             assert parsed is not None
-            return parsed
+            return parsed[0], start + parsed[1]
         raise self._fault(raw)
+
+    def _parse_contradictory(self, raw: bytes, error: BadMessage) -> Head:
+        """The head in bytes that are one by their form alone. Raises BadRequest or BadResponse."""
+        # Whoever reads byte by byte meets the first fault of the head first, and so it has to be
+        # the one that counts.
+        self._refuse_early(raw, 0, 0)
+        raise error
 
     def _check_limits(self, raw: bytes) -> None:
         """Raises for a head that is larger than it may be."""

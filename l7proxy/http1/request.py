@@ -48,6 +48,8 @@ _match_line = re.compile(_LINE).match
 _match_head = re.compile(_LINE + REQUEST_BLOCK + rb"\r\n").fullmatch
 _match_absolute = re.compile(rb"(?i:https?)://([^/?]*+)(.*+)", re.DOTALL).fullmatch
 
+_match_empty_lines = re.compile(rb"(?:\r\n)*+").match
+
 _HOST = frozenset((b"host",))
 
 
@@ -152,7 +154,7 @@ class RequestHead:
 
 
 class RequestParser(HeadParser[RequestHead]):
-    """Parses request heads; one empty line before the request line is skipped (RFC 9112 2.2)."""
+    """Parses request heads; empty lines before the request line are skipped (RFC 9112 2.2)."""
 
     __slots__ = ()
 
@@ -160,12 +162,17 @@ class RequestParser(HeadParser[RequestHead]):
         """`remember`: how many heads are remembered at most."""
         super().__init__(_match_head, _join, limits, remember=remember)
 
-    def _parse_odd(self, raw: bytes) -> tuple[RequestHead, int]:
-        if raw.startswith(b"\r\n") and not raw.startswith(b"\r\n\r\n"):
-            parsed = self.parse(raw[2:])
-            assert parsed is not None
-            return parsed[0], 2 + parsed[1]
-        return super()._parse_odd(raw)
+    def _parse_odd(self, data: bytes, start: int, raw: bytes) -> tuple[RequestHead, int] | None:
+        if raw.startswith(b"\r\n"):
+            return self.parse(data, self._skip_empty_lines(data, start))
+        return super()._parse_odd(data, start, raw)
+
+    def _skip_empty_lines(self, data: bytes, start: int) -> int:
+        """The index behind the empty lines before a request line. Raises for too many."""
+        end = end_of_empty_lines(data, start)
+        if end - start > self._limits.line:
+            raise BadRequest("there are too many empty lines before the request line; send none")
+        return end
 
     def _check_limits(self, raw: bytes) -> None:
         limits = self._limits
@@ -179,16 +186,13 @@ class RequestParser(HeadParser[RequestHead]):
         raise fault
 
     def _fault(self, raw: bytes) -> BadRequest:
-        if raw == b"\r\n\r\n":
-            return BadRequest("more than one empty line before the request line; send none")
         self._refuse_early(raw, 0, 0)
         self._check_limits(raw)
         return BadRequest(explain_block(raw[raw.index(b"\n") + 1 : -2]))
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
         """Raise for what has come of a head if it cannot become valid, first fault first."""
-        if data.startswith(b"\r\n", start):
-            start += 2
+        start = self._skip_empty_lines(data, start)
         limits = self._limits
         stop = len(data)
         bad = find_forbidden(data, max(start, scanned - 1), min(stop, start + limits.head))
@@ -212,6 +216,13 @@ class RequestParser(HeadParser[RequestHead]):
             raise _forbidden(data, start, bad)
         if stop - start > limits.head:
             raise _head_too_large(limits)
+
+
+def end_of_empty_lines(data: bytes, start: int) -> int:
+    """Returns the index behind the empty lines at `data[start:]`."""
+    match = _match_empty_lines(data, start)
+    assert match is not None
+    return match.end()
 
 
 def _join(match: re.Match[bytes], raw: bytes) -> RequestHead:
@@ -263,6 +274,9 @@ def _look_closer(head: RequestHead, method: bytes, minor: bytes) -> None:
         host = authority
     head.path = path.decode("ascii")
     _look_at_version(head, fields, minor)
+    if head.minor and fields.accepts_trailers:
+        # Trailers are passed on, so a client that can take them may say so (RFC 9110 10.1.4).
+        forwardable += b"Connection: TE\r\nTE: trailers\r\n"
     head.start = b"%b %b HTTP/1.1\r\n%b" % (method, path, forwardable)
     head.authority = host or b""
     head.via = fields.via

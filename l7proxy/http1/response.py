@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 
 from l7proxy.http1.block import RESPONSE_BLOCK
 from l7proxy.http1.errors import BadResponse
@@ -27,26 +28,29 @@ UNTIL_CLOSE = -2
 TUNNEL = -3
 
 # The space before an empty reason is mandatory (RFC 9112 4) and yet often left out.
-_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
+_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
 _match_line = re.compile(_LINE).match
 _match_head = re.compile(_LINE + RESPONSE_BLOCK + rb"\r\n").fullmatch
 _PREFIX = b"HTTP/1."
 _CRLF = b"\r\n"
 _CONTENT_LENGTH = frozenset((b"content-length",))
+_WITHOUT_CONTENT = (204, 304)
 
 
 class ResponseHead:
     """One valid response head. Immutable, and shared by all responses with the same bytes.
 
-    `status`: 100 to 599.
+    `status`: 100 to 999.
     `minor`: 0 or 1, of HTTP/1.x.
     `interim`: whether it is a 1xx response other than 101, to be followed by another head.
     `block`: the header fields as they came, each with its CRLF.
     `forwarded`: `line`, `forwardable` and the empty line: the head to send on as it is.
     `has_date`: whether there is a Date: a proxy adds one where it is missing (RFC 9110 6.6.1).
+    `says_idle_limit`: whether `fields.idle_limit` is finite.
     `length`: the body's bytes, or CHUNKED, or UNTIL_CLOSE, in answer to a GET.
     `keep_alive`: whether the backend lets the connection live on after this response; of use
-        only where the body does not last until the connection's end.
+        only where the body does not last until the connection's end. After an interim response
+        that does not, no other request may follow.
     """
 
     __slots__ = (
@@ -58,6 +62,7 @@ class ResponseHead:
         "keep_alive",
         "length",
         "minor",
+        "says_idle_limit",
         "status",
     )
 
@@ -68,6 +73,7 @@ class ResponseHead:
     keep_alive: bool
     length: int
     minor: int
+    says_idle_limit: bool
     status: int
     forwarded: bytes
 
@@ -120,6 +126,7 @@ class ResponseHead:
         head.keep_alive = self.keep_alive
         head.length = self.length
         head.minor = self.minor
+        head.says_idle_limit = self.says_idle_limit
         head.status = self.status
         field = f"{name}: {value}\r\n".encode("latin-1")
         head.forwarded = b"%b%b\r\n" % (self.forwarded[:-2], field)
@@ -127,13 +134,24 @@ class ResponseHead:
 
 
 class ResponseParser(HeadParser[ResponseHead]):
-    """Parses the heads of responses."""
+    """Parses the heads of responses.
 
-    __slots__ = ()
+    `idle_limit` is the least of what their Keep-Alive fields have said so far of how long an idle
+    connection is kept (seconds), infinite where none has.
+    """
+
+    __slots__ = ("idle_limit",)
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, remember: int = 512) -> None:
         """`remember`: how many heads are remembered at most."""
-        super().__init__(_match_head, _join, limits, remember=remember)
+        super().__init__(_match_head, self._join_noting, limits, remember=remember)
+        self.idle_limit = inf
+
+    def _join_noting(self, match: re.Match[bytes], raw: bytes) -> ResponseHead:
+        head = _join(match, raw)
+        if head.says_idle_limit:
+            self.idle_limit = min(self.idle_limit, head.fields.idle_limit)
+        return head
 
     def _check_limits(self, raw: bytes) -> None:
         limits = self._limits
@@ -158,12 +176,16 @@ class ResponseParser(HeadParser[ResponseHead]):
 
     def _refuse_early(self, data: bytes, start: int, scanned: int) -> None:
         """Raise for what has come of a head if it cannot become valid."""
-        limits = self._limits
-        if not _PREFIX.startswith(data[start : start + len(_PREFIX)]):
-            raise BadResponse(f"it begins {quote(data[start : start + 20])}, which is not HTTP/1")
+        self._check_begun(data, start)
         bad = find_forbidden(data, max(start, scanned - 1))
         if bad is not None:
             raise BadResponse(describe_forbidden(bad, start))
+
+    def _check_begun(self, data: bytes, start: int) -> None:
+        """Raises for what is not the beginning of a response, or too much of one."""
+        limits = self._limits
+        if not _PREFIX.startswith(data[start : start + len(_PREFIX)]):
+            raise BadResponse(f"it begins {quote(data[start : start + 20])}, which is not HTTP/1")
         if len(data) - start > limits.head:
             raise _head_too_large(limits)
 
@@ -175,6 +197,7 @@ def _join(match: re.Match[bytes], raw: bytes) -> ResponseHead:
     head.status = status = int(code)
     head.block = block
     head._fields = None
+    head.says_idle_limit = False
     head.has_date = date is not None
     # The line may need to be made anew: the backend's version is its own affair, and there is to
     # be exactly one space before a reason that may be empty.
@@ -204,6 +227,7 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
     fields, status = head.fields, head.status
     forwardable = fields.forwardable
     head.has_date = fields.has_date
+    head.says_idle_limit = fields.idle_limit < inf
     head.interim = status < 200 and status != 101
     if minor == b"1":
         head.minor = 1
@@ -211,31 +235,26 @@ def _look_closer(head: ResponseHead, minor: bytes, code: bytes, reason: bytes) -
     else:
         head.minor = 0
         head.keep_alive = b"keep-alive" in fields.connection and b"close" not in fields.connection
-        if fields.length == CHUNKED:
+        if fields.length == CHUNKED and status not in _WITHOUT_CONTENT:
             raise BadResponse("Transfer-Encoding in an HTTP/1.0 response; its end is uncertain")
         if status < 200:
             raise BadResponse(f"status {status} in HTTP/1.0, which has no interim responses")
     if status < 200 or status == 204:
-        _check_no_content(status, fields)
+        if status == 101 and fields.upgrade is None:
+            raise BadResponse("status 101 without Connection: upgrade and Upgrade")
         head.length = 0
         forwardable = drop_fields(forwardable, _CONTENT_LENGTH)
+        if fields.length not in (0, UNSTATED):
+            # It ends with its head, whatever that announces (RFC 9112 6.3): what follows nobody
+            # can tell from the next response.
+            head.keep_alive = False
     elif status == 304:
         head.length = 0
     else:
+        if status == 426:
+            forwardable += fields.offer
         head.length = UNTIL_CLOSE if fields.length == UNSTATED else fields.length
     head.forwarded = b"HTTP/1.1 %b %b\r\n%b\r\n" % (code, reason, forwardable)
-
-
-def _check_no_content(status: int, fields: ResponseFields) -> None:
-    """Raises for a response that can have no content and announces some, or is no 101 after all.
-
-    A length is meaningless where it is 0, and otherwise announces a body that cannot be told from
-    the next response (RFC 9112 6.1, RFC 9110 8.6).
-    """
-    if fields.length not in (0, UNSTATED):
-        raise BadResponse(f"status {status} with a body; there can be none")
-    if status == 101 and fields.upgrade is None:
-        raise BadResponse("status 101 without Connection: upgrade and Upgrade")
 
 
 def _head_too_large(limits: Limits) -> BadResponse:

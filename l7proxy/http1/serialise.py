@@ -121,7 +121,12 @@ def error_page(
         body = json.dumps({"status": status, "error": message}).encode() + b"\n"
     else:
         kind = "text/plain; charset=utf-8"
-        body = f"{status} {REASONS.get(status, 'Error')}: {message}\n".encode()
+        reason = REASONS.get(status, "Error")
+        if message.lower().startswith(reason.lower()):
+            # It is said already.
+            message = message[len(reason) :].removeprefix(": ")
+        body = (f"{status} {reason}: {message}" if message else f"{status} {reason}").encode()
+        body += b"\n"
     head = [("Content-Type", kind), ("Content-Length", str(len(body))), *fields]
     if close:
         head.append(("Connection", "close"))

@@ -11,6 +11,7 @@
 - `access_log`: the file that requests are written down in
 - `service`: one configuration at work, with what connections need of it
 - `clock`: drives the core's timers
+- `acceptor`: accepts connections on a socket, while there are descriptors
 - `listener`: accepts connections, and ends those whose clients are too slow
 - `server`: one process: it serves, reloads and drains
 - `reloader`: reads the configuration anew when it is asked to or a file has changed

@@ -173,6 +173,16 @@ class ClientRequest:
         return self._request.upgrade is not None
 
     @property
+    def outlasts_client(self) -> bool:
+        """Whether its answer is wanted by a client that has closed its side of the connection.
+
+        Nearly always that is a client that has given up. One that has announced it, or that knows
+        no other way to end, may well be waiting.
+        """
+        head = self.head
+        return not head.keep_alive or not head.minor or self._service.half_closed_clients
+
+    @property
     def expects_body(self) -> bool:
         """Whether some of the body is still to come."""
         body = self.body
@@ -190,7 +200,8 @@ class ClientRequest:
         `said` is what came in place of a request's head, where that was bad.
         """
         writer = self._writer
-        writer.local(HttpResponse(fault.status), fault, head, last=True)
+        is_head = said.lstrip(b"\r\n").startswith(b"HEAD ")
+        writer.local(HttpResponse(fault.status), fault, head, last=True, with_body=not is_head)
         log = self._service.access_log
         if log is not None:
             client_ip = self._peer.address
@@ -329,6 +340,9 @@ class ClientRequest:
 
     def tunnel(self, exchange: Exchange, head: ResponseHead, other: Tunnel) -> Tunnel:
         self._state = RESPONDING
+        if self.head.expect_continue:
+            # What it expects comes first (RFC 9110, 7.8).
+            self._writer.proceed()
         self._writer.switch(head, other)
         return self._connection.begin_tunnel(other)
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, cast
 
 from l7proxy.core.http.local_reply import CLIENT_TIMED_OUT
 from l7proxy.http1 import BadRequest
+from l7proxy.http1.request import end_of_empty_lines
 from l7proxy.server.client_request import ClientRequest
 from l7proxy.server.client_timer import BODY, HEAD, NOTHING, READ, REQUEST, ClientTimer
 from l7proxy.server.client_timer import TUNNEL as TUNNEL_TURN
@@ -93,7 +94,7 @@ class ClientConnection(asyncio.Protocol):
         self._pending = b""
         """What came and was not begun."""
         self._scanned = 0
-        """Bytes of it that are known not to complete a head."""
+        """Bytes of it that are known not to complete a head; 0 where none has begun."""
         self.finished = False
         self._tunnel: ClientTunnel | None = None
 
@@ -137,20 +138,21 @@ class ClientConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """A client that has sent all it wants to send still gets its answers."""
+        """A client that will send no more is gone, unless what it asked for outlasts that."""
         self.finished = True
         self._writer.release()
         state = self.state
         if state is BUSY:
-            if self.request.expects_body:
-                self.request.abandon()
-                self.cut_short()
-                return False
-            return self._transport.can_write_eof()
+            request = self.request
+            if request.outlasts_client and not request.expects_body:
+                return self._transport.can_write_eof()
+            request.abandon()
+            self.cut_short()
+            return False
         if state is TUNNEL:
             assert self._tunnel is not None
             return self._tunnel.client_end()
-        if state is BLOCKED and self._pending:
+        if state is BLOCKED and self._pending and self._service.half_closed_clients:
             return self._transport.can_write_eof()
         self.state = CLOSED
         self.await_client()
@@ -196,7 +198,8 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Ends the connection with the request that it is busy with, or now if there is none."""
-        if (self.state is READY or self.state is BLOCKED) and not self._pending:
+        state = self.state
+        if (state is READY and not self._scanned) or (state is BLOCKED and not self._pending):
             self._close()
 
     def abort(self) -> None:
@@ -269,10 +272,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _await_rest(self, data: bytes) -> None:
         """Keeps what has come of a head."""
-        if not self._scanned:
-            self.timer.start(HEAD)
         self._pending = data
-        self._scanned = len(data)
+        # Empty lines before it are nothing of it: they may be the end of an odd client's last body.
+        if end_of_empty_lines(data, 0) < len(data):
+            if not self._scanned:
+                self.timer.start(HEAD)
+            self._scanned = len(data)
         if self.finished:
             self._close()
 

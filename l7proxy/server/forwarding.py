@@ -6,13 +6,15 @@ overwritten. `http1` has taken all these fields out of the head already.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from l7proxy.core.config.server import UNIX
 from l7proxy.core.http.addresses import client_name
+from l7proxy.core.http.forwarded import claimed_hops, parse_forwarded
 from l7proxy.core.http.hop_by_hop import CLAIMS
 from l7proxy.core.trust import Trust
 from l7proxy.http1.fields import drop_fields
+from l7proxy.http1.grammar import is_authority, is_token
 
 if TYPE_CHECKING:
     from l7proxy.core.config.server import ServerConfig
@@ -44,7 +46,7 @@ class Forwarding:
 
     def client_ip(self, peer: Peer, head: RequestHead) -> str:
         """Where the request came from, as far as its peer is believed: see `Trust`."""
-        claimed = head.fields.forwarded_for if peer.trusted and head.has_claims else None
+        claimed = _claims(head).for_ if peer.trusted and head.has_claims else None
         if claimed is None:
             return peer.address
         return self._trust.client(peer.address, claimed.decode("latin-1"))
@@ -72,12 +74,13 @@ class Forwarding:
         fields, host, proto = head.fields, head.authority, peer.proto
         for_, more, forwarded = peer.field, b"", None
         if peer.trusted:
-            for_ = _listed(fields.forwarded_for, for_)
-            proto = fields.forwarded_proto or proto
-            if fields.forwarded_host is not None:
-                host = fields.forwarded_host
+            claims = _claims(head)
+            for_ = _listed(claims.for_, for_)
+            proto = claims.proto or proto
+            if claims.host is not None:
+                host = claims.host
             more = fields.forwarded_more
-            forwarded = fields.forwarded
+            forwarded = claims.forwarded
         if self._forwarded:
             forwarded = _listed(forwarded, _element(peer, proto, head.authority))
         via = _listed(fields.via, self._via) if self._via else fields.via
@@ -92,8 +95,46 @@ class Forwarding:
         return b"".join(lines)
 
 
+class _Claims(NamedTuple):
+    """What a trusted proxy says of where a request came from."""
+
+    for_: bytes | None
+    proto: bytes | None
+    host: bytes | None
+    forwarded: bytes | None
+    """The field Forwarded, if it can be read."""
+
+
+def _claims(head: RequestHead) -> _Claims:
+    """What a head claims: X-Forwarded-... where it has any of these fields, and else Forwarded."""
+    fields = head.fields
+    claims = _Claims(fields.forwarded_for, fields.forwarded_proto, fields.forwarded_host, None)
+    if fields.forwarded is None:
+        return claims
+    elements = parse_forwarded(fields.forwarded.decode("latin-1"))
+    if claims != _NOTHING:
+        return claims if elements is None else claims._replace(forwarded=fields.forwarded)
+    hops = claimed_hops(elements)
+    if elements is None:
+        return claims._replace(for_=hops.encode())
+    first = elements[0] if elements else {}
+    proto, host = (first.get(name, "").encode("latin-1") for name in ("proto", "host"))
+    return _Claims(
+        hops.encode("latin-1") or None,
+        proto if is_token(proto) else None,
+        host if is_authority(host) else None,
+        fields.forwarded,
+    )
+
+
+_NOTHING = _Claims(None, None, None, None)
+
+
 def _element(peer: Peer, proto: bytes, host: bytes) -> bytes:
-    """What Forwarded says of one hop (RFC 7239, 4)."""
+    """What Forwarded says of one hop (RFC 7239, 4); of several protocols the last is the hop's."""
+    proto = proto.rpartition(b",")[2].strip(b" \t")
+    if is_token(proto) is None:
+        proto = peer.proto
     element = b"for=%b;proto=%b" % (peer.node, proto)
     return b'%b;host="%b"' % (element, host) if host else element
 

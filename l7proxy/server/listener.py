@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING
 
+from l7proxy.core.callbacks import ignore
+from l7proxy.server.acceptor import Acceptor
 from l7proxy.server.connection import ClientConnection
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from ssl import SSLContext
 
@@ -29,30 +31,35 @@ class Listener:
       connections made from then on.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, service: Service) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        service: Service,
+        log: Callable[[str], None] = ignore,
+    ) -> None:
         self.loop = loop
+        self._log = log
         self.time: Callable[[], float] = loop.time
         self.service = service
         self.connections: set[ClientConnection] = set()
         self.draining = False
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._idle: asyncio.Event | None = None
 
-    async def listen(self, sock: socket.socket, tls: SSLContext | None = None) -> None:
-        """Accepts connections to a bound socket, with TLS where there is a context for it."""
-        if sock.family == socket.AF_UNIX:
-            server = await self.loop.create_unix_server(self._protocol, sock=sock, backlog=BACKLOG)
-        else:
-            server = await self.loop.create_server(
-                self._protocol,
-                sock=sock,
-                backlog=BACKLOG,
-                ssl=tls,
-                ssl_handshake_timeout=None if tls is None else self.service.timeouts.head,
-                # The connection's own timer ends those whose clients read nothing.
-                ssl_shutdown_timeout=None if tls is None else _NEVER,
-            )
-        self._servers.append(server)
+    def listen(self, sock: socket.socket, tls: SSLContext | None = None) -> None:
+        """Accepts connections to a socket that listens, with TLS if there is a context."""
+        acceptor = Acceptor(
+            self.loop,
+            sock,
+            self._protocol,
+            self._log,
+            tls=tls,
+            handshake=None if tls is None else self.service.timeouts.head,
+            # The connection's own timer ends those whose clients read nothing.
+            shutdown=None if tls is None else _NEVER,
+        )
+        acceptor.start()
+        self._acceptors.append(acceptor)
 
     def _protocol(self) -> ClientConnection:
         return ClientConnection(self)
@@ -77,8 +84,8 @@ class Listener:
         `timeout` is in seconds.
         """
         self.draining = True
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         self._idle = asyncio.Event()
         for connection in list(self.connections):
             connection.drain()

@@ -130,12 +130,12 @@ def request_of(head: RequestHead, client_ip: str, *, trusted: bool = False) -> S
 
 
 def _upgrade(head: RequestHead) -> bytes | None:
-    """The protocol to pass on in Upgrade.
+    """The protocols to pass on in Upgrade.
 
     Never h2c: behind a switch to HTTP/2 a client could send requests that nobody checks. With a
     body, what follows it and what is tunnelled can't be told apart, so that is no upgrade either.
     """
-    protocol = head.upgrade
-    if protocol is None or head.length != 0 or b"h2c" in protocol.lower():
+    if head.upgrade is None or head.length != 0:
         return None
-    return protocol
+    listed = [each.strip(b" \t") for each in head.upgrade.split(b",")]
+    return b", ".join([each for each in listed if each and b"h2c" not in each.lower()]) or None

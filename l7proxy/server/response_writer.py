@@ -151,11 +151,17 @@ class ResponseWriter:
         request: RequestHead | None,
         *,
         last: bool,
+        with_body: bool = True,
     ) -> None:
-        """Writes a response that is no backend's; `request` is None where its head was bad."""
+        """Writes a response that is no backend's; `request` is None where its head was bad.
+
+        An answer to HEAD has no body, nor has one without `with_body`.
+        """
         self.status = response.status
         self.last = last
         head, body = local_response(response, local_reply, request, close=last)
+        if not with_body:
+            body = b""
         self.sent = len(body)
         self.unsent += (head, body)
         self.flush()

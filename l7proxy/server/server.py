@@ -60,7 +60,7 @@ class Server:
         self._logs: list[tuple[AccessLogConfig, AccessLog]] = []
         """Every log that a configuration asked for: those in use stay open over a reload."""
         self.service = self._service(config)
-        self.listener = Listener(loop, self.service)
+        self.listener = Listener(loop, self.service, log)
         self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.on_sweep: Callable[[], None] | None = None
@@ -110,10 +110,10 @@ class Server:
             self._tls = ServerTls(certificates_of(self.service.config))
         self.service.start()
         for sock in sockets:
-            await self.listener.listen(sock)
+            self.listener.listen(sock)
         for sock in secure:
             assert self._tls is not None
-            await self.listener.listen(sock, self._tls.context)
+            self.listener.listen(sock, self._tls.context)
         self._sweep()
 
     def reload(self, config: Config) -> None:

@@ -68,6 +68,7 @@ class Service:
         self.forwarding = Forwarding(server)
         self.timeouts = server.timeouts
         self.max_body = limits.body
+        self.half_closed_clients = server.half_closed_clients
         self.replay_limit = max(
             (pool.http.replay_limit for pool in config.backend_pools.values()), default=0
         )

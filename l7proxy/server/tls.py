@@ -36,7 +36,7 @@ class Certificates:
                 problems.append(Problem(at, f"can't use it with its key: {reason}"))
             contexts.append(context)
             for name in one.names:
-                self._by_name.setdefault(name.lower(), context)
+                self._by_name.setdefault(name.lower().removesuffix("."), context)
         if problems:
             raise ConfigError(problems)
         self.default = contexts[0]
@@ -45,7 +45,7 @@ class Certificates:
         """Returns the context for a client that asks for `name`."""
         if name is None:
             return self.default
-        name = name.lower()
+        name = name.lower().removesuffix(".")
         found = self._by_name.get(name)
         if found is None:
             found = self._by_name.get("*." + name.partition(".")[2])

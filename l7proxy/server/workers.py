@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError
 from l7proxy.core.proxy import Proxy
+from l7proxy.server.acceptor import raise_limit
 from l7proxy.server.loop import new_event_loop
 from l7proxy.server.preflight import problems
 from l7proxy.server.reload_reports import WAKE, ReloadReports
@@ -55,6 +56,7 @@ def serve(
     SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. Raises
     `ConfigError` where the configuration can't be applied, OSError where an address can't be bound.
     """
+    raise_limit()
     shared = workers > 1
     reports = ReloadReports(lambda: log("reloaded")) if shared else None
     wanted = config.server.listen

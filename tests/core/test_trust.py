@@ -82,3 +82,18 @@ def test_a_request_that_is_as_it_should_be_stays_the_same() -> None:
     for fields in (NO_HEADERS, Headers(OTHERS)):
         request = HttpRequest("GET", "/", fields, "2001:db8::7")
         assert trust().vet(request) is request
+
+
+@pytest.mark.parametrize(("fields", "client"), [
+    ([("Forwarded", "for=192.0.2.1")], "192.0.2.1"),
+    ([("Forwarded", 'for="[2001:db8::7]:443", for=127.0.0.2')], "2001:db8::7"),
+    ([("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.9")], "192.0.2.9"),
+    ([("Forwarded", "for=192.0.2.1"), ("X-Forwarded-Proto", "https")], "127.0.0.1"),
+    ([("Forwarded", "for")], "unknown"),
+    ([("Forwarded", "")], "127.0.0.1"),
+])  # fmt: skip
+def test_forwarded_names_the_client_where_no_field_of_the_older_kind_does(
+    fields: list[tuple[str, str]], client: str
+) -> None:
+    request = HttpRequest("GET", "/", Headers(fields), "127.0.0.1")
+    assert trust("127.0.0.0/8").vet(request).client_ip == client

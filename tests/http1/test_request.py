@@ -51,10 +51,33 @@ def test_hop_by_hop_fields_and_those_connection_names_are_not_sent_on() -> None:
         b"x-private: 1",
         b"X-Public: 2",
     )
-    assert head.forwardable == b"Host: a.example\r\nX-Public: 2\r\n"
+    trailers = b"Connection: TE\r\nTE: trailers\r\n"
+    assert head.forwardable == b"Host: a.example\r\nX-Public: 2\r\n" + trailers
     assert head.fields.connection == {b"keep-alive", b"x-private", b"te"}
     assert head.fields.accepts_trailers
     assert head.fields.upgrade is None
+
+
+@pytest.mark.parametrize(("line", "is_sent_on"), [
+    (b"TE: trailers", True),
+    (b"te: gzip;q=0.5, Trailers", True),
+    (b"TE: gzip", False),
+    (b"TE:", False),
+])  # fmt: skip
+def test_that_trailers_are_taken_is_sent_on_and_nothing_else_of_te(
+    line: bytes, is_sent_on: bool
+) -> None:
+    sent = b"Connection: TE\r\nTE: trailers\r\n" if is_sent_on else b""
+    assert get(b"Connection: te", line).forwardable == b"Host: a.example\r\n" + sent
+    # A client of HTTP/1.0 gets no chunks, and no trailers behind them.
+    assert parse(b"GET / HTTP/1.0\r\n%b\r\n\r\n" % line).forwardable == b""
+
+
+@pytest.mark.parametrize("length", [b"003", b"0" * 5000 + b"3", b"0", b"000"])
+def test_a_length_is_sent_on_without_leading_zeros(length: bytes) -> None:
+    head = get(b"Content-Length: " + length)
+    assert head.length == int(length[-1:])
+    assert head.forwardable == b"Host: a.example\r\nContent-Length: %d\r\n" % head.length
 
 
 @pytest.mark.parametrize("line", [b"Connection: keep-alive", b"connection:Keep-Alive \t"])

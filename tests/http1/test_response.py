@@ -33,10 +33,32 @@ def test_a_response_is_sent_on_as_it_came_but_for_hop_by_hop_fields() -> None:
     assert head.fields.get("server") == b"x"
 
 
-def test_a_length_that_must_not_be_there_is_not_sent_on() -> None:
-    head = parse(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nX: 1\r\n\r\n")
-    assert head.forwardable == b"X: 1\r\n"
+@pytest.mark.parametrize(
+    ("framing", "is_kept"),
+    [
+        (b"Content-Length: 0\r\n", True),
+        (b"Content-Length: 2\r\n", False),
+        (b"Transfer-Encoding: chunked\r\n", False),
+    ],
+)
+@pytest.mark.parametrize("status", [100, 103, 204])
+def test_a_length_that_must_not_be_there_is_not_sent_on(
+    status: int, framing: bytes, is_kept: bool
+) -> None:
+    head = parse(b"HTTP/1.1 %d Odd\r\n%bX: 1\r\n\r\n" % (status, framing))
+    assert head.forwarded == b"HTTP/1.1 %d Odd\r\nX: 1\r\n\r\n" % status
+    assert head.length == 0
+    assert head.keep_alive is is_kept
     assert not head.fields.has_date
+
+
+def test_what_to_upgrade_to_is_sent_on_where_that_is_required() -> None:
+    fields = b"Connection: upgrade\r\nUpgrade: TLS/1.3\r\nUpgrade: h2c\r\nContent-Length: 0\r\n"
+    for status, offer in ((426, b"Connection: Upgrade\r\nUpgrade: TLS/1.3, h2c\r\n"), (400, b"")):
+        head = parse(b"HTTP/1.1 %d No\r\n%b\r\n" % (status, fields))
+        assert head.forwarded == (
+            b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n%b\r\n" % (status, offer)
+        )
 
 
 @pytest.mark.parametrize(

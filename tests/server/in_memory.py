@@ -50,10 +50,12 @@ CONFIG = config_from(
                 "backends": [f"http://{BACKEND}"],
                 "upstream": "http",
                 "retries": {"attempts": 1},
+                "http": {"strict_backends": True},
             }
         },
         "routes": [{"path_pattern": "/*", "backend_pool": "all"}],
         "paths": {"merge_slashes": False},
+        "server": {"half_closed_clients": True},
     }
 )
 

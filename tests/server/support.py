@@ -26,6 +26,9 @@ TIMEOUT = 15.0
 NARROW = 4096
 """Bytes that the kernel is asked to hold at most: what is sent soon has to wait for its reader."""
 
+HALF_CLOSED = {"half_closed_clients": True}
+"""The `server` of a proxy whose clients may say that they will send no more, and be answered."""
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

@@ -308,6 +308,55 @@ async def test_an_early_answer_is_passed_on_and_both_connections_close() -> None
         assert proxy.in_flight == 0
 
 
+TOO_LARGE = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
+
+
+@pytest.mark.parametrize(("before", "last", "heard", "failures"), [
+    (b"", TOO_LARGE, b"HTTP/1.1 413 ", 0),
+    (TOO_LARGE[:20], TOO_LARGE[20:], b"HTTP/1.1 413 ", 0),
+    (TOO_LARGE[:-3], TOO_LARGE[-3:], b"HTTP/1.1 413 ", 0),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"big", b"HTTP/1.1 200 ", 0),
+    (b"", TOO_LARGE[:20], b"HTTP/1.1 502 ", 1),
+    (b"", b"", b"HTTP/1.1 502 ", 1),
+])  # fmt: skip
+def test_an_answer_is_read_though_the_backend_has_closed_before_it_got_the_body(
+    before: bytes, last: bytes, heard: bytes, failures: int
+) -> None:
+    @conversation
+    async def talk() -> None:
+        go_on, said = asyncio.Event(), asyncio.Event()
+
+        async def hasty(talk: BackendTalk) -> None:
+            await talk.head()
+            await talk.say(before)
+            said.set()
+            await go_on.wait()
+            await talk.say(last)
+            # As a backend does that closes while there is something it has not read.
+            talk.reset()
+
+        async with serving(FakeBackend(hasty)) as proxy:
+            client = await proxy.connect()
+            await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n")
+            await said.wait()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            (pool,) = proxy.server.service.connections
+            (connection,) = pool.connections
+            connection.pause_reading()
+            go_on.set()
+            while proxy.in_flight:
+                client.writer.write(b"more")
+                await asyncio.sleep(0)
+            got = await client.until_close()
+            assert got.startswith(heard)
+            assert got.endswith(b"big") is (not failures)
+            assert proxy.pool().backends[0].failures == failures
+            assert not pool.idle
+
+    talk()
+
+
 @conversation
 async def test_a_response_that_breaks_off_breaks_off_for_the_client_too() -> None:
     async def script(talk: BackendTalk) -> None:

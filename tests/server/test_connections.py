@@ -11,7 +11,17 @@ import pytest
 from l7proxy.server.client_timer import READ
 from l7proxy.server.connection import MAX_PENDING
 
-from .support import OK, BackendTalk, FakeBackend, Running, conversation, free_port, serving, until
+from .support import (
+    HALF_CLOSED,
+    OK,
+    BackendTalk,
+    FakeBackend,
+    Running,
+    conversation,
+    free_port,
+    serving,
+    until,
+)
 
 
 async def mute(talk: BackendTalk) -> None:
@@ -21,8 +31,8 @@ async def mute(talk: BackendTalk) -> None:
 
 
 @conversation
-async def test_a_half_closed_client_gets_its_answers() -> None:
-    async with serving(FakeBackend()) as proxy:
+async def test_a_half_closed_client_gets_its_answers_where_that_is_configured() -> None:
+    async with serving(FakeBackend(), server=HALF_CLOSED) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
         client.writer.write_eof()
@@ -144,6 +154,39 @@ async def test_an_upgrade_becomes_a_tunnel() -> None:
         assert await client.until_close() == b"bye"
         await until(lambda: proxy.in_flight == 0)
     assert b"\r\nConnection: Upgrade\r\nUpgrade: echo\r\n" in heads[0]
+
+
+@conversation
+async def test_empty_lines_before_a_request_are_nothing_of_it() -> None:
+    async with serving(FakeBackend()) as proxy:
+        client, other = await proxy.connect(), await proxy.connect()
+        await client.say(b"\r\n" * 3)
+        await client.say(b"\r\n" * 1000 + b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r\n")
+        assert (await client.response()).endswith(b"ok")
+        await until(lambda: proxy.server.listener.connections)
+        # Nor is any of the next one there yet, for which there would be less time.
+        proxy.overdue(12)
+        assert (await client.get()).endswith(b"ok")
+        await client.say(b"\r\n\r\n")
+        await until(lambda: any(one.read_ahead for one in proxy.server.listener.connections))
+        for connection in list(proxy.server.listener.connections):
+            connection.drain()
+        assert await client.until_close() == await other.until_close() == b""
+
+
+@conversation
+async def test_a_client_that_expects_a_100_has_it_before_its_101() -> None:
+    async with serving(FakeBackend(answers=[SWITCH])) as proxy:
+        client = await proxy.connect()
+        await client.say(
+            b"GET /api HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+            b"Connection: Upgrade\r\nUpgrade: h2c, echo\r\n\r\n"
+        )
+        assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 
 
 @conversation
@@ -352,7 +395,7 @@ async def test_what_is_behind_the_last_request_of_a_client_that_has_ended_is_no_
             await release.wait()
             await talk.say(OK)
 
-    async with serving(FakeBackend(script)) as proxy:
+    async with serving(FakeBackend(script), server=HALF_CLOSED) as proxy:
         client = await proxy.connect()
         await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
         client.writer.write_eof()

@@ -28,6 +28,7 @@ from tests.http1.corpus.responses import CASES as RESPONSES
 from tests.http1.peers import PEERS, UnreadableError
 
 from .support import (
+    HALF_CLOSED,
     BackendTalk,
     Client,
     FakeBackend,
@@ -124,10 +125,11 @@ def as_seen(message: bytes) -> Any:
 @conversation
 async def test_a_request_has_the_outcome_that_the_corpus_says(case: RequestCase) -> None:
     recording_node = RecordingNode()
-    async with serving(recording_node) as proxy:
+    async with serving(recording_node, server=HALF_CLOSED) as proxy:
         pools = {"api": pool_config(recording_node)}
         routes = [{"path_pattern": "/*", "backend_pool": "api"}]
-        config = {"backend_pools": pools, "routes": routes, "paths": {"merge_slashes": False}}
+        paths = {"merge_slashes": False}
+        config = {"backend_pools": pools, "routes": routes, "paths": paths, "server": HALF_CLOSED}
         proxy.server.reload(config_from(config))
         for bytewise in (False, True):
             recording_node.messages.clear()
@@ -180,6 +182,7 @@ class Scripted(FakeBackend):
         super().__init__(script)
 
 
+STRICT: dict[str, Any] = {"retries": {"attempts": 1}, "http": {"strict_backends": True}}
 ASKED = "{} /api HTTP/1.1\r\nHost: a.example\r\n{}\r\n"
 UPGRADE = "Connection: upgrade\r\nUpgrade: websocket\r\n"
 
@@ -191,7 +194,7 @@ async def test_a_response_has_the_outcome_that_the_corpus_says(case: ResponseCas
         return
     for bytewise in (False, True):
         backend = Scripted(case, bytewise=bytewise)
-        async with serving(backend, retries={"attempts": 1}) as proxy:
+        async with serving(backend, server=HALF_CLOSED, **STRICT) as proxy:
             client = await proxy.connect()
             await client.say(ASKED.format(case.method, UPGRADE if case.upgrade else "").encode())
             if not isinstance(case.expect, Tunnel):

@@ -106,6 +106,54 @@ def test_what_a_trusted_proxy_says_is_passed_on_with_its_own_address_behind() ->
     ]
 
 
+@pytest.mark.parametrize(("forwarded", "client", "lines"), [
+    ("for=1.2.3.4;proto=https;host=front.example", "1.2.3.4",
+     ["X-Forwarded-For: 1.2.3.4, 10.0.0.1", "X-Forwarded-Proto: https",
+      "X-Forwarded-Host: front.example"]),
+    ('For="[2001:db8::7]:4711"; PROTO=https', "2001:db8::7",
+     ["X-Forwarded-For: 2001:db8::7, 10.0.0.1", "X-Forwarded-Proto: https",
+      "X-Forwarded-Host: shop.example"]),
+    ('for="6.6.6.6:1", for=1.2.3.4;by=10.0.0.9 ,for=10.0.0.3', "1.2.3.4",
+     ["X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.3, 10.0.0.1", "X-Forwarded-Proto: http",
+      "X-Forwarded-Host: shop.example"]),
+    ("proto=https;host=a b", "10.0.0.1",
+     ["X-Forwarded-For: unknown, 10.0.0.1", "X-Forwarded-Proto: http",
+      "X-Forwarded-Host: shop.example"]),
+])  # fmt: skip
+def test_a_trusted_proxy_is_believed_what_it_says_in_forwarded(
+    forwarded: str, client: str, lines: list[str]
+) -> None:
+    rules = forwarding(forwarded=True)
+    request = head(f"Forwarded: {forwarded}")
+    assert rules.client_ip(rules.peer("10.0.0.1", b"http"), request) == client
+    assert told(rules, "10.0.0.1", request)[:3] == lines
+    # Where there is any X-Forwarded-..., that is what counts.
+    both = head(f"Forwarded: {forwarded}", "X-Forwarded-For: 5.5.5.5")
+    assert rules.client_ip(rules.peer("10.0.0.1", b"http"), both) == "5.5.5.5"
+    stranger = rules.peer("9.9.9.9", b"http")
+    assert rules.client_ip(stranger, request) == "9.9.9.9"
+
+
+@pytest.mark.parametrize(("claims", "forwarded"), [
+    (["X-Forwarded-Proto: https, http"], 'for=10.0.0.1;proto=http;host="shop.example"'),
+    (["X-Forwarded-Proto: http", "X-Forwarded-Proto: https"],
+     'for=10.0.0.1;proto=https;host="shop.example"'),
+    (["X-Forwarded-Proto: ;"], 'for=10.0.0.1;proto=http;host="shop.example"'),
+    (["X-Forwarded-Proto:"], 'for=10.0.0.1;proto=http;host="shop.example"'),
+    (["Forwarded: for="], 'for=10.0.0.1;proto=http;host="shop.example"'),
+    (["Forwarded: for=a;for=b", "X-Forwarded-For: 1.2.3.4"],
+     'for=10.0.0.1;proto=http;host="shop.example"'),
+    (["Forwarded: for=_a"], 'for=_a, for=10.0.0.1;proto=http;host="shop.example"'),
+])  # fmt: skip
+def test_our_own_forwarded_is_well_formed(claims: list[str], forwarded: str) -> None:
+    (line,) = [
+        line
+        for line in told(forwarding(forwarded=True), "10.0.0.1", head(*claims))
+        if line.startswith("Forwarded")
+    ]
+    assert line == f"Forwarded: {forwarded}"
+
+
 def test_a_trusted_proxy_that_says_nothing_is_the_client() -> None:
     rules = forwarding(via="edge", forwarded=True)
     assert told(rules, "::1", head()) == [

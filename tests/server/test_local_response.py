@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7proxy.core.http.local_reply import NO_ROUTE
+from l7proxy.core.http.local_reply import NO_ROUTE, RATE_LIMITED, LocalReply
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.http1 import RequestHead, RequestParser
 from l7proxy.server.local_response import Dates, local_response
@@ -44,6 +44,21 @@ def test_a_refusal_is_a_page_with_its_reason() -> None:
     assert said(HttpResponse(404), NO_ROUTE, wants_json)[-1] == (
         '{"status": 404, "error": "no route matches"}\n'
     )
+
+
+@pytest.mark.parametrize(("text", "page"), [
+    ("not found", "404 Not Found\n"),
+    ("not found: /x", "404 Not Found: /x\n"),
+    ("Nothing is there", "404 Not Found: Nothing is there\n"),
+])  # fmt: skip
+def test_a_page_does_not_repeat_the_name_of_its_status(text: str, page: str) -> None:
+    assert said(HttpResponse(404), LocalReply("none", 404, text), head())[-1] == page
+
+
+def test_which_limit_was_hit_is_for_the_operator() -> None:
+    hit = RATE_LIMITED.with_detail("per_ip")
+    assert hit.text == "too many requests: per_ip"
+    assert said(HttpResponse(429), hit, head())[-1] == "429 Too Many Requests\n"
 
 
 def test_a_bad_request_has_no_head_and_is_the_last() -> None:

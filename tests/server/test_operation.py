@@ -546,7 +546,7 @@ async def test_backends_and_listeners_can_be_unix_sockets() -> None:
         async with serving(f"unix:{path}") as proxy:
             from l7proxy.server.server import bind
 
-            await proxy.server.listener.listen(bind(f"unix:{directory}/front.sock"))
+            proxy.server.listener.listen(bind(f"unix:{directory}/front.sock"))
             client = Client(*await asyncio.open_unix_connection(f"{directory}/front.sock"))
             proxy.clients.append(client)
             assert (await client.get()).endswith(b"ok")

@@ -49,7 +49,11 @@ def test_options_that_no_server_may_pass_on_is_for_this_one(
 @pytest.mark.parametrize(("fields", "upgrade"), [
     (("Upgrade: websocket",), b"websocket"),
     (("Upgrade: h2c",), None),
-    (("Upgrade: websocket, H2C",), None),
+    (("Upgrade: websocket, H2C",), b"websocket"),
+    (("Upgrade: h2c, websocket",), b"websocket"),
+    (("Upgrade: h2c-14,", "Upgrade: h2c, , echo/2,websocket"), b"echo/2, websocket"),
+    (("Upgrade: h2c, h2c",), None),
+    (("Upgrade: ,",), None),
     (("Upgrade: websocket", "Content-Length: 1"), None),
 ])  # fmt: skip
 def test_an_upgrade_is_asked_for_unless_nobody_could_check_what_follows(

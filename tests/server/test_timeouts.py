@@ -12,6 +12,7 @@ from l7proxy.server.client_timer import NEVER, NOTHING, READ
 from l7proxy.server.connection import BLOCKED, CLOSED, LINGERING, ClientConnection
 
 from .support import (
+    HALF_CLOSED,
     OK,
     BackendTalk,
     Client,
@@ -419,7 +420,7 @@ async def test_connections_that_are_not_wanted_any_more_are_looked_after_until_t
 @conversation
 async def test_a_half_closed_client_that_reads_late_gets_the_answers_to_all_it_asked() -> None:
     backend = FakeBackend(answers=[answer(100_000), OK])
-    async with serving(backend, narrow=True) as proxy:
+    async with serving(backend, narrow=True, server=HALF_CLOSED) as proxy:
         client, connection = await slow_client(proxy, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
         await until(lambda: connection.state is BLOCKED and connection.read_ahead)
         client.writer.write_eof()

@@ -75,8 +75,11 @@ async def test_clients_are_shown_the_certificate_for_the_name_they_ask_for(home:
     try:
         for trusted, name in (
             ("a.example", "a.example"), ("b.example", "b.example"), ("b.example", "x.b.example"),
+            ("b.example", "B.example."), ("b.example", "x.b.example."),
         ):  # fmt: skip
-            client = await connect(port, home, trusted, name)
+            # Python's own check takes the dot at the end for a part of the name.
+            dotless = not name.endswith(".")
+            client = await connect(port, home, trusted, name, check_hostname=dotless)
             assert (await client.get("/api/x")).endswith(b"ok")
             assert (await client.get("/api/x", "Connection: close")).endswith(b"ok")
             assert await client.until_close() == b""
@@ -181,12 +184,22 @@ class SecureBackend:
     ("tls", "status"),
     [
         ({"ca_file": "localhost", "server_name": "localhost"}, 200),
+        ({"ca_file": "localhost", "server_name": "localhost:8443"}, 200),
+        ({"ca_file": "localhost", "server_name": "localhost."}, 200),
         ({"verify": False}, 200),
         ({}, 502),
         ({"ca_file": "localhost"}, 502),
         ({"ca_file": "a.example", "server_name": "localhost"}, 502),
     ],
-    ids=["named", "unverified", "unknown", "other name", "other authority"],
+    ids=[
+        "named",
+        "with port",
+        "with dot",
+        "unverified",
+        "unknown",
+        "other name",
+        "other authority",
+    ],
 )
 @conversation
 async def test_backends_prove_who_they_are(home: Path, tls: dict[str, Any], status: int) -> None:

@@ -19,6 +19,15 @@ class BackendTlsConfig(Record):
     )
 
 
+class HttpLimitsConfig(Record):
+    """How much a backend may send before its response's body."""
+
+    head: int = field(count(128), "bytes of the whole head; beyond it, 502", default=32 * 1024)
+    field_count: int = field(
+        count(), "number of header fields; beyond it, 502", default=128, key="fields"
+    )
+
+
 class HttpConfig(Record):
     """Connections to the backends of a pool with `"upstream": "http"`.
 
@@ -45,6 +54,16 @@ class HttpConfig(Record):
         count(0),
         "bytes of a body that are kept for another attempt, and for mirrors",
         default=64 * 1024,
+    )
+    strict_backends: bool = field(
+        Boolean(),
+        "whether a response that breaks the grammar is a 502 also where it can be read in one way"
+        " only: lines that end in a bare LF, more blanks than one before the status or behind the"
+        " size of a chunk, the same Content-Length twice",
+        default=False,
+    )
+    limits: HttpLimitsConfig = field(
+        RecordOf(HttpLimitsConfig), "how much responses may have", default=HttpLimitsConfig()
     )
     tls: BackendTlsConfig = field(
         RecordOf(BackendTlsConfig), "how https:// backends are checked", default=BackendTlsConfig()

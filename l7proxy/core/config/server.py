@@ -116,6 +116,12 @@ class ServerConfig(Record):
         "the name under which Via is added",
         default=None,
     )
+    half_closed_clients: bool = field(
+        Boolean(),
+        "whether a client that closes its side while it waits still gets its answers; otherwise it"
+        " counts as gone, unless it said Connection: close or speaks HTTP/1.0",
+        default=False,
+    )
     forwarded: bool = field(Boolean(), "whether Forwarded (RFC 7239) is added", default=False)
     limits: ServerLimitsConfig = field(
         RecordOf(ServerLimitsConfig), "how much clients may send", default=ServerLimitsConfig()

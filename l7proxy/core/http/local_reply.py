@@ -10,29 +10,43 @@ if TYPE_CHECKING:
 class LocalReply:
     """An answer of the proxy's own: a stable name, the HTTP status, and a line of text for people.
 
-    `summary` is the text without the details of one request.
+    `summary` is the text without the details of one request, and `public` the text for clients: it
+    says nothing of what is behind the proxy, or how that is configured.
     """
 
-    __slots__ = ("name", "status", "summary", "text")
+    __slots__ = ("name", "public", "status", "summary", "text")
 
-    def __init__(self, name: str, status: int, text: str, summary: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        status: int,
+        text: str,
+        summary: str | None = None,
+        public: str | None = None,
+    ) -> None:
         self.name = name
         self.status = status
         self.text = text
         self.summary = text if summary is None else summary
+        if public is None:
+            public = text if status < 500 else self.summary
+        self.public = public
 
-    def with_detail(self, detail: str) -> LocalReply:
-        """Returns the same local reply with the details of one request in its text."""
-        return LocalReply(self.name, self.status, f"{self.text}: {detail}", self.summary)
+    def with_detail(self, detail: str, hint: str = "") -> LocalReply:
+        """Returns the same local reply with the details of one request in its text.
+
+        A `hint` is for the operator, who may see to it that the next one fares better.
+        """
+        text = f"{self.text}: {detail}"
+        # Which limit it was is for who has set it.
+        public = self.public if self.name == RATE_LIMITED.name else None
+        if hint:
+            text, public = f"{text}; {hint}", text
+        return LocalReply(self.name, self.status, text, self.summary, public)
 
     def with_status(self, status: int) -> LocalReply:
         """Returns the same local reply with the status that a backend gave."""
         return LocalReply(self.name, status, f"{self.text}: {status}", self.summary)
-
-    @property
-    def public(self) -> str:
-        """The text for clients: it has no details of what is behind the proxy."""
-        return self.text if self.status < 500 else self.summary
 
     def __repr__(self) -> str:
         return f"LocalReply({self.status} {self.text})"
@@ -48,6 +62,7 @@ RATE_LIMITED = LocalReply("rate_limited", 429, "too many requests")
 NO_BACKEND = LocalReply("no_backend", 503, "no backend is available")
 DRAINING = LocalReply("draining", 503, "the proxy is shutting down")
 CRASHED = LocalReply("crashed", 500, "the proxy has a bug; its log says more")
+EXHAUSTED = LocalReply("exhausted", 503, "the proxy can't open another connection now")
 CONNECT_FAILED = LocalReply("connect_failed", 502, "the backend refused the connection")
 UNREACHABLE = LocalReply("connect_failed", 502, "the backend can't be reached")
 RESET = LocalReply("reset", 502, "the backend closed the connection without a response")
@@ -57,10 +72,13 @@ UNAVAILABLE = LocalReply("unavailable", 503, "the backend can't take the request
 TIMED_OUT = LocalReply("timed_out", 504, "the backend took too long")
 
 
-def bad_request(why: str, status: int = 400) -> LocalReply:
-    """Returns the local reply to a request that is not good HTTP; `why` is a text for people."""
+def bad_request(why: str, status: int = 400, hint: str = "") -> LocalReply:
+    """Returns the local reply to a request that is not good HTTP; `why` is a text for people.
+
+    `hint` is for the operator.
+    """
     if status == BAD_REQUEST.status:
-        return BAD_REQUEST.with_detail(why)
+        return BAD_REQUEST.with_detail(why, hint)
     return LocalReply(BAD_REQUEST.name, status, why)
 
 

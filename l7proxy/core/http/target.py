@@ -251,7 +251,8 @@ def _refuse_slash(escape: re.Match[str]) -> str:
     kept = _keep_escapes(escape)
     if kept == "%2F":
         raise _bad(
-            'the path has an encoded slash, %2F; "paths": {"encoded_slashes": "keep"} lets it pass'
+            "the path has an encoded slash, %2F",
+            '"paths": {"encoded_slashes": "keep"} lets it pass',
         )
     return kept
 
@@ -299,5 +300,5 @@ def host_name(authority: str) -> str:
     return host
 
 
-def _bad(why: str) -> Refused:
-    return Refused(bad_request(why))
+def _bad(why: str, hint: str = "") -> Refused:
+    return Refused(bad_request(why, hint=hint))

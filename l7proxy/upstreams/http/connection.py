@@ -1,7 +1,6 @@
 """One connection to a backend, and the attempt on it.
 
-    IDLE ──send──> WAITING ──a head──> READING ──its end──> IDLE, or CLOSED
-                      └──101──> TUNNEL ──> CLOSED
+`connection_state` has the picture.
 
 The hot path is a request without a body whose whole response comes in one read: one write to the
 backend, one call of `data_received`, one write to the client.
@@ -10,15 +9,15 @@ backend, one call of `data_received`, one write to the client.
 from __future__ import annotations
 
 import asyncio
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
 from l7proxy.http1 import DEFAULT_LIMITS, UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
-from l7proxy.upstreams.http.headers import WireHeaders
-from l7proxy.upstreams.http.readable import readable
+from l7proxy.upstreams.http.connection_state import CLOSED, IDLE, READING, TUNNEL, WAITING
+from l7proxy.upstreams.http.headers import WireHeaders, with_session
+from l7proxy.upstreams.http.readable import left_unread, readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
 
 if TYPE_CHECKING:
@@ -34,23 +33,9 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.write_batcher import Put
 
 
-class State(Enum):
-    """What a connection is busy with: see the module."""
-
-    IDLE = "idle"
-    WAITING = "waiting"
-    READING = "reading"
-    TUNNEL = "tunnel"
-    CLOSED = "closed"
-
-
-IDLE = State.IDLE
-WAITING = State.WAITING
-READING = State.READING
-TUNNEL = State.TUNNEL
-CLOSED = State.CLOSED
-
 NEVER = float("inf")
+_JOINED = 32 * 1024
+"""Bytes below which joining pieces costs less than writing them one by one."""
 
 
 class BackendConnection(asyncio.Protocol):
@@ -73,6 +58,7 @@ class BackendConnection(asyncio.Protocol):
         "_reader",
         "_reusable",
         "_served",
+        "_spent",
         "_state",
         "_time",
         "_transport",
@@ -84,7 +70,7 @@ class BackendConnection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
-    is_readable: Callable[[], bool]
+    is_readable: Callable[[], object]
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
@@ -100,6 +86,8 @@ class BackendConnection(asyncio.Protocol):
         self._pending = b""
         self._reusable = False
         self._served = False
+        self._spent = False
+        """Whether no other request may follow, whatever the response says."""
         self._interims = 0
         self.idle_since = 0.0
         self.stalled_since = NEVER
@@ -152,6 +140,10 @@ class BackendConnection(asyncio.Protocol):
     # The request's body: see `RequestBody`.
 
     def body_data(self, pieces: Sequence[Piece]) -> None:
+        if len(pieces) > 1 and sum(map(len, pieces)) < _JOINED:
+            # A chunk in one write, and not its size, its payload and its end in three.
+            self._write(b"".join(pieces))
+            return
         for piece in pieces:
             self._write(piece)
 
@@ -230,7 +222,7 @@ class BackendConnection(asyncio.Protocol):
             exchange.dispatch(exchange, now)
             return
         if headers is not None:
-            head = _with_session(head, exchange)
+            head = with_session(head, exchange)
         if length == len(data) - end:
             # The hot path: all of the response is there, and nothing else.
             self._reusable = head.keep_alive
@@ -242,6 +234,8 @@ class BackendConnection(asyncio.Protocol):
     def _pass_interim(self, head: ResponseHead, rest: bytes) -> None:
         """Passes an interim response on, and reads what has come of the next one."""
         self._interims += 1
+        if not head.keep_alive:
+            self._spent = True
         if self._interims > DEFAULT_LIMITS.interim:
             raise BadResponse("too many interim responses")
         assert self._downstream is not None
@@ -264,7 +258,8 @@ class BackendConnection(asyncio.Protocol):
             self._finish(now)
             return
         downstream.response_head(exchange, head, length, self)
-        self._reader = body_reader(length, BadResponse)
+        padded = not self._pool.config.strict_backends
+        self._reader = body_reader(length, BadResponse, padded=padded)
         self._state = READING
         self.stalled_since = now
         if end < len(data):
@@ -297,7 +292,7 @@ class BackendConnection(asyncio.Protocol):
             # An early answer: the rest of the request would be taken for the next one.
             self._reusable = False
         exchange.completed(now)
-        if body is None and self._reusable:
+        if body is None and self._reusable and not self._spent:
             # The hot path: this is `_free` where there was no body.
             self._exchange = self._downstream = self._reader = None
             self._interims = 0
@@ -313,7 +308,7 @@ class BackendConnection(asyncio.Protocol):
     def _free(self, now: float) -> None:
         """Nothing is under way any more: the connection may be used again, or is closed."""
         self._detach()
-        if self._reusable:
+        if self._reusable and not self._spent:
             self._state = IDLE
             self._served = True
             self.idle_since = now
@@ -373,6 +368,11 @@ class BackendConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._pool.lost(self)
+        if error is not None and self._body is not None:
+            # A backend that answers before it has read the body may close at once: writing the rest
+            # fails then, and the answer is still to be read.
+            self._spent = True
+            self.data_received(left_unread(self._transport))
         if error is not None and self._state is READING:
             # Not even a body that lasts until the connection closes has ended by that.
             self._fail(RESET.with_detail(str(error)))
@@ -442,9 +442,3 @@ class BackendConnection(asyncio.Protocol):
             now = self._time()
             exchange.failed(local_reply, now)
             exchange.dispatch(exchange, now)
-
-
-def _with_session(head: ResponseHead, exchange: Exchange) -> ResponseHead:
-    """The head with what the client is told about its session."""
-    set_cookie = exchange.set_cookie_header
-    return head if set_cookie is None else head.with_field("Set-Cookie", set_cookie)

@@ -9,7 +9,9 @@ from l7proxy.http1.fields import drop_fields, split_fields, text_fields
 from l7proxy.http1.serialise import field_block
 
 if TYPE_CHECKING:
+    from l7proxy.core.exchange import Exchange
     from l7proxy.core.routing.actions import HeaderEdits
+    from l7proxy.http1 import ResponseHead
 
 
 def host_field(address: str) -> str:
@@ -30,6 +32,12 @@ def untouched(trailers: bytes, edits: HeaderEdits) -> bytes:
         return trailers
     names = [name.lower() for name, _ in split_fields(trailers)]
     return drop_fields(trailers, {name for name in names if edits.touches(name.decode("ascii"))})
+
+
+def with_session(head: ResponseHead, exchange: Exchange) -> ResponseHead:
+    """Returns the head with what the client is told about its session."""
+    set_cookie = exchange.set_cookie_header
+    return head if set_cookie is None else head.with_field("Set-Cookie", set_cookie)
 
 
 class WireHeaders(WellFormedHeaders):

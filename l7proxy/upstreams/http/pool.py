@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
-from l7proxy.core.http.local_reply import CRASHED, TIMED_OUT, UNREACHABLE
-from l7proxy.http1 import ResponseParser
+from l7proxy.core.http.local_reply import CRASHED, EXHAUSTED, TIMED_OUT, UNREACHABLE
+from l7proxy.http1 import DEFAULT_LIMITS, Limits, ResponseParser
+from l7proxy.http1.lenient import LenientResponseParser
+from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.headers import host_field
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.downstream import Downstream
 
     P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+_LINE = DEFAULT_LIMITS.line
+_MOMENT = 0.005
+"""Seconds for which nothing is expected to come on a connection that was read from."""
+_MARGIN = 1.0
+"""Seconds by which a connection is closed before its backend would do so."""
 
 
 class ConnectionPools:
@@ -110,7 +119,10 @@ class ConnectionPool:
         self.write_batcher = pools.write_batcher
         self.address = address
         self.config = config
-        self.parser = ResponseParser()
+        head = config.limits.head
+        limits = Limits(head=head, line=min(_LINE, head - 4), fields=config.limits.field_count)
+        parser = ResponseParser if config.strict_backends else LenientResponseParser
+        self.parser = parser(limits)
         self.idle: list[BackendConnection] = []
         """Those that may be used again, the most recently used last."""
         self.connections: set[BackendConnection] = set()
@@ -122,10 +134,10 @@ class ConnectionPool:
         self._trusts = _trusts(config)
         self._server_name: str | None = None
         if address.startswith("https://"):
-            from l7proxy.upstreams.http.tls import backend_context
+            from l7proxy.upstreams.http.tls import backend_context, name_asked_for
 
             self._tls = backend_context(config.tls)
-            self._server_name = config.tls.server_name or host
+            self._server_name = name_asked_for(config.tls.server_name or host)
         self.host = host_field(address)
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
@@ -142,14 +154,17 @@ class ConnectionPool:
     def send(self, exchange: Exchange, downstream: Downstream, now: float) -> None:
         """Sends the exchange's request over an idle connection, or a new one if there is none.
 
-        A request that must not be sent twice can't be replaced if the backend has closed the
-        connection meanwhile, so for those the socket is asked whether anything has come.
+        Before that its socket is asked whether anything has come: what nobody has asked for must
+        not become this request's answer, and if it is the end, the request would be lost. To ask
+        takes a twentieth of a request's time, so where that could be sent once more, a connection
+        is not asked that was read from a moment ago.
         """
         idle, repeatable = self.idle, exchange.request.method in IDEMPOTENT
+        settled = now - _MOMENT
         while idle:
             connection = idle.pop()
-            if repeatable or not connection.is_readable():
-                # What was found out about the socket holds only for now.
+            if (repeatable and connection.idle_since > settled) or not connection.is_readable():
+                # What must not be sent twice goes at once: what was found out holds only for now.
                 put = self.write_batcher.put if repeatable else put_at_once
                 connection.send(exchange, downstream, now, put)
                 return
@@ -184,7 +199,8 @@ class ConnectionPool:
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue by `now`."""
-        idle, oldest = self.idle, now - self.config.idle_timeout
+        kept = min(self.config.idle_timeout, max(self.parser.idle_limit - _MARGIN, 0.0))
+        idle, oldest = self.idle, now - kept
         # Last used, last in the list: the first that is young enough ends the search.
         expired = 0
         while expired < len(idle) and idle[expired].idle_since < oldest:
@@ -236,8 +252,12 @@ class ConnectionPool:
         async def run() -> None:
             try:
                 await self.open(lambda: connection)
-            except OSError:
-                connection.report(None)
+            except OSError as error:
+                if is_exhausted(error):
+                    # It says nothing about the backend: the next check may.
+                    probe.cancel()
+                else:
+                    connection.report(None)
 
         connection.give_up = self._go(run()).cancel
 
@@ -297,13 +317,16 @@ class _Connecting:
     async def run(self) -> None:
         pool = self._pool
         connection = local_reply = None
+        is_ours = False
         try:
             async with asyncio.timeout(pool.config.connect_timeout):
                 connection = await pool.open(lambda: BackendConnection(pool))
         except TimeoutError:
             local_reply = TIMED_OUT.with_detail("connecting")
         except OSError as error:
-            local_reply = UNREACHABLE.with_detail(error.strerror or str(error))
+            reason = error.strerror or str(error)
+            is_ours = is_exhausted(error)
+            local_reply = (EXHAUSTED if is_ours else UNREACHABLE).with_detail(reason)
         now, exchange = pool.time(), self._exchange
         if exchange is None:
             if connection is not None:
@@ -320,5 +343,8 @@ class _Connecting:
                 raise
         else:
             assert local_reply is not None
-            exchange.failed(local_reply, now, sent=False)
+            if is_ours:
+                exchange.reject(local_reply, now)
+            else:
+                exchange.failed(local_reply, now, sent=False)
             exchange.dispatch(exchange, now)

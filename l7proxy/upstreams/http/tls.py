@@ -9,6 +9,15 @@ if TYPE_CHECKING:
     from l7proxy.core.config.http import BackendTlsConfig
 
 
+def name_asked_for(text: str) -> str:
+    """Returns the name that a certificate is for: `b.example` of `b.example:8443` and `b.example.`.
+
+    Names in TLS have neither a port nor the dot at the end (RFC 6066, 3).
+    """
+    name, _, port = text.partition(":")
+    return (name if port.isdecimal() else text).removesuffix(".")
+
+
 def backend_context(config: BackendTlsConfig) -> ssl.SSLContext:
     """What connections to backends under `config` are made with.
 

@@ -37,7 +37,8 @@ case("unknown-status", b"HTTP/1.1 299 Odd\r\nContent-Length: 0\r\n\r\n", "any of
      Relayed(299))
 case("status-000", b"HTTP/1.1 000 No\r\nContent-Length: 0\r\n\r\n", "out of range")
 case("status-099", b"HTTP/1.1 099 No\r\nContent-Length: 0\r\n\r\n", "out of range")
-case("status-600", b"HTTP/1.1 600 No\r\nContent-Length: 0\r\n\r\n", "out of range")
+case("status-600", b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n", "of no class", Relayed(600))
+case("status-999", b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n", "of no class", Relayed(999))
 case("status-two-digits", b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n", "three digits")
 case("status-four-digits", b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", "three digits")
 case("status-word", b"HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n", "three digits")
@@ -167,9 +168,16 @@ case("head-with-body", OK + b"Content-Length: 2\r\n\r\nhi", "a body nobody asked
 case("204", b"HTTP/1.1 204 No Content\r\n\r\n", "no body", Relayed(204))
 case("204-length-0", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "careless, harmless",
      Relayed(204))
-case("204-length", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nhi", "is there a body?")
+case("204-length", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nhi",
+     "it ends with its head", Relayed(204, reusable=False, left=2))
+case("204-length-alone", b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+     "the body may still come", Relayed(204, reusable=False))
 case("204-chunked", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-     "is there a body?")
+     "it ends with its head", Relayed(204, reusable=False, left=5))
+case("204-chunked-1.0", b"HTTP/1.0 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "it ends with its head", Relayed(204, reusable=False))
+case("304-chunked-1.0", b"HTTP/1.0 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "the field without a body", Relayed(304, reusable=False))
 case("304-length", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
      "the length of what was not sent", Relayed(304))
 case("304-chunked", b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -209,7 +217,7 @@ case("101-unasked", b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\
 case("101-without-upgrade", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "to which protocol?",
      upgrade=True)
 case("101-length", b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a\r\n"
-     b"Content-Length: 2\r\n\r\nhi", "a tunnel has no length", upgrade=True)
+     b"Content-Length: 2\r\n\r\nhi", "it ends with its head", Tunnel(b"hi"), upgrade=True)
 case("upgrade-refused", b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno",
      "an ordinary answer", Relayed(426, b"no"), upgrade=True)
 case("connect", OK + b"\r\nraw", "a tunnel", Tunnel(b"raw"), "CONNECT")

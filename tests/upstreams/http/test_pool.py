@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from l7proxy.core.policies.health_check import Probe
-from tests.server.support import FakeBackend, Running, conversation, serving, until
+from tests.server.descriptors import none_left
+from tests.server.support import OK, BackendTalk, FakeBackend, Running, conversation, serving, until
 
 
 def connections_to(proxy: Running) -> Any:
@@ -61,10 +62,8 @@ async def test_what_must_not_be_sent_twice_is_written_as_soon_as_the_socket_was_
         assert backend.accepted == 1
 
 
-@pytest.mark.parametrize(("method", "accepted"), [("GET", 1), ("POST", 2)])
-def test_a_connection_with_something_to_tell_gets_nothing_that_must_not_be_sent_twice(
-    method: str, accepted: int
-) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_connection_with_something_to_tell_is_not_used_again(method: str) -> None:
     @conversation
     async def talk() -> None:
         backend = FakeBackend()
@@ -73,8 +72,61 @@ def test_a_connection_with_something_to_tell_gets_nothing_that_must_not_be_sent_
             await client.get()
             (idle,) = connections_to(proxy).idle
             idle.is_readable = lambda: True
+            idle.idle_since -= 0.01
             await client.say(f"{method} /api HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert (await client.response()).endswith(b"ok")
+        assert backend.accepted == 2
+
+    talk()
+
+
+@conversation
+async def test_what_has_come_and_was_not_read_is_not_the_answer_to_the_next_request() -> None:
+    unasked, said = asyncio.Event(), asyncio.Event()
+
+    async def script(talk: BackendTalk) -> None:
+        await talk.head()
+        await talk.say(OK)
+        await unasked.wait()
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        said.set()
+        await talk.rest()
+
+    backend = FakeBackend(script)
+    async with serving(backend) as proxy:
+        client = await proxy.connect()
+        assert (await client.get()).endswith(b"ok")
+        (idle,) = connections_to(proxy).idle
+        idle.pause_reading()
+        idle.idle_since -= 0.01
+        unasked.set()
+        await said.wait()
+        assert (await client.get()).endswith(b"ok")
+    assert backend.accepted == 2
+
+
+@pytest.mark.parametrize(("said", "seconds", "accepted"), [
+    ("timeout=5, max=100", 3, 1),
+    ("timeout=5, max=100", 4.5, 2),
+    ("max=9, TimeOut = 5", 4.5, 2),
+    ("timeout=500", 29, 1),
+    ("timeout=500", 31, 2),
+    ("timeout=0", 0.5, 2),
+    ("timeout=x", 29, 1),
+    ("notimeout=1", 29, 1),
+])  # fmt: skip
+def test_an_idle_connection_is_closed_before_its_backend_would_do_so(
+    said: str, seconds: float, accepted: int
+) -> None:
+    @conversation
+    async def talk() -> None:
+        keep = f"HTTP/1.1 200 OK\r\nKeep-Alive: {said}\r\nContent-Length: 2\r\n\r\nok"
+        backend = FakeBackend(answers=[keep.encode()])
+        async with serving(backend) as proxy:
+            client = await proxy.connect()
+            assert (await client.get()).endswith(b"ok")
+            proxy.server.pools.sweep(connections_to(proxy).time() + seconds)
+            assert (await client.get()).endswith(b"ok")
         assert backend.accepted == accepted
 
     talk()
@@ -116,7 +168,7 @@ class Names:
 @conversation
 async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     backend = FakeBackend()
-    async with serving(backend, http={"connect_timeout": 0.02}) as proxy:
+    async with serving(backend, http={"connect_timeout": 0.2}) as proxy:
         pool = connections_to(proxy)
         pool.loop = hole = Hole("192.0.2.1")
         pool.resolver = Names("192.0.2.1", "127.0.0.1", port=backend.port)
@@ -167,3 +219,20 @@ def test_a_connection_that_nobody_waits_for_any_more_may_fail_or_else_is_kept(fa
         assert backend.accepted == 1
 
     talk()
+
+
+@conversation
+async def test_a_check_for_which_there_is_no_descriptor_says_nothing_about_its_backend() -> None:
+    backend = FakeBackend()
+    async with serving(backend) as proxy:
+        pool = connections_to(proxy)
+        core = proxy.server.service.proxy.pools["api"]
+        outcomes: list[tuple[int | None, float]] = []
+        probe = Probe(
+            core, core.backends[0], "/", pool.time() + 60, lambda *outcome: outcomes.append(outcome)
+        )
+        with none_left():
+            pool.probe(probe, pool.time())
+            await until(lambda: probe.over)
+        assert outcomes == []
+        await until(lambda: not pool.busy)
