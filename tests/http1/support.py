@@ -17,6 +17,7 @@ from l7proxy.http1 import (
     ResponseHead,
     ResponseParser,
     body_reader,
+    check_interims,
     encode_chunk,
     last_chunk,
 )
@@ -181,8 +182,7 @@ def read_response(
                     length = head.body_length(method, upgrade_asked=upgrade)
                     if head.interim:
                         interim += 1
-                        if interim > limits.interim:
-                            raise BadResponse("too many interim responses")
+                        check_interims(interim, limits)
                         head = None
                         continue
                     tunnel = length == TUNNEL

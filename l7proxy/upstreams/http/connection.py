@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
-from l7proxy.http1 import DEFAULT_LIMITS, UNTIL_CLOSE, BadResponse, body_reader
+from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader, check_interims
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.upstreams.http.headers import WireHeaders
 from l7proxy.upstreams.http.readable import readable
@@ -242,8 +242,7 @@ class BackendConnection(asyncio.Protocol):
     def _pass_interim(self, head: ResponseHead, rest: bytes) -> None:
         """Passes an interim response on, and reads what has come of the next one."""
         self._interims += 1
-        if self._interims > DEFAULT_LIMITS.interim:
-            raise BadResponse("too many interim responses")
+        check_interims(self._interims)
         assert self._downstream is not None
         self._downstream.interim(head)
         if rest:
