@@ -1,20 +1,24 @@
 """One client's connection: requests in, one after the other, responses out in the same order.
 
-    READY ──a request──> BUSY ──its end──> READY, or BLOCKED, or LINGERING
+    READY ──a request──> BUSY ──its end──> READY, or QUEUED, or BLOCKED, or LINGERING
       │                   │ └─101──> TUNNEL ──> CLOSED
       │                   └──the response is cut short──> CLOSED
       └──the client ends──> CLOSED
+    QUEUED ──its turn──> READY
     BLOCKED ──the client reads──> READY
     LINGERING ──the client ends──> CLOSED
 
 - READY: the head of a request is awaited, or the rest of one.
 - BUSY: there is a request; how far it has come is for `client_request` to say.
+- QUEUED: another request has come with one that the proxy answered by itself; it has its turn when
+  all others have had one.
 - BLOCKED: the client has yet to read responses before its next request is begun.
 - TUNNEL: it is no longer HTTP; see `tunnel`.
 - LINGERING: the last response is out, and the client is to close.
 - CLOSED: nothing is read or written any more.
 
-The next request is not begun before the present one has ended: what a client pipelines waits.
+The next request is not begun before the present one has ended: what a client pipelines waits. So
+does the rest of a body that came in more pieces than one step may take.
 """
 
 from __future__ import annotations
@@ -36,9 +40,10 @@ if TYPE_CHECKING:
     from l7proxy.server.listener import Listener
     from l7proxy.server.service import Service
     from l7proxy.upstreams.http.downstream import Tunnel
+    from l7proxy.upstreams.http.fair_queue import FairQueue
 
 MAX_PENDING = 64 * 1024
-"""Bytes of pipelined requests that are read ahead."""
+"""Bytes of pipelined requests beyond which no more is read ahead."""
 
 
 class State(Enum):
@@ -46,6 +51,7 @@ class State(Enum):
 
     READY = "ready"
     BUSY = "busy"
+    QUEUED = "queued"
     BLOCKED = "blocked"
     TUNNEL = "tunnel"
     LINGERING = "lingering"
@@ -54,6 +60,7 @@ class State(Enum):
 
 READY = State.READY
 BUSY = State.BUSY
+QUEUED = State.QUEUED
 BLOCKED = State.BLOCKED
 TUNNEL = State.TUNNEL
 LINGERING = State.LINGERING
@@ -68,10 +75,13 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_fair_queue",
+        "_is_full",
         "_listener",
         "_pending",
         "_scanned",
         "_service",
+        "_start",
         "_transport",
         "_tunnel",
         "_writer",
@@ -81,6 +91,7 @@ class ClientConnection(asyncio.Protocol):
         "timer",
     )
 
+    _fair_queue: FairQueue
     _service: Service
     _transport: asyncio.Transport
     _writer: ResponseWriter
@@ -91,9 +102,12 @@ class ClientConnection(asyncio.Protocol):
         self._listener = listener
         self.state = READY
         self._pending = b""
-        """What came and was not begun."""
+        """What came and was not begun, from `_start` on; what is before that was."""
+        self._start = 0
+        self._is_full = False
+        """Whether nothing is read because so much of that is there."""
         self._scanned = 0
-        """Bytes of it that are known not to complete a head."""
+        """Bytes of it, from 0 on, that are known not to complete a head."""
         self.finished = False
         self._tunnel: ClientTunnel | None = None
 
@@ -103,6 +117,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)
         listener = self._listener
         service = listener.service
+        self._fair_queue = service.fair_queue
         self._writer = ResponseWriter(transport, service.write_batcher)
         self.timer = ClientTimer(transport, listener.time, service.timeouts)
         self.request = ClientRequest(self, listener, transport, self._writer)
@@ -115,26 +130,38 @@ class ClientConnection(asyncio.Protocol):
         if state is READY:
             if self._pending:
                 data = self._pending + data
-            self._begin_requests(data)
+                self._pending = b""
+            self._begin_request(data, 0)
         elif state is BUSY:
-            self._receive(data)
+            if self.request.expects_body and not self._pending:
+                self._receive(data, 0)
+            else:
+                self._append(data)
         elif state is TUNNEL:
             assert self._tunnel is not None
             self._tunnel.client_data(data)
+        elif state is QUEUED:
+            self._append(data)
         elif state is BLOCKED:
             # What it does not read it can't be waiting for: more requests have to wait.
-            self._pending += data
+            self._append(data)
             self._transport.pause_reading()
+        elif state is LINGERING:
+            # Whoever goes on sending is not to have more than its share of a turn for that.
+            self._transport.pause_reading()
+            self._fair_queue.put(self)
 
-    def _receive(self, data: bytes) -> None:
-        """Takes more of the request that is under way, and keeps what is behind it."""
-        if self.request.expects_body:
-            data = self.request.receive(data)
-        self._pending += data
-        if self.state is READY:
+    def go_on(self) -> None:
+        """Has a turn with what is pending, or with what comes though nobody wants it any more."""
+        state = self.state
+        if state is QUEUED:
+            self.state = READY
             self._begin_pending()
-        elif len(self._pending) > MAX_PENDING:
-            self._transport.pause_reading()
+        elif state is BUSY:
+            if self._pending and self.request.expects_body:
+                self._receive(*self._take_pending())
+        elif state is LINGERING:
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         """A client that has sent all it wants to send still gets its answers."""
@@ -142,15 +169,14 @@ class ClientConnection(asyncio.Protocol):
         self._writer.release()
         state = self.state
         if state is BUSY:
-            if self.request.expects_body:
-                self.request.abandon()
-                self.cut_short()
+            if self.request.expects_body and not self._pending:
+                self._abandon_body()
                 return False
             return self._transport.can_write_eof()
         if state is TUNNEL:
             assert self._tunnel is not None
             return self._tunnel.client_end()
-        if state is BLOCKED and self._pending:
+        if self._pending and (state is BLOCKED or state is QUEUED):
             return self._transport.can_write_eof()
         self.state = CLOSED
         self.await_client()
@@ -167,7 +193,7 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than it is written to."""
         self._writer.pause()
-        if self.state is READY:
+        if self.state is READY or self.state is QUEUED:
             self.state = BLOCKED
         self.await_client()
 
@@ -176,7 +202,7 @@ class ClientConnection(asyncio.Protocol):
         if self.state is BLOCKED:
             self.state = READY
             self.await_client()
-            self._transport.resume_reading()
+            self.read_on()
             self._begin_pending()
         else:
             self.await_client()
@@ -216,6 +242,8 @@ class ClientConnection(asyncio.Protocol):
             return READ
         if state is READY:
             return HEAD if self._scanned else REQUEST
+        if state is QUEUED:
+            return NOTHING
         if state is TUNNEL:
             return TUNNEL_TURN
         return self.request.turn
@@ -234,7 +262,35 @@ class ClientConnection(asyncio.Protocol):
     @property
     def read_ahead(self) -> int:
         """How many bytes wait for the request that is under way."""
-        return len(self._pending)
+        return len(self._pending) - self._start
+
+    def read_on(self) -> None:
+        """Reads on, as far as there is room for what comes."""
+        if not self._is_full:
+            self._transport.resume_reading()
+
+    def _append(self, data: bytes) -> None:
+        """Keeps what comes behind what is pending."""
+        pending, start = self._take_pending()
+        self._keep(pending[start:] + data, 0)
+
+    def _take_pending(self) -> tuple[bytes, int]:
+        """Returns what is pending, and where it starts: it is to be begun, or kept again."""
+        pending, start = self._pending, self._start
+        self._pending, self._start = b"", 0
+        return pending, start
+
+    def _keep(self, data: bytes, start: int) -> None:
+        """Keeps what is not begun, uncopied; reads on or stops reading if that is much."""
+        if start < len(data):
+            self._pending, self._start = data, start
+        is_full = len(data) - start > MAX_PENDING
+        if is_full is not self._is_full:
+            self._is_full = is_full
+            if is_full:
+                self._transport.pause_reading()
+            elif self.state is not BLOCKED and not self.request.is_paused:
+                self._transport.resume_reading()
 
     def _serve_by(self, service: Service) -> None:
         """Has a configuration apply from the next request on."""
@@ -243,29 +299,48 @@ class ClientConnection(asyncio.Protocol):
         self.timer.timeouts = service.timeouts
         self.request.serve_by(service)
 
-    def _begin_requests(self, data: bytes) -> None:
-        """Begins the requests in `data`, one after the other as they end."""
+    def _begin_request(self, data: bytes, start: int) -> None:
+        """Begins the request at `data[start:]`, and keeps what came behind it."""
         service = self._listener.service
         if service is not self._service:
             self._serve_by(service)
-        while True:
-            try:
-                parsed = service.parse(data, 0, self._scanned)
-            except BadRequest as error:
-                fault = error.local_reply
-                self.request.refuse(fault, None, data)
-                return
-            if parsed is None:
-                self._await_rest(data)
-                return
-            head, end = parsed
-            self._scanned = 0
-            self.state = BUSY
-            self._pending = data = self.request.begin(head, data[end:])
-            if self.state is not READY or not data:
-                break
-        if self.finished and not data:
+        try:
+            parsed = service.parse(data, start, self._scanned)
+        except BadRequest as error:
+            self.request.refuse(error.local_reply, None, data[start:])
+            return
+        if parsed is None:
+            self._await_rest(data[start:])
+            return
+        head, end = parsed
+        self._scanned = 0
+        self.state = BUSY
+        end = self.request.begin(head, data, end)
+        if end < len(data) or self._is_full:
+            self._wait_with(data, end)
+        elif self.finished:
             self._close_if_unused()
+
+    def _receive(self, data: bytes, start: int) -> None:
+        """Takes more of the body of the request that is under way, and keeps what is behind it."""
+        end = self.request.receive(data, start)
+        if end < len(data) or self._is_full:
+            self._wait_with(data, end)
+        elif self.finished and self.request.expects_body:
+            self._abandon_body()
+
+    def _wait_with(self, data: bytes, start: int) -> None:
+        """Keeps what is behind what was begun, until it has its turn or the request its end."""
+        state = self.state
+        if state is LINGERING or state is CLOSED:
+            return
+        if start < len(data):
+            if state is READY:
+                self.state = QUEUED
+                self._fair_queue.put(self)
+            elif state is BUSY and self.request.expects_body:
+                self._fair_queue.put(self)
+        self._keep(data, start)
 
     def _await_rest(self, data: bytes) -> None:
         """Keeps what has come of a head."""
@@ -273,6 +348,10 @@ class ClientConnection(asyncio.Protocol):
             self.timer.start(HEAD)
         self._pending = data
         self._scanned = len(data)
+        if self._is_full:
+            # The head may be larger than what else is read ahead.
+            self._is_full = False
+            self._transport.resume_reading()
         if self.finished:
             self._close()
 
@@ -297,21 +376,22 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin_pending(self) -> None:
         """Begins what was pipelined; closes where that is nothing, and no more will come."""
-        pending = self._pending
-        if not pending:
+        if not self._pending:
             if self.finished:
                 self._close()
         elif self.state is READY:
-            if len(pending) > MAX_PENDING:
-                self._transport.resume_reading()
-            self._pending = b""
-            self._begin_requests(pending)
+            self._begin_request(*self._take_pending())
 
     # The end.
 
     def _close_if_unused(self) -> None:
         if self.state is READY or self.state is BLOCKED:
             self._close()
+
+    def _abandon_body(self) -> None:
+        """The client will not send the rest of the body."""
+        self.request.abandon()
+        self.cut_short()
 
     def cut_short(self) -> None:
         """Closes such that the client can't take the response that has begun for complete."""
@@ -322,7 +402,8 @@ class ClientConnection(asyncio.Protocol):
 
     def linger(self) -> None:
         """Closes once the client has closed, or soon."""
-        self._pending = b""
+        self._take_pending()
+        self._is_full = False
         # TLS has no half-closed connections: the client would not know that it may close.
         if self.finished or not self._transport.can_write_eof():
             self._close()
@@ -350,12 +431,13 @@ class ClientConnection(asyncio.Protocol):
 
     def tunnel_begun(self) -> None:
         """The tunnel is there from end to end: passes on what came before."""
-        early, self._pending = self._pending, b""
+        early, start = self._take_pending()
         tunnel = self._tunnel
         assert tunnel is not None
+        if self._is_full:
+            self._is_full = False
+            self._transport.resume_reading()
         if early:
-            if len(early) > MAX_PENDING:
-                self._transport.resume_reading()
-            tunnel.client_data(early)
+            tunnel.client_data(early[start:])
         if self.finished:
             tunnel.client_end()

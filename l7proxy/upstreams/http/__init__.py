@@ -10,6 +10,7 @@
 - `connection`: one connection to a backend, and the attempt on it
 - `tunnel`: such a connection when it is no longer HTTP
 - `write_batcher`: writes that go out together
+- `fair_queue`: what is too much for one turn of the event loop
 - `readable`: whether an idle connection has been closed meanwhile
 - `probe`: health checks
 - `resolver`: names to addresses, believed for a while

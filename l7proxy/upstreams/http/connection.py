@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
-from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader, check_interims
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
+from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader, check_interims
 from l7proxy.upstreams.http.headers import WireHeaders
 from l7proxy.upstreams.http.readable import readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel

@@ -11,6 +11,7 @@ from l7proxy.core.http.local_reply import CRASHED, TIMED_OUT, UNREACHABLE
 from l7proxy.http1 import ResponseParser
 from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
+from l7proxy.upstreams.http.fair_queue import FairQueue
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
@@ -39,6 +40,7 @@ class ConnectionPools:
         self.loop = loop
         self.time = time or loop.time
         self.write_batcher = WriteBatcher(loop)
+        self.fair_queue = FairQueue(loop)
         self._pools: dict[str, list[ConnectionPool]] = {}
         """By the backend's address: one for each of the settings that it is spoken to under."""
         self._leaving: list[ConnectionPool] = []

@@ -1,0 +1,56 @@
+"""What is too much for one turn of the event loop, shared out fairly over the next ones.
+
+One read may bring thousands of requests, or of a body's chunks. Whoever has sent them waits for its
+turn with what is behind the first few, so that nobody else waits for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from typing import Protocol
+
+    class Waiting(Protocol):
+        """Has more to do than it may do at once."""
+
+        def go_on(self) -> None:
+            """Takes the next step, and waits again where that was not the last."""
+
+
+STEPS = 8
+"""How many steps there is room for in a turn of the loop, whosever they are."""
+
+
+class FairQueue:
+    """Has those who wait take their steps round robin (J. Nagle, RFC 970), a few in each turn.
+
+    A step is to take no more than a tenth of a millisecond or two.
+    """
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: dict[Waiting, None] = {}
+        self._is_due = False
+
+    def put(self, waiting: Waiting) -> None:
+        """Has it go on after those who wait already; once, however often it was put here."""
+        self._waiting[waiting] = None
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._run_turn)
+
+    def _run_turn(self) -> None:
+        waiting = self._waiting
+        try:
+            for _ in range(STEPS):
+                if not waiting:
+                    break
+                first = next(iter(waiting))
+                del waiting[first]
+                first.go_on()
+        finally:
+            self._is_due = bool(waiting)
+            if waiting:
+                self._loop.call_soon(self._run_turn)
