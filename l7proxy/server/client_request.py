@@ -203,8 +203,9 @@ class ClientRequest:
             client_ip = self._peer.address
             if head is not None:
                 client_ip = self._service.forwarding.client_ip(self._peer, head)
-            peer = self._peer.address
-            log.refused(head or said, client_ip, fault.status, writer.sent, self._time(), peer)
+            longest = self._service.config.server.limits.line
+            sent, now, peer = writer.sent, self._time(), self._peer.address
+            log.refused(head or said, client_ip, fault.status, sent, now, longest, peer)
         self._connection.linger()
 
     def break_off(self, fault: LocalReply) -> None:
