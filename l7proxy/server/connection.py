@@ -10,8 +10,7 @@
 
 - READY: the head of a request is awaited, or the rest of one.
 - BUSY: there is a request; how far it has come is for `client_request` to say.
-- QUEUED: another request has come with one that the proxy answered by itself; it has its turn when
-  all others have had one.
+- QUEUED: the next request has come already; it has its turn when others have had one.
 - BLOCKED: the client has yet to read responses before its next request is begun.
 - TUNNEL: it is no longer HTTP; see `tunnel`.
 - LINGERING: the last response is out, and the client is to close.
@@ -151,17 +150,19 @@ class ClientConnection(asyncio.Protocol):
             self._transport.pause_reading()
             self._fair_queue.put(self)
 
-    def go_on(self) -> None:
+    def go_on(self) -> bool:
         """Has a turn with what is pending, or with what comes though nobody wants it any more."""
         state = self.state
         if state is QUEUED:
             self.state = READY
-            self._begin_pending()
+            self._begin_request(*self._take_pending())
         elif state is BUSY:
             if self._pending and self.request.expects_body:
                 self._receive(*self._take_pending())
         elif state is LINGERING:
             self._transport.resume_reading()
+            return False
+        return True
 
     def eof_received(self) -> bool:
         """A client that has sent all it wants to send still gets its answers."""
@@ -203,7 +204,7 @@ class ClientConnection(asyncio.Protocol):
             self.state = READY
             self.await_client()
             self.read_on()
-            self._begin_pending()
+            self._queue_pending()
         else:
             self.await_client()
 
@@ -334,13 +335,11 @@ class ClientConnection(asyncio.Protocol):
         state = self.state
         if state is LINGERING or state is CLOSED:
             return
-        if start < len(data):
-            if state is READY:
-                self.state = QUEUED
-                self._fair_queue.put(self)
-            elif state is BUSY and self.request.expects_body:
-                self._fair_queue.put(self)
         self._keep(data, start)
+        if state is READY:
+            self._queue_pending()
+        elif state is BUSY and self._pending and self.request.expects_body:
+            self._fair_queue.put(self)
 
     def _await_rest(self, data: bytes) -> None:
         """Keeps what has come of a head."""
@@ -358,7 +357,7 @@ class ClientConnection(asyncio.Protocol):
     def request_ended(self, now: float, go_on: bool) -> None:
         """The response is out: the next request may begin, or the connection end.
 
-        With `go_on` it begins the next request, if it has come.
+        With `go_on` the next request has its turn, if it has come.
         """
         writer = self._writer
         if writer.last:
@@ -372,15 +371,16 @@ class ClientConnection(asyncio.Protocol):
             timer = self.timer
             timer.deadline = now + timer.timeouts.idle
         if go_on and (self._pending or self.finished):
-            self._begin_pending()
+            self._queue_pending()
 
-    def _begin_pending(self) -> None:
-        """Begins what was pipelined; closes where that is nothing, and no more will come."""
+    def _queue_pending(self) -> None:
+        """Has what was pipelined wait for its turn; closes where nothing is left, nor will come."""
         if not self._pending:
             if self.finished:
                 self._close()
         elif self.state is READY:
-            self._begin_request(*self._take_pending())
+            self.state = QUEUED
+            self._fair_queue.put(self)
 
     # The end.
 

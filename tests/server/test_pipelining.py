@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from l7proxy.server.connection import MAX_PENDING
-from l7proxy.upstreams.http.fair_queue import STEPS
 
 from .support import OK, Client, FakeBackend, conversation, serving, until
 
@@ -37,9 +36,7 @@ def test_others_are_answered_while_a_client_sends_requests_without_an_end(reques
             came = connection.read_ahead
             other = await proxy.connect()
             assert (await other.get()).startswith(b"HTTP/1.1 200 ")
-            # A turn or two for each step of a connection and its request.
-            assert came - connection.read_ahead < 50 * STEPS * len(request_)
-            assert connection.read_ahead
+            assert came - connection.read_ahead < came // 2
             assert set(await answers(flood, count)) == {b"404" if request_ is NOWHERE else b"200"}
 
     talk()

@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     class Waiting(Protocol):
         """Has more to do than it may do at once."""
 
-        def go_on(self) -> None:
-            """Takes the next step, and waits again where that was not the last."""
+        def go_on(self) -> bool:
+            """Takes the next step, and waits again where that was not the last.
+
+            False where the step has begun what takes its time only later in the turn.
+            """
 
 
-STEPS = 8
-"""How many steps there is room for in a turn of the loop, whosever they are."""
+SHARE = 0.0005
+"""Seconds of a turn of the loop that all who wait have together, but for one step at least."""
 
 
 class FairQueue:
     """Has those who wait take their steps round robin (J. Nagle, RFC 970), a few in each turn.
 
-    A step is to take no more than a tenth of a millisecond or two.
+    A step is to be short: a turn may have one more than it has room for.
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        self._time = loop.time
         self._waiting: dict[Waiting, None] = {}
         self._is_due = False
 
@@ -44,12 +48,12 @@ class FairQueue:
     def _run_turn(self) -> None:
         waiting = self._waiting
         try:
-            for _ in range(STEPS):
-                if not waiting:
-                    break
+            end = self._time() + SHARE
+            while waiting:
                 first = next(iter(waiting))
                 del waiting[first]
-                first.go_on()
+                if not first.go_on() or self._time() >= end:
+                    break
         finally:
             self._is_due = bool(waiting)
             if waiting:
