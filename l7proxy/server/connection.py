@@ -31,8 +31,10 @@ from l7proxy.http1 import BadRequest
 from l7proxy.server.client_request import ClientRequest
 from l7proxy.server.client_timer import BODY, HEAD, NOTHING, READ, REQUEST, ClientTimer
 from l7proxy.server.client_timer import TUNNEL as TUNNEL_TURN
+from l7proxy.server.read_ahead import ReadAhead
 from l7proxy.server.response_writer import ResponseWriter
 from l7proxy.server.tunnel import ClientTunnel
+from l7proxy.upstreams.http.fair_queue import LARGE_READ
 
 if TYPE_CHECKING:
     from l7proxy.server.client_timer import Turn
@@ -40,9 +42,6 @@ if TYPE_CHECKING:
     from l7proxy.server.service import Service
     from l7proxy.upstreams.http.downstream import Tunnel
     from l7proxy.upstreams.http.fair_queue import FairQueue
-
-MAX_PENDING = 64 * 1024
-"""Bytes of pipelined requests beyond which no more is read ahead."""
 
 
 class State(Enum):
@@ -74,13 +73,11 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_ahead",
         "_fair_queue",
-        "_is_full",
         "_listener",
-        "_pending",
         "_scanned",
         "_service",
-        "_start",
         "_transport",
         "_tunnel",
         "_writer",
@@ -100,13 +97,9 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self.state = READY
-        self._pending = b""
-        """What came and was not begun, from `_start` on; what is before that was."""
-        self._start = 0
-        self._is_full = False
-        """Whether nothing is read because so much of that is there."""
+        self._ahead = ReadAhead()
         self._scanned = 0
-        """Bytes of it, from 0 on, that are known not to complete a head."""
+        """Bytes of what was read ahead that are known not to complete a head."""
         self.finished = False
         self._tunnel: ClientTunnel | None = None
 
@@ -127,12 +120,11 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self.state
         if state is READY:
-            if self._pending:
-                data = self._pending + data
-                self._pending = b""
+            if self._ahead.data:
+                data = self._ahead.take()[0] + data
             self._begin_request(data, 0)
         elif state is BUSY:
-            if self.request.expects_body and not self._pending:
+            if self.request.expects_body and not self._ahead.data:
                 self._receive(data, 0)
             else:
                 self._append(data)
@@ -155,10 +147,14 @@ class ClientConnection(asyncio.Protocol):
         state = self.state
         if state is QUEUED:
             self.state = READY
-            self._begin_request(*self._take_pending())
+            self._begin_request(*self._ahead.take())
         elif state is BUSY:
-            if self._pending and self.request.expects_body:
-                self._receive(*self._take_pending())
+            if self.request.expects_body:
+                if self._ahead.data:
+                    self._receive(*self._ahead.take())
+                elif not self.request.is_paused:
+                    self.read_on()
+                    return False
         elif state is LINGERING:
             self._transport.resume_reading()
             return False
@@ -170,14 +166,14 @@ class ClientConnection(asyncio.Protocol):
         self._writer.release()
         state = self.state
         if state is BUSY:
-            if self.request.expects_body and not self._pending:
+            if self.request.expects_body and not self._ahead.data:
                 self._abandon_body()
                 return False
             return self._transport.can_write_eof()
         if state is TUNNEL:
             assert self._tunnel is not None
             return self._tunnel.client_end()
-        if self._pending and (state is BLOCKED or state is QUEUED):
+        if self._ahead.data and (state is BLOCKED or state is QUEUED):
             return self._transport.can_write_eof()
         self.state = CLOSED
         self.await_client()
@@ -215,7 +211,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self.timer.stop()
         if turn is HEAD:
-            self.request.refuse(CLIENT_TIMED_OUT, None, self._pending)
+            self.request.refuse(CLIENT_TIMED_OUT, None, self._ahead.data)
         elif turn is BODY:
             self.request.break_off(CLIENT_TIMED_OUT)
         elif turn is not NOTHING:
@@ -223,7 +219,7 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Ends the connection with the request that it is busy with, or now if there is none."""
-        if (self.state is READY or self.state is BLOCKED) and not self._pending:
+        if (self.state is READY or self.state is BLOCKED) and not self._ahead.data:
             self._close()
 
     def abort(self) -> None:
@@ -263,35 +259,18 @@ class ClientConnection(asyncio.Protocol):
     @property
     def read_ahead(self) -> int:
         """How many bytes wait for the request that is under way."""
-        return len(self._pending) - self._start
+        return len(self._ahead)
 
     def read_on(self) -> None:
         """Reads on, as far as there is room for what comes."""
-        if not self._is_full:
+        if not self._ahead.is_full:
             self._transport.resume_reading()
 
     def _append(self, data: bytes) -> None:
-        """Keeps what comes behind what is pending."""
-        pending, start = self._take_pending()
-        self._keep(pending[start:] + data, 0)
-
-    def _take_pending(self) -> tuple[bytes, int]:
-        """Returns what is pending, and where it starts: it is to be begun, or kept again."""
-        pending, start = self._pending, self._start
-        self._pending, self._start = b"", 0
-        return pending, start
-
-    def _keep(self, data: bytes, start: int) -> None:
-        """Keeps what is not begun, uncopied; reads on or stops reading if that is much."""
-        if start < len(data):
-            self._pending, self._start = data, start
-        is_full = len(data) - start > MAX_PENDING
-        if is_full is not self._is_full:
-            self._is_full = is_full
-            if is_full:
-                self._transport.pause_reading()
-            elif self.state is not BLOCKED and not self.request.is_paused:
-                self._transport.resume_reading()
+        """Keeps what has come behind what was read ahead."""
+        self._ahead.append(data)
+        if self._ahead.is_full:
+            self._transport.pause_reading()
 
     def _serve_by(self, service: Service) -> None:
         """Has a configuration apply from the next request on."""
@@ -317,7 +296,7 @@ class ClientConnection(asyncio.Protocol):
         self._scanned = 0
         self.state = BUSY
         end = self.request.begin(head, data, end)
-        if end < len(data) or self._is_full:
+        if end < len(data) or self._ahead.is_full:
             self._wait_with(data, end)
         elif self.finished:
             self._close_if_unused()
@@ -325,31 +304,45 @@ class ClientConnection(asyncio.Protocol):
     def _receive(self, data: bytes, start: int) -> None:
         """Takes more of the body of the request that is under way, and keeps what is behind it."""
         end = self.request.receive(data, start)
-        if end < len(data) or self._is_full:
+        if end < len(data) or self._ahead.is_full:
             self._wait_with(data, end)
-        elif self.finished and self.request.expects_body:
+        elif not self.request.expects_body:
+            return
+        elif self.finished:
             self._abandon_body()
+        elif end > LARGE_READ:
+            self._transport.pause_reading()
+            self._fair_queue.put(self)
 
     def _wait_with(self, data: bytes, start: int) -> None:
         """Keeps what is behind what was begun, until it has its turn or the request its end."""
         state = self.state
         if state is LINGERING or state is CLOSED:
             return
-        self._keep(data, start)
+        ahead = self._ahead
+        was_full = ahead.is_full
+        ahead.keep(data, start)
+        if ahead.is_full is not was_full:
+            if was_full and state is not BLOCKED and not self.request.is_paused:
+                self._transport.resume_reading()
+            elif not was_full:
+                self._transport.pause_reading()
         if state is READY:
             self._queue_pending()
-        elif state is BUSY and self._pending and self.request.expects_body:
+        elif state is BUSY and ahead.data and self.request.expects_body:
             self._fair_queue.put(self)
 
     def _await_rest(self, data: bytes) -> None:
         """Keeps what has come of a head."""
         if not self._scanned:
             self.timer.start(HEAD)
-        self._pending = data
+        ahead = self._ahead
+        was_full = ahead.is_full
+        ahead.keep(data, 0)
+        # A head may be larger than what else is read ahead.
+        ahead.is_full = False
         self._scanned = len(data)
-        if self._is_full:
-            # The head may be larger than what else is read ahead.
-            self._is_full = False
+        if was_full:
             self._transport.resume_reading()
         if self.finished:
             self._close()
@@ -370,12 +363,12 @@ class ClientConnection(asyncio.Protocol):
             # The hot path: this is `timer.start(REQUEST, now)`.
             timer = self.timer
             timer.deadline = now + timer.timeouts.idle
-        if go_on and (self._pending or self.finished):
+        if go_on and (self._ahead.data or self.finished):
             self._queue_pending()
 
     def _queue_pending(self) -> None:
         """Has what was pipelined wait for its turn; closes where nothing is left, nor will come."""
-        if not self._pending:
+        if not self._ahead.data:
             if self.finished:
                 self._close()
         elif self.state is READY:
@@ -402,8 +395,7 @@ class ClientConnection(asyncio.Protocol):
 
     def linger(self) -> None:
         """Closes once the client has closed, or soon."""
-        self._take_pending()
-        self._is_full = False
+        self._ahead.clear()
         # TLS has no half-closed connections: the client would not know that it may close.
         if self.finished or not self._transport.can_write_eof():
             self._close()
@@ -431,13 +423,12 @@ class ClientConnection(asyncio.Protocol):
 
     def tunnel_begun(self) -> None:
         """The tunnel is there from end to end: passes on what came before."""
-        early, start = self._take_pending()
-        tunnel = self._tunnel
+        ahead, tunnel = self._ahead, self._tunnel
         assert tunnel is not None
-        if self._is_full:
-            self._is_full = False
-            self._transport.resume_reading()
+        early = ahead.data[ahead.start :]
+        ahead.clear()
+        self._transport.resume_reading()
         if early:
-            tunnel.client_data(early[start:])
+            tunnel.client_data(early)
         if self.finished:
             tunnel.client_end()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7proxy.server.connection import MAX_PENDING
+from l7proxy.server.read_ahead import MAX_PENDING
 
 from .support import OK, Client, FakeBackend, conversation, serving, until
 

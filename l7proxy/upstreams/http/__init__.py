@@ -8,9 +8,11 @@
 - `request_body`: a request's body on its way, kept for another attempt while it is small
 - `pool`: the connections to one backend, idle and being made
 - `connection`: one connection to a backend, and the attempt on it
+- `connection_state`: what such a connection is busy with
 - `tunnel`: such a connection when it is no longer HTTP
 - `write_batcher`: writes that go out together
 - `fair_queue`: what is too much for one turn of the event loop
+- `paced_reading`: when more is read of a body
 - `readable`: whether an idle connection has been closed meanwhile
 - `probe`: health checks
 - `resolver`: names to addresses, believed for a while

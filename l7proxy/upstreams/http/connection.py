@@ -10,14 +10,16 @@ backend, one call of `data_received`, one write to the client.
 from __future__ import annotations
 
 import asyncio
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
 from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader, check_interims
+from l7proxy.upstreams.http.connection_state import CLOSED, IDLE, READING, TUNNEL, WAITING
+from l7proxy.upstreams.http.fair_queue import LARGE_READ
 from l7proxy.upstreams.http.headers import WireHeaders
+from l7proxy.upstreams.http.paced_reading import PacedReading
 from l7proxy.upstreams.http.readable import readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
 
@@ -33,22 +35,6 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.request_body import RequestBody
     from l7proxy.upstreams.http.write_batcher import Put
 
-
-class State(Enum):
-    """What a connection is busy with: see the module."""
-
-    IDLE = "idle"
-    WAITING = "waiting"
-    READING = "reading"
-    TUNNEL = "tunnel"
-    CLOSED = "closed"
-
-
-IDLE = State.IDLE
-WAITING = State.WAITING
-READING = State.READING
-TUNNEL = State.TUNNEL
-CLOSED = State.CLOSED
 
 NEVER = float("inf")
 
@@ -67,6 +53,7 @@ class BackendConnection(asyncio.Protocol):
         "_downstream",
         "_exchange",
         "_interims",
+        "_pace",
         "_parse",
         "_pending",
         "_pool",
@@ -83,6 +70,7 @@ class BackendConnection(asyncio.Protocol):
         "stalled_since",
     )
 
+    _pace: PacedReading
     _transport: asyncio.Transport
     is_readable: Callable[[], bool]
 
@@ -181,6 +169,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._write = self._transport.write
+        self._pace = PacedReading(self._transport, self._pool.fair_queue, self.data_received)
         self.is_readable = readable(self._transport)
         self._pool.connections.add(self)
 
@@ -190,7 +179,10 @@ class BackendConnection(asyncio.Protocol):
             if state is WAITING:
                 self._read_head(data)
             elif state is READING:
-                self._read_body(data, 0)
+                if self._pace.rest:
+                    self._pace.rest += data
+                else:
+                    self._read_body(data, 0)
             elif state is TUNNEL:
                 assert self._tunnel is not None
                 self._tunnel.client.tunnel_data(data)
@@ -286,6 +278,8 @@ class BackendConnection(asyncio.Protocol):
         else:
             self.stalled_since = now
             downstream.flush()
+            if end < len(data) or end >= LARGE_READ:
+                self._pace.wait(data[end:])
 
     def _finish(self, now: float) -> None:
         """The response is complete: the connection is free for the next request."""
@@ -327,6 +321,7 @@ class BackendConnection(asyncio.Protocol):
             self._body = None
         self._exchange = self._downstream = self._reader = None
         self._interims = 0
+        self._pace.forget()
         self.stalled_since = NEVER
 
     def _drop_response(self, head: ResponseHead, length: int, came: int) -> None:
@@ -349,12 +344,12 @@ class BackendConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         self.stalled_since = NEVER
-        self._transport.pause_reading()
+        self._pace.hold()
 
     def resume_reading(self) -> None:
         if self._state is READING:
             self.stalled_since = self._time()
-        self._transport.resume_reading()
+        self._pace.release()
 
     # The end of the connection.
 
@@ -395,6 +390,10 @@ class BackendConnection(asyncio.Protocol):
         elif state is READING:
             assert self._reader is not None
             try:
+                while rest := self._pace.take_rest():
+                    self._read_body(rest, 0)
+                    if self._state is not READING:
+                        return
                 self._reader.end()
             except BadResponse as error:
                 self._fail(RESET.with_detail(error.reason))

@@ -110,6 +110,7 @@ class ConnectionPool:
         self.loop = pools.loop
         self.time = pools.time
         self.write_batcher = pools.write_batcher
+        self.fair_queue = pools.fair_queue
         self.address = address
         self.config = config
         self.parser = ResponseParser()

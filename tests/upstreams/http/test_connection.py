@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from l7proxy.server.connection import MAX_PENDING
+from l7proxy.server.read_ahead import MAX_PENDING
 from tests.server.support import (
     OK,
     BackendTalk,
