@@ -278,8 +278,10 @@ class BackendConnection(asyncio.Protocol):
         else:
             self.stalled_since = now
             downstream.flush()
-            if end < len(data) or end >= LARGE_READ:
+            if end < len(data):
                 self._pace.wait(data[end:])
+            elif end >= LARGE_READ:
+                self._pace.came(end)
 
     def _finish(self, now: float) -> None:
         """The response is complete: the connection is free for the next request."""

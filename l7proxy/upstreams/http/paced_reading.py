@@ -11,13 +11,18 @@ if TYPE_CHECKING:
     from l7proxy.upstreams.http.fair_queue import FairQueue
 
 
+TURN = 1024 * 1024
+"""Bytes of large reads behind which others have a turn: with every read a GiB would cost up to half
+as much processor time again."""
+
+
 class PacedReading:
     """Reads from a transport, but not while it is held, or waits for a turn.
 
     `rest` is what has come already and is to be read first.
     """
 
-    __slots__ = ("_is_held", "_is_waiting", "_queue", "_read", "_transport", "rest")
+    __slots__ = ("_came", "_is_held", "_is_waiting", "_queue", "_read", "_transport", "rest")
 
     def __init__(
         self, transport: asyncio.Transport, queue: FairQueue, read: Callable[[bytes], None]
@@ -26,9 +31,16 @@ class PacedReading:
         self._transport = transport
         self._queue = queue
         self._read = read
+        self._came = 0
         self._is_held = False
         self._is_waiting = False
         self.rest = b""
+
+    def came(self, size: int) -> None:
+        """Counts a large read, and waits for a turn where that was enough for one."""
+        self._came += size
+        if self._came >= TURN:
+            self.wait(b"")
 
     def hold(self) -> None:
         """Reads nothing until it is released: the receiver can't keep up."""
@@ -46,6 +58,7 @@ class PacedReading:
     def wait(self, rest: bytes) -> None:
         """Reads nothing until it has had a turn, and then `rest` first."""
         self.rest = rest
+        self._came = 0
         self._is_waiting = True
         self._transport.pause_reading()
         self._queue.put(self)
