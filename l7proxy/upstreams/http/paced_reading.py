@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 
 TURN = 1024 * 1024
-"""Bytes of large reads behind which others have a turn: with every read a GiB would cost up to half
-as much processor time again."""
+"""Bytes of large reads behind which others have a turn; behind each read it would cost too much."""
 
 
 class PacedReading:
