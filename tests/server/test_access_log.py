@@ -137,7 +137,7 @@ def test_an_envelope_says_who_passed_the_request_on_and_what_that_said(tmp_path:
     head = site.head("X-Forwarded-For: 1.2.3.4", "X_Forwarded_For: 6.6.6.6")
     exchange = site.proxy.open(HttpRequest("GET", "/x", client_ip="1.2.3.4"), 100.0)
     site.log.add(exchange, head, 200, 42, 100.0, "10.0.0.1")
-    site.log.refused(head, "1.2.3.4", 413, 0, 100.0, "10.0.0.1")
+    site.log.refused(head, "1.2.3.4", 413, 0, 100.0, 8192, "10.0.0.1")
     site.log.close()
     for line in map(json.loads, file.read_text().splitlines()):
         assert (line["src"], line["body"]["client_ip"]) == ("1.2.3.4", "10.0.0.1")
