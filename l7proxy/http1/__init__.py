@@ -46,7 +46,13 @@ from l7proxy.http1.fields import (
 )
 from l7proxy.http1.limits import DEFAULT_LIMITS, Limits
 from l7proxy.http1.request import RequestHead, RequestParser
-from l7proxy.http1.response import TUNNEL, UNTIL_CLOSE, ResponseHead, ResponseParser
+from l7proxy.http1.response import (
+    TUNNEL,
+    UNTIL_CLOSE,
+    ResponseHead,
+    ResponseParser,
+    check_interims,
+)
 
 __all__ = [
     "CHUNKED",
@@ -69,6 +75,7 @@ __all__ = [
     "ResponseParser",
     "UntilCloseBody",
     "body_reader",
+    "check_interims",
     "drop_fields",
     "encode_chunk",
     "last_chunk",

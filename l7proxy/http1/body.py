@@ -7,6 +7,8 @@ All readers have one interface, whichever side they read:
     reader.end()                             # the sender closed; raises unless that is an end
 
 Payload is passed on as it came, without being collected: a piece is `data` itself or a slice.
+Small ones are joined where they are many. `end` may also be where a reader has done enough for
+once, because the body came in many small chunks: `data[end:]` is to be fed to it again then.
 """
 
 from __future__ import annotations
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
 
 LAST_CHUNK = b"0\r\n\r\n"
 
+# How many pieces are taken at a time: a hundred thousand chunks of one octet are a quarter second's
+# work.
+_MOST = 64
+# So many pieces cost more, written one by one, than one copy of them.
+_MANY = 8
 # Below this many bytes a copy is cheaper than a memoryview of them.
 _WORTH_A_VIEW = 4096
 
@@ -192,10 +199,13 @@ class ChunkedBody:
         self.trailers = b""
 
     def feed(self, data: bytes, start: int = 0) -> tuple[Sequence[Piece], int]:
-        """The payload in `data[start:]`, and the index where the body's bytes end."""
+        """The payload in `data[start:]`, and the index where the body's bytes end.
+
+        Or where it stopped: behind so many chunks that others should have a turn.
+        """
         pieces: list[Piece] = []
         stop = len(data)
-        while start < stop and not self.complete:
+        while start < stop and not self.complete and len(pieces) < _MOST:
             if self._left:
                 end = start + self._left
                 if end > stop:
@@ -207,6 +217,8 @@ class ChunkedBody:
                 start = self._read_trailers(data, start)
             else:
                 start = self._read_size(data, start)
+        if len(pieces) > _MANY:
+            pieces = [b"".join(pieces)]
         return pieces, start
 
     def end(self) -> None:
@@ -256,10 +268,10 @@ class ChunkedBody:
         if section.startswith(b"\r\n"):
             self.complete = True
             return start + 2 - len(pending)
-        limit = self._limits.trailers
-        size = section.find(b"\r\n\r\n") + 4
+        limit, seen = self._limits.trailers, len(pending)
+        size = section.find(b"\r\n\r\n", max(0, seen - 3)) + 4
         if size < 4 or size > limit:
-            bad = find_forbidden(section, 0, limit)
+            bad = find_forbidden(section, max(0, seen - 1), limit)
             if bad is not None and (size < 4 or bad.start() < size):
                 raise self._error(f"in the trailers: {describe_forbidden(bad, 0)}")
             if len(section) > limit:

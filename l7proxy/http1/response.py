@@ -190,6 +190,12 @@ class ResponseParser(HeadParser[ResponseHead]):
             raise _head_too_large(limits)
 
 
+def check_interims(count: int, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Raises BadResponse for so many interim responses that no final one is to be expected."""
+    if count > limits.interim:
+        raise BadResponse("too many interim responses")
+
+
 def _join(match: re.Match[bytes], raw: bytes) -> ResponseHead:
     """The head that was matched, which is all of `raw`."""
     minor, code, reason, block, date, length, kept, unusual = match.groups()

@@ -1,6 +1,7 @@
 """The HTTP listener: real clients in front of the same core that the node has.
 
 - `connection`: one client's connection, a state machine that goes from request to request
+- `read_ahead`: what the client has sent ahead of what is being answered
 - `client_request`: the request that a connection is busy with, from its head to its response
 - `response_writer`: turns responses into the bytes that a client gets
 - `client_timer`: how long the client may take, while it is its turn

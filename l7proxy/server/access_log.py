@@ -30,8 +30,10 @@ if TYPE_CHECKING:
         "RequestHead | bytes", str, str, int, int, "str | None", "str | None", float, float
     ]
 
-BATCH = 1024
+BATCH = 128
 """Entries after which a batch is written without waiting for its time."""
+BATCH_SIZE = 64 * 1024
+"""Bytes of heads after which it is, too."""
 NAME = "l7_proxy"
 MAX_LINE = 1 << 20
 """Bytes of a first line that are looked at."""
@@ -45,10 +47,10 @@ class AccessLog:
     that time never runs backwards), and beside what the protocol knows `status`, `backend`,
     `error` (why there was no answer of a backend, with what the client is not told), `bytes` (of
     the body sent), `seconds` and `time` (the end, in seconds since 1970). Bodies are not written
-    down. What came in place of a request has its first line as `line` and an empty
-    `path`, so that the node refuses it, too. `src` is the client, and `client_ip` the peer, which
-    differs from it where that is a trusted proxy: the fields are there as they came, and to be
-    believed by whoever reads them as far as they were by the proxy.
+    down. What came in place of a request has its first line, cut where a request line would be too
+    long, as `line` and an empty `path`, so that the node refuses it, too. `src` is the client, and
+    `client_ip` the peer, which differs from it where that is a trusted proxy: the fields are there
+    as they came, and to be believed by whoever reads them as far as they were by the proxy.
 
     A file that was there before goes on as it began. Processes that share one write it in turns;
     `l7proxy replay` puts their lines in order.
@@ -60,6 +62,8 @@ class AccessLog:
         self._write: Callable[[Entry], str]
         self._write = self._envelope if config.format == "envelope" else self._combined
         self._entries: list[Entry] = []
+        self._size = 0
+        """Bytes of what the entries are about."""
         self._wall = time.time() - now
         self._began = now
         """When `at` was 0, in the loop's time."""
@@ -104,7 +108,8 @@ class AccessLog:
         why = None if local_reply is None else local_reply.text
         client_ip = exchange.request.client_ip
         whence = peer or client_ip
-        self._note((head, client_ip, whence, status, sent, name, why, exchange.opened_at, now))
+        entry = (head, client_ip, whence, status, sent, name, why, exchange.opened_at, now)
+        self._note(entry, len(head.block))
 
     def refused(
         self,
@@ -113,21 +118,30 @@ class AccessLog:
         status: int,
         sent: int,
         now: float,
+        longest: int,
         peer: str | None = None,
     ) -> None:
-        """Notes what never became an exchange: the head, or what came in place of one."""
-        if isinstance(said, bytes):
-            said = said.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
-        self._note((said, client_ip, peer or client_ip, status, sent, None, None, now, now))
+        """Notes what never became an exchange: the head, or what came in place of one.
 
-    def _note(self, entry: Entry) -> None:
+        Of the latter, the first line, or `longest` bytes of it.
+        """
+        if isinstance(said, bytes):
+            said = said.lstrip(b"\r\n")[:longest].partition(b"\n")[0].rstrip(b"\r")
+            size = len(said)
+        else:
+            size = len(said.block)
+        entry = (said, client_ip, peer or client_ip, status, sent, None, None, now, now)
+        self._note(entry, size)
+
+    def _note(self, entry: Entry, size: int) -> None:
         self._entries.append(entry)
-        if len(self._entries) >= BATCH:
+        self._size += size
+        if len(self._entries) >= BATCH or self._size >= BATCH_SIZE:
             self.flush()
 
     def flush(self) -> None:
         """Writes what was noted. A full disk or closed stderr loses lines, not requests."""
-        entries, self._entries = self._entries, []
+        entries, self._entries, self._size = self._entries, [], 0
         if entries:
             data = "".join(map(self._write, entries)).encode("utf-8", "replace")
             try:

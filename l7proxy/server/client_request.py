@@ -117,10 +117,11 @@ class ClientRequest:
         proto = b"http" if self._transport.get_extra_info("sslcontext") is None else b"https"
         self._peer = service.forwarding.peer(address, proto)
 
-    def begin(self, head: RequestHead, rest: bytes) -> bytes:
-        """Begins a request; `rest` is what has come behind its head.
+    def begin(self, head: RequestHead, data: bytes, start: int) -> int:
+        """Begins a request; `data[start:]` is what has come behind its head.
 
-        Returns what has come behind the whole request.
+        Returns the index behind what was taken of that: the whole request, where it is there, or
+        as much of a body as may be taken at a time.
         """
         now = self._time()
         service, peer = self._service, self._peer
@@ -138,10 +139,10 @@ class ClientRequest:
         if head.length != 0:
             body, fault = self._new_body(head)
             if fault is None:
-                rest, fault = self._read_body(rest)
+                start, fault = self._read_body(data, start)
             if fault is not None:
                 self.refuse(fault, head)
-                return b""
+                return len(data)
             request.stream(body, self._time)
         exchange = service.dispatcher.open(request, self, now, request.parsed)
         request.parsed = exchange.target
@@ -152,20 +153,20 @@ class ClientRequest:
                 # Once some of the body has come, nobody waits for a 100.
                 if head.expect_continue and not body.size:
                     self._writer.proceed()
-        return rest
+        return start
 
-    def receive(self, data: bytes) -> bytes:
-        """Takes more of a body that is not complete; returns what has come behind it."""
+    def receive(self, data: bytes, start: int) -> int:
+        """Takes more of a body that is not complete; returns the index behind what was taken."""
         body, exchange = self.body, self._exchange
         assert body is not None and exchange is not None
-        rest, fault = self._read_body(data)
+        end, fault = self._read_body(data, start)
         if fault is not None:
             self.break_off(fault)
-            return b""
+            return len(data)
         if not body.repeatable:
             exchange.repeatable = False
         self._connection.go_on_waiting()
-        return rest
+        return end
 
     @property
     def upgrade(self) -> bool:
@@ -189,6 +190,12 @@ class ClientRequest:
         return body is not None and not body.complete
 
     @property
+    def is_paused(self) -> bool:
+        """Whether no more of the body can be taken for now."""
+        body = self.body
+        return body is not None and body.paused
+
+    @property
     def turn(self) -> Turn:
         """What the client is to do about it."""
         body = self.body
@@ -207,8 +214,9 @@ class ClientRequest:
             client_ip = self._peer.address
             if head is not None:
                 client_ip = self._service.forwarding.client_ip(self._peer, head)
-            peer = self._peer.address
-            log.refused(head or said, client_ip, fault.status, writer.sent, self._time(), peer)
+            longest = self._service.config.server.limits.line
+            sent, now, peer = writer.sent, self._time(), self._peer.address
+            log.refused(head or said, client_ip, fault.status, sent, now, longest, peer)
         self._connection.linger()
 
     def break_off(self, fault: LocalReply) -> None:
@@ -247,24 +255,22 @@ class ClientRequest:
         )
         return body, fault
 
-    def _read_body(self, data: bytes) -> tuple[bytes, LocalReply | None]:
-        """Passes on what has come of the body; returns what is behind it, and what is wrong."""
+    def _read_body(self, data: bytes, start: int) -> tuple[int, LocalReply | None]:
+        """Passes on what has come of the body; returns the index behind it, and what is wrong."""
         reader, body = self._reader, self.body
         assert reader is not None and body is not None
         try:
-            pieces, end = reader.feed(data)
+            pieces, end = reader.feed(data, start)
         except BadRequest as error:
-            return b"", error.local_reply
+            return len(data), error.local_reply
         if pieces:
             body.add(pieces)
-        rest = b""
         if reader.complete:
-            rest = data[end:]
             body.end(reader.trailers)
         limit = self._service.max_body
         if limit is not None and body.size > limit:
-            return b"", CONTENT_TOO_LARGE
-        return rest, None
+            return len(data), CONTENT_TOO_LARGE
+        return end, None
 
     # The flow of the body: see `Flow`.
 
@@ -273,7 +279,7 @@ class ClientRequest:
         self._connection.go_on_waiting()
 
     def resume_reading(self) -> None:
-        self._transport.resume_reading()
+        self._connection.read_on()
         self._connection.go_on_waiting()
 
     # What the upstream does: see `Downstream`.

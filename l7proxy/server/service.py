@@ -80,6 +80,7 @@ class Service:
             else:
                 upstreams[name] = Simulated(pool, self.proxy.streams)
         self.write_batcher = pools.write_batcher
+        self.fair_queue = pools.fair_queue
         self.dispatcher = Dispatcher(self.proxy, upstreams, _deliver, _crash)
         self.clock = Clock(loop, self.dispatcher)
 

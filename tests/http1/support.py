@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from l7proxy.http1 import (
     DEFAULT_LIMITS,
@@ -17,11 +17,15 @@ from l7proxy.http1 import (
     ResponseHead,
     ResponseParser,
     body_reader,
+    check_interims,
     encode_chunk,
     last_chunk,
 )
 
 from .corpus import Accepted, BadGateway, Refused, Relayed, Tunnel, Waits
+
+if TYPE_CHECKING:
+    from l7proxy.http1.body import Body
 
 
 def split(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
@@ -35,6 +39,16 @@ def split(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
 
 def bytewise(data: bytes) -> Iterator[bytes]:
     return (data[i : i + 1] for i in range(len(data)))
+
+
+def feed_all(reader: Body, data: bytes, start: int = 0) -> tuple[list[bytes], int]:
+    """What `reader.feed` gives, called again as long as it has stopped before the data's end."""
+    payload: list[bytes] = []
+    while True:
+        pieces, start = reader.feed(data, start)
+        payload += map(bytes, pieces)
+        if reader.complete or start == len(data):
+            return payload, start
 
 
 class Forwarded(NamedTuple):
@@ -58,7 +72,7 @@ def forward_all(data: bytes) -> list[Forwarded]:
             raise ValueError("incomplete head")
         head, end = parsed
         reader = body_reader(head.length)
-        pieces, end = reader.feed(data, end)
+        pieces, end = feed_all(reader, data, end)
         if not reader.complete:
             raise ValueError("incomplete body")
         body = b"".join(pieces)
@@ -97,7 +111,7 @@ def pass_on(data: bytes, method: str) -> Passed:
         interim.append(head)
     length = head.body_length(method)
     reader = body_reader(length, BadResponse)
-    pieces, end = reader.feed(data, start)
+    pieces, end = feed_all(reader, data, start)
     reader.end()
     body = b"".join(pieces)
     sent = b"".join(each.line + each.forwardable + b"\r\n" for each in interim)
@@ -138,8 +152,8 @@ def read_requests(
                     buffer = buffer[end:]
                     scanned = 0
                 assert reader is not None
-                payload, end = reader.feed(buffer)
-                body += map(bytes, payload)
+                payload, end = feed_all(reader, buffer)
+                body += payload
                 buffer = buffer[end:]
                 if not reader.complete:
                     break
@@ -181,8 +195,7 @@ def read_response(
                     length = head.body_length(method, upgrade_asked=upgrade)
                     if head.interim:
                         interim += 1
-                        if interim > limits.interim:
-                            raise BadResponse("too many interim responses")
+                        check_interims(interim, limits)
                         head = None
                         continue
                     tunnel = length == TUNNEL
@@ -190,8 +203,8 @@ def read_response(
                         break
                     reader = body_reader(length, BadResponse, limits)
                 assert reader is not None
-                payload, end = reader.feed(buffer)
-                body += map(bytes, payload)
+                payload, end = feed_all(reader, buffer)
+                body += payload
                 buffer = buffer[end:]
         if tunnel:
             return Tunnel(buffer)

@@ -95,6 +95,31 @@ def test_a_chunk_over_several_reads_passes_the_very_objects_that_came() -> None:
     assert reader.complete
 
 
+def test_of_many_small_chunks_a_few_are_taken_at_a_time_and_joined() -> None:
+    reader = ChunkedBody()
+    data = b"1\r\nx\r\n" * 1000 + b"0\r\n\r\nnext"
+    sizes, end = [], 0
+    while not reader.complete:
+        pieces, stop = reader.feed(data, end)
+        assert stop > end
+        end = stop
+        sizes.append(sum(map(len, pieces)))
+        assert len(pieces) <= 1 or max(sizes) < 9
+    assert sum(sizes) == 1000 and max(sizes) <= 64
+    assert data[end:] == b"next"
+
+
+def test_trailers_are_not_searched_from_their_beginning_with_each_octet() -> None:
+    reader = ChunkedBody()
+    trailers = b"X-A: b\r\n" * 1000
+    data = b"0\r\n" + trailers + b"\r\n"
+    for octet in data[:-1]:
+        assert reader.feed(bytes([octet])) == ([], 1)
+    assert not reader.complete
+    reader.feed(data[-1:])
+    assert reader.trailers == trailers
+
+
 @pytest.mark.parametrize("cut", range(1, 33))
 def test_a_chunked_body_can_be_cut_anywhere(cut: int) -> None:
     data = b"3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nX: 1\r\n\r\n"

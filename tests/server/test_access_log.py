@@ -107,7 +107,7 @@ def test_what_came_in_place_of_a_request_is_told_by_its_first_line(tmp_path: Pat
     for form in ("combined", "envelope"):
         site = Site(str(file), form)
         for said in (b'\r\nGET /a"\\\x00 HTTP/1.1\r\nHost: a\r\n', b"\x16\x03\xe9", b""):
-            site.log.refused(said, "1.2.3.4", 400, 17, 103.5)
+            site.log.refused(said, "1.2.3.4", 400, 17, 103.5, 8192)
         site.log.close()
     *combined, one, two, three = file.read_text().splitlines()
     assert [line.partition("] ")[2] for line in combined] == [
@@ -124,7 +124,7 @@ def test_what_came_in_place_of_a_request_is_told_by_its_first_line(tmp_path: Pat
 def test_a_request_that_was_refused_for_its_body_is_told_by_its_head(tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     site = Site(str(file), "envelope")
-    site.log.refused(site.head(path="/big"), "1.2.3.4", 413, 17, 103.5)
+    site.log.refused(site.head(path="/big"), "1.2.3.4", 413, 17, 103.5, 8192)
     site.log.close()
     (body,) = bodies(file)
     assert (body["path"], body["status"], body["bytes"], body["seconds"]) == ("/big", 413, 17, 0)
@@ -137,7 +137,7 @@ def test_an_envelope_says_who_passed_the_request_on_and_what_that_said(tmp_path:
     head = site.head("X-Forwarded-For: 1.2.3.4", "X_Forwarded_For: 6.6.6.6")
     exchange = site.proxy.open(HttpRequest("GET", "/x", client_ip="1.2.3.4"), 100.0)
     site.log.add(exchange, head, 200, 42, 100.0, "10.0.0.1")
-    site.log.refused(head, "1.2.3.4", 413, 0, 100.0, "10.0.0.1")
+    site.log.refused(head, "1.2.3.4", 413, 0, 100.0, 8192, "10.0.0.1")
     site.log.close()
     for line in map(json.loads, file.read_text().splitlines()):
         assert (line["src"], line["body"]["client_ip"]) == ("1.2.3.4", "10.0.0.1")
@@ -181,7 +181,7 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
     seen = []
     for count in range(4):
         if count % 2:
-            site.log.refused(b"GET", "1.2.3.4", 400, 0, 103.5)
+            site.log.refused(b"GET", "1.2.3.4", 400, 0, 103.5, 8)
         else:
             site.add(head)
         seen.append(len(bodies(file)))
@@ -191,6 +191,43 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
     site.log.flush()
     site.log.close()
     assert len(bodies(file)) == 4
+
+
+def test_lines_are_written_when_what_they_are_about_is_large(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    site = Site(str(file), "envelope")
+    large = site.head(f"X-Large: {'x' * 30_000}")
+    seen = []
+    for _ in range(4):
+        site.add(large)
+        seen.append(len(bodies(file)))
+    assert seen == [0, 0, 3, 3]
+    site.log.flush()
+    for _ in range(9):
+        site.log.refused(b"GET /" + b"x" * 250_000, "1.2.3.4", 414, 0, 103.5, 8192)
+        seen.append(len(bodies(file)))
+    assert seen[4:] == [4] * 7 + [12] * 2
+    site.log.close()
+
+
+@pytest.mark.parametrize("form", ["envelope", "combined"])
+@conversation
+async def test_no_more_of_a_first_line_is_noted_than_a_request_line_may_have(
+    tmp_path: Path, form: str
+) -> None:
+    file = tmp_path / "access.log"
+    file.unlink(missing_ok=True)
+    server = {"access_log": {"path": str(file), "format": form}, "limits": {"line": 64}}
+    async with serving("a:1", upstream="simulated", server=server) as proxy:
+        for said in (b"GET /" + b"x" * 250_000, b"\r\n\r\nGET /" + b"x" * 250_000):
+            client = await proxy.connect()
+            client.writer.write(said)
+            await client.head()
+    line = "GET /" + "x" * 59
+    if form == "envelope":
+        assert [body["line"] for body in bodies(file)] == [line] * 2
+    else:
+        assert [text.split('"')[1] for text in file.read_text().splitlines()] == [line] * 2
 
 
 @conversation

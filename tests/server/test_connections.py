@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l7proxy.server.client_timer import READ
-from l7proxy.server.connection import MAX_PENDING
+from l7proxy.server.read_ahead import MAX_PENDING
 
 from .support import (
     HALF_CLOSED,

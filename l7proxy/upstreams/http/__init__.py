@@ -11,6 +11,8 @@
 - `connection_state`: what such a connection is busy with
 - `tunnel`: such a connection when it is no longer HTTP
 - `write_batcher`: writes that go out together
+- `fair_queue`: what is too much for one turn of the event loop
+- `paced_reading`: when more is read of a body
 - `readable`: what has come on a connection and was not read yet
 - `probe`: health checks
 - `resolver`: names to addresses, believed for a while

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import GARBAGE, RESET, TIMED_OUT
-from l7proxy.http1 import DEFAULT_LIMITS, UNTIL_CLOSE, BadResponse, body_reader
 from l7proxy.http1 import TUNNEL as TUNNEL_LENGTH
+from l7proxy.http1 import UNTIL_CLOSE, BadResponse, body_reader, check_interims
 from l7proxy.upstreams.http.connection_state import CLOSED, IDLE, READING, TUNNEL, WAITING
+from l7proxy.upstreams.http.fair_queue import LARGE_READ
 from l7proxy.upstreams.http.headers import WireHeaders, with_session
+from l7proxy.upstreams.http.paced_reading import PacedReading
 from l7proxy.upstreams.http.readable import left_unread, readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
 
@@ -52,6 +54,7 @@ class BackendConnection(asyncio.Protocol):
         "_downstream",
         "_exchange",
         "_interims",
+        "_pace",
         "_parse",
         "_pending",
         "_pool",
@@ -69,6 +72,7 @@ class BackendConnection(asyncio.Protocol):
         "stalled_since",
     )
 
+    _pace: PacedReading
     _transport: asyncio.Transport
     is_readable: Callable[[], object]
 
@@ -173,6 +177,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._write = self._transport.write
+        self._pace = PacedReading(self._transport, self._pool.fair_queue, self.data_received)
         self.is_readable = readable(self._transport)
         self._pool.connections.add(self)
 
@@ -182,7 +187,10 @@ class BackendConnection(asyncio.Protocol):
             if state is WAITING:
                 self._read_head(data)
             elif state is READING:
-                self._read_body(data, 0)
+                if self._pace.rest:
+                    self._pace.rest += data
+                else:
+                    self._read_body(data, 0)
             elif state is TUNNEL:
                 assert self._tunnel is not None
                 self._tunnel.client.tunnel_data(data)
@@ -236,8 +244,7 @@ class BackendConnection(asyncio.Protocol):
         self._interims += 1
         if not head.keep_alive:
             self._spent = True
-        if self._interims > DEFAULT_LIMITS.interim:
-            raise BadResponse("too many interim responses")
+        check_interims(self._interims)
         assert self._downstream is not None
         self._downstream.interim(head)
         if rest:
@@ -282,6 +289,10 @@ class BackendConnection(asyncio.Protocol):
         else:
             self.stalled_since = now
             downstream.flush()
+            if end < len(data):
+                self._pace.wait(data[end:])
+            elif end >= LARGE_READ:
+                self._pace.came(end)
 
     def _finish(self, now: float) -> None:
         """The response is complete: the connection is free for the next request."""
@@ -323,6 +334,7 @@ class BackendConnection(asyncio.Protocol):
             self._body = None
         self._exchange = self._downstream = self._reader = None
         self._interims = 0
+        self._pace.forget()
         self.stalled_since = NEVER
 
     def _drop_response(self, head: ResponseHead, length: int, came: int) -> None:
@@ -345,12 +357,12 @@ class BackendConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         self.stalled_since = NEVER
-        self._transport.pause_reading()
+        self._pace.hold()
 
     def resume_reading(self) -> None:
         if self._state is READING:
             self.stalled_since = self._time()
-        self._transport.resume_reading()
+        self._pace.release()
 
     # The end of the connection.
 
@@ -396,6 +408,10 @@ class BackendConnection(asyncio.Protocol):
         elif state is READING:
             assert self._reader is not None
             try:
+                while rest := self._pace.take_rest():
+                    self._read_body(rest, 0)
+                    if self._state is not READING:
+                        return
                 self._reader.end()
             except BadResponse as error:
                 self._fail(RESET.with_detail(error.reason))

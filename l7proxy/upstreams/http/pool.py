@@ -13,6 +13,7 @@ from l7proxy.http1.lenient import LenientResponseParser
 from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
+from l7proxy.upstreams.http.fair_queue import FairQueue
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
 from l7proxy.upstreams.http.resolver import Resolver
@@ -48,6 +49,7 @@ class ConnectionPools:
         self.loop = loop
         self.time = time or loop.time
         self.write_batcher = WriteBatcher(loop)
+        self.fair_queue = FairQueue(loop)
         self._pools: dict[str, list[ConnectionPool]] = {}
         """By the backend's address: one for each of the settings that it is spoken to under."""
         self._leaving: list[ConnectionPool] = []
@@ -117,6 +119,7 @@ class ConnectionPool:
         self.loop = pools.loop
         self.time = pools.time
         self.write_batcher = pools.write_batcher
+        self.fair_queue = pools.fair_queue
         self.address = address
         self.config = config
         head = config.limits.head

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from l7proxy.core.callbacks import ignore
-from l7proxy.http1 import BadResponse
+from l7proxy.http1 import BadResponse, check_interims
 from l7proxy.http1.serialise import request_head
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class ProbeConnection(asyncio.Protocol):
         self._pool = pool
         self._probe: Probe | None = probe
         self._pending = b""
+        """What has come of a head."""
+        self._interims = 0
         self._transport: asyncio.Transport | None = None
         self.give_up: Callable[[], object] = ignore
         """Ends the attempt to connect; set by who makes it."""
@@ -42,16 +44,21 @@ class ProbeConnection(asyncio.Protocol):
         writable.write(request_head("GET", self._probe.path, fields))
 
     def data_received(self, data: bytes) -> None:
-        self._pending += data
+        scanned = len(self._pending)
+        data = self._pending + data
         start = 0
         try:
-            while (parsed := self._pool.parser.parse(self._pending, start)) is not None:
+            while (parsed := self._pool.parser.parse(data, start, scanned)) is not None:
                 head, start = parsed
                 if not head.interim:
                     self.report(head.status)
                     return
+                self._interims += 1
+                check_interims(self._interims)
         except BadResponse:
             self.report(None)
+        else:
+            self._pending = data[start:]
 
     def connection_lost(self, error: Exception | None) -> None:
         self.report(None)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from l7proxy.server.connection import MAX_PENDING
+from l7proxy.server.read_ahead import MAX_PENDING
 from l7proxy.upstreams.http.connection import BackendConnection
 from tests.server.support import (
     HALF_CLOSED,

@@ -10,7 +10,8 @@ import pytest
 
 from l7proxy.core import Proxy, config_from
 from l7proxy.core.policies.health_check import Probe
-from l7proxy.http1 import ResponseParser
+from l7proxy.http1 import DEFAULT_LIMITS, ResponseParser
+from l7proxy.http1.serialise import CONTINUE
 from l7proxy.upstreams.http.probe import ProbeConnection
 
 NOW = 7.0
@@ -42,7 +43,8 @@ class Check:
         self.timers = pool.timers
         self.outcome: list[tuple[int | None, float]] = []
         self.probe = Probe(pool, pool.backends[0], "/health", NOW + 1, self._done)
-        connections: Any = SimpleNamespace(host="a:1", parser=ResponseParser(), time=lambda: NOW)
+        self.parser: Any = SimpleNamespace(parse=ResponseParser().parse)
+        connections: Any = SimpleNamespace(host="a:1", parser=self.parser, time=lambda: NOW)
         self.connection = ProbeConnection(connections, self.probe)
         self.transport = Transport()
 
@@ -74,6 +76,9 @@ def test_it_asks_once_on_a_connection_that_nobody_else_uses() -> None:
     (b"HTTP/1.0 503 Busy\r\n\r\n", 503),
     (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK, 200),
     (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", None),
+    (CONTINUE * DEFAULT_LIMITS.interim + OK, 200),
+    (CONTINUE * (DEFAULT_LIMITS.interim + 1), None),
+    (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 5000, None),
 ])  # fmt: skip
 def test_what_counts_is_the_status_of_the_final_response(
     said: bytes, outcome: int | None, size: int
@@ -92,6 +97,20 @@ def test_a_connection_that_ends_before_the_answer_is_a_failure(said: bytes) -> N
     check.hear(said)
     check.connection.connection_lost(None)
     assert check.outcome == [(None, NOW)]
+
+
+def test_no_interim_response_is_parsed_twice() -> None:
+    check = Check()
+    given: list[bytes] = []
+
+    def parse(data: bytes, start: int, scanned: int) -> Any:
+        given.append(data[start:])
+        return ResponseParser().parse(data, start, scanned)
+
+    check.parser.parse = parse
+    check.hear(CONTINUE, CONTINUE + CONTINUE[:9], CONTINUE[9:])
+    assert given == [CONTINUE, b"", CONTINUE + CONTINUE[:9], CONTINUE[:9], CONTINUE, b""]
+    assert check.outcome == []
 
 
 def test_a_check_that_is_overdue_ends_the_connection() -> None:
