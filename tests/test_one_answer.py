@@ -28,6 +28,7 @@ from tests.test_one_grammar import (
     methods,
     names,
     on_the_wire,
+    public_text,
     targets,
     telling,
     values,
@@ -128,7 +129,7 @@ def of_exchange(exchange: Exchange) -> Outcome:
     asked = None
     said = None if response.body is None else response.body.decode()
     if reply is not None:
-        said = reply.text
+        said = public_text(reply.text)
     if exchange.backend is not None:
         headers = exchange.forward_headers
         route = headers.get("x-route")

@@ -125,13 +125,11 @@ class NodeDoor:
 
 
 def public_text(text: str | None) -> str | None:
-    """A text as clients are told it: without what is for the operator."""
+    """A text as clients are told it: without settings, and without which limit it was."""
     if text is None:
         return None
-    return text.removeprefix("bad request: ").removesuffix(f"; {HINT}")
-
-
-HINT = '"paths": {"encoded_slashes": "keep"} lets it pass'
+    text = re.sub(r'; "paths": .* lets it pass$', "", text.removeprefix("bad request: "))
+    return re.sub("^(too many requests): .*", r"\1", text)
 
 
 def _asked(body: dict[str, Any]) -> Asked:
@@ -155,9 +153,11 @@ class WireDoor:
         fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
         assert len(self._seen) <= 1
         asked = self._asked(self._seen.pop()) if self._seen else None
+        # A page does not say once more what is the name of its status.
+        said = body.removesuffix("\n").removeprefix(f"{status} {reason}")
         return Outcome(
             int(status),
-            body.removeprefix(f"{status} {reason}: ").rstrip("\n") or None,
+            said.removeprefix(": ") or (reason.lower() if body else None),
             asked,
             telling(fields),
         )

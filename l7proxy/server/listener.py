@@ -84,8 +84,8 @@ class Listener:
         `timeout` is in seconds.
         """
         self.draining = True
-        for acceptor in self._acceptors:
-            acceptor.close()
+        while self._acceptors:
+            self._acceptors.pop().close()
         self._idle = asyncio.Event()
         for connection in list(self.connections):
             connection.drain()

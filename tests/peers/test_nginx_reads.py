@@ -10,7 +10,7 @@ from l7proxy.core.config import config_from
 from tests.http1.corpus import Accepted
 from tests.http1.corpus.requests import CASES
 from tests.peers.nginx import Backends, Nginx, needs_nginx
-from tests.server.support import conversation, serving
+from tests.server.support import HALF_CLOSED, conversation, serving
 from tests.server.test_corpus import FOR_THE_SERVER, NORMAL, outcome
 
 REFUSED = {"field-much-space"}
@@ -35,8 +35,9 @@ def test_nginx_reads_what_is_forwarded_as_the_same_requests(tmp_path: Path) -> N
         async with serving(f"unix:{path}") as proxy:
             pools = {"api": {"backends": [f"unix:{path}"], "upstream": "http"}}
             routes = [{"path_pattern": "/*", "backend_pool": "api"}]
-            settings = {"backend_pools": pools, "routes": routes, "paths": {"merge_slashes": False}}
-            proxy.server.reload(config_from(settings))
+            paths = {"merge_slashes": False}
+            settings = {"backend_pools": pools, "routes": routes, "paths": paths}
+            proxy.server.reload(config_from({**settings, "server": HALF_CLOSED}))
             for case in CASES:
                 accepted = [one for one in case.expect if isinstance(one, Accepted)]
                 # A message that breaks off has no end to agree about.

@@ -362,12 +362,14 @@ async def test_hop_by_hop_fields_stop_in_both_directions() -> None:
     backend = FakeBackend(answers=[answer])
     async with serving(backend) as proxy:
         client = await proxy.connect()
-        heard = await client.get("/api", "Connection: X-Yours", "X-Yours: 1", "TE: trailers")
+        heard = await client.get("/api", "Connection: X-Yours", "X-Yours: 1", "TE: gzip, trailers")
         assert b"X-Mine" not in heard
         assert b"Connection" not in heard
         await client.get("/api")
     assert b"X-Yours" not in backend.heads[0]
-    assert b"TE:" not in backend.heads[0]
+    # That trailers are taken is said anew, for they are passed on.
+    assert b"\r\nConnection: TE\r\nTE: trailers\r\n" in backend.heads[0]
+    assert b"TE:" not in backend.heads[1]
     assert backend.accepted == 2
 
 

@@ -38,9 +38,9 @@ MOST_REMEMBERED = 10_000
 """The most spellings of hosts whose tables are remembered; anybody can make up more."""
 
 
-OTHER_ROUTE = (
-    "the path is another route's without its ;parameters; "
-    '"paths": {"parameters": "keep"} lets it pass'
+OTHER_ROUTE = bad_request(
+    "the path is another route's without its ;parameters",
+    hint='"paths": {"parameters": "keep"} lets it pass',
 )
 
 
@@ -101,7 +101,7 @@ class Router:
         route, other = found
         if route is None or route is other or ";" in route.pattern:
             return route
-        raise Refused(bad_request(OTHER_ROUTE))
+        raise Refused(OTHER_ROUTE)
 
     def refusal(self, request: HttpRequest, target: Target) -> tuple[LocalReply, str | None]:
         """Returns the answer where no route matches, and the value of Allow.
