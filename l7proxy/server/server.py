@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from errno import EADDRINUSE
 from typing import TYPE_CHECKING
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.address import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
@@ -60,6 +61,10 @@ class Server:
         self._logs: list[tuple[AccessLogConfig, AccessLog]] = []
         """Every log that a configuration asked for: those in use stay open over a reload."""
         self.service = self._service(config)
+        self._retired: list[Service] = []
+        """Those before it that still have something to do."""
+        self.on_over: Callable[[], None] = ignore
+        """Called when a configuration from before is over: there is garbage to be collected."""
         self.listener = Listener(loop, self.service, log)
         self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -114,7 +119,7 @@ class Server:
         for sock in secure:
             assert self._tls is not None
             self.listener.listen(sock, self._tls.context)
-        self._sweep()
+        self._sweep_again()
 
     def reload(self, config: Config) -> None:
         """Applies another configuration; requests in flight end under the one they began with.
@@ -126,6 +131,7 @@ class Server:
         before, self.service = self.service, service
         service.proxy.handover_from(before.proxy, self._loop.time())
         before.stop()
+        self._retired.append(before)
         self.listener.service = service
         service.start()
         self.pools.keep_only(service.connections)
@@ -144,12 +150,17 @@ class Server:
         self._logs.clear()
         await asyncio.sleep(0)
 
-    def _sweep(self) -> None:
-        self._sweeper = self._loop.call_later(SWEEP, self._sweep)
-        now = self._loop.time()
+    def _sweep_again(self) -> None:
+        self._sweeper = self._loop.call_later(SWEEP, self._sweep_again)
+        self.sweep(self._loop.time())
+
+    def sweep(self, now: float) -> None:
+        """Ends what is overdue by `now` (seconds), and lets go of what is over."""
         if now - self._swept_at < 2 * SWEEP:
             self.listener.sweep(now)
             self.pools.sweep(now)
+            if self._retired:
+                self._let_go()
         # Otherwise the process has stood still, and what has come has not been read yet: nothing is
         # overdue before it has been.
         self._swept_at = now
@@ -157,6 +168,19 @@ class Server:
             log.flush()
         if self.on_sweep is not None:
             self.on_sweep()
+
+    def _let_go(self) -> None:
+        """Forgets the configurations that have nothing left to do, with what only they had."""
+        retired = [service for service in self._retired if not service.is_over]
+        if len(retired) == len(self._retired):
+            return
+        self._retired = retired
+        used = {service.access_log for service in (*retired, self.service)}
+        for _, log in self._logs:
+            if log not in used:
+                log.close()
+        self._logs = [(config, log) for config, log in self._logs if log in used]
+        self.on_over()
 
 
 def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
@@ -277,6 +301,7 @@ def serve_sockets(
 
     reloader = Reloader(reread, apply, log, watch)
     server.on_sweep = reloader.look
+    server.on_over = _collect
 
     def reload() -> None:
         server.reopen_logs()
@@ -289,9 +314,7 @@ def serve_sockets(
 
     async def main() -> None:
         await server.start(sockets, secure)
-        # What exists by now stays: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        _collect()
         gc.set_threshold(COLLECT_AFTER)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         await stop.wait()
@@ -303,6 +326,13 @@ def serve_sockets(
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         loop.close()
     ignore_signals()
+
+
+def _collect() -> None:
+    """Frees what is garbage; what is left stays, and the collector need not look at it again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def ignore_signals() -> None:
