@@ -204,6 +204,30 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
     them. A unix socket that no process listens on any more is replaced; any other file at the path
     is an error. Raises OSError, with a text for people, where the address can't be bound.
     """
+    options = [socket.SO_REUSEADDR, socket.SO_REUSEPORT] if shared else [socket.SO_REUSEADDR]
+    return _bound(listen, options, BACKLOG)
+
+
+@contextmanager
+def claim(listen: str) -> Iterator[None]:
+    """Claims a port for processes that are going to share it, and for no others.
+
+    The kernel lets everybody share a port who asks for it, the processes of another service, too.
+    Raises OSError, with a text for people, where the address can't be had.
+    """
+    # Neither of these sockets listens: no client is to connect to them.
+    _bound(listen, [socket.SO_REUSEADDR]).close()
+    with ExitStack() as held:
+        # Without SO_REUSEADDR it stands in the way of everybody who does not share the port, also
+        # while no worker is there. Where connections of a process that is gone are still closing,
+        # which is for a minute at most, the sockets of the workers have to be enough.
+        with suppress(OSError):
+            held.enter_context(_bound(listen, [socket.SO_REUSEPORT]))
+        yield
+
+
+def _bound(listen: str, options: Sequence[int], backlog: int | None = None) -> socket.socket:
+    """Returns a socket that is bound with these options; it listens where there is a backlog."""
     host, port = split_listen(listen)
     is_path = port < 0
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -213,13 +237,13 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
             _remove_stale_socket(host)
             sock.bind(host)
         else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            for option in options:
+                sock.setsockopt(socket.SOL_SOCKET, option, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((host, port))
-        sock.listen(BACKLOG)
+        if backlog is not None:
+            sock.listen(backlog)
     except (OSError, ValueError) as error:
         sock.close()
         raise OSError(f"{listen}: {getattr(error, 'strerror', None) or error}") from None
@@ -279,13 +303,14 @@ def serve_sockets(
     watch: FileWatch | None = None,
     secrets: Secrets | None = None,
     on_reloaded: Callable[[], None] | None = None,
+    supervisor: int | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
-    SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. SIGHUP
-    and SIGUSR1 reopen the access logs. `on_reloaded` is called after each reload; without it that
-    is logged. The caller blocks SIGNALS, so that those which come early
-    wait until it serves.
+    So it does when `supervisor` ends, a pipe that a supervising process holds open. SIGHUP, or a
+    change that `watch` finds, applies the configuration that `reread` returns. SIGHUP and SIGUSR1
+    reopen the access logs. `on_reloaded` is called after each reload; without it that is logged.
+    The caller blocks SIGNALS, so that those which come early wait until it serves.
     """
     server = Server(config, random, loop, log, secrets)
     asyncio.set_event_loop(loop)
@@ -311,6 +336,15 @@ def serve_sockets(
     loop.add_signal_handler(signal.SIGUSR1, server.reopen_logs)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+    def supervisor_is_gone() -> None:
+        assert supervisor is not None
+        loop.remove_reader(supervisor)
+        log("the supervisor is gone: this worker ends, too")
+        stop.set()
+
+    if supervisor is not None:
+        loop.add_reader(supervisor, supervisor_is_gone)
 
     async def main() -> None:
         await server.start(sockets, secure)
