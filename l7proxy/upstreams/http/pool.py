@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import CRASHED, EXHAUSTED, TIMED_OUT, UNREACHABLE
-from l7proxy.http1 import DEFAULT_LIMITS, Limits, ResponseParser
+from l7proxy.http1 import DEFAULT_LIMITS, BadResponse, Limits, ResponseParser
 from l7proxy.http1.lenient import LenientResponseParser
 from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
@@ -192,6 +192,17 @@ class ConnectionPool:
             self.idle.append(connection)
         else:
             connection.close()
+
+    def check_end(self, transport: asyncio.Transport) -> None:
+        """Raises `BadResponse` where the end of a connection is not that of a body.
+
+        Anybody on the way can cut off TCP: over TLS the backend has to say so (RFC 9112, 9.8).
+        """
+        if self._tls is not None:
+            from l7proxy.upstreams.http.tls import said_goodbye
+
+            if not said_goodbye(transport):
+                raise BadResponse("TLS was cut off")
 
     @property
     def busy(self) -> bool:

@@ -6,6 +6,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from l7proxy.core.config.http import BackendTlsConfig
 
 
@@ -32,3 +34,18 @@ def backend_context(config: BackendTlsConfig) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def said_goodbye(transport: asyncio.Transport) -> bool:
+    """Returns whether the other end of a connection that has ended has sent a close_notify.
+
+    Event loops tell of the end alike whether it has or not.
+    """
+    connection: ssl.SSLObject = transport.get_extra_info("ssl_object")
+    try:
+        # All that came has been read: behind a close_notify there is the end, else more may come.
+        return not connection.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
