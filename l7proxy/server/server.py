@@ -147,6 +147,7 @@ class Server:
         self.pools.close()
         for _, log in self._logs:
             log.close()
+            self._complain_of(log, float("inf"))
         self._logs.clear()
         await asyncio.sleep(0)
 
@@ -166,8 +167,15 @@ class Server:
         self._swept_at = now
         for _, log in self._logs:
             log.flush()
+            self._complain_of(log, now)
         if self.on_sweep is not None:
             self.on_sweep()
+
+    def _complain_of(self, log: AccessLog, now: float) -> None:
+        """Tells of lines that a log has lost."""
+        complaint = log.complaint(now)
+        if complaint is not None:
+            self._log(complaint)
 
     def _let_go(self) -> None:
         """Forgets the configurations that have nothing left to do, with what only they had."""
@@ -178,7 +186,7 @@ class Server:
         used = {service.access_log for service in (*retired, self.service)}
         for _, log in self._logs:
             if log not in used:
-                log.close()
+                log.close(timeout=0)
         self._logs = [(config, log) for config, log in self._logs if log in used]
         self.on_over()
 

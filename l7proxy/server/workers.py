@@ -185,7 +185,7 @@ class _Supervisor:
         self._check = check
         self._log = log
         self._reloader = Reloader(reread, self._apply, log, watch)
-        self._told_to_stop_at: float | None = None
+        self._stopped_at: float | None = None
         self._theirs, self._ours = os.pipe()
 
     def run(self) -> int:
@@ -193,7 +193,7 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
         signal.setitimer(signal.ITIMER_REAL, SWEEP, SWEEP)
         self._start_due()
-        while self._told_to_stop_at is None or self._pids:
+        while self._stopped_at is None or self._pids:
             number = signal.sigwait(WAITED_FOR)
             if number == signal.SIGCHLD:
                 self._bury_dead()
@@ -218,12 +218,12 @@ class _Supervisor:
 
     def _look(self) -> None:
         """Does what is due."""
-        if self._told_to_stop_at is None:
+        if self._stopped_at is None:
             self._reloader.look()
             self._start_due()
             return
         grace = self._config.server.timeouts.drain + GRACE
-        if time.monotonic() - self._told_to_stop_at >= grace:
+        if time.monotonic() - self._stopped_at >= grace:
             for pid in self._pids:
                 self._log(f"worker {pid} does not end, and is killed")
             self._pass_on(signal.SIGKILL)
@@ -232,7 +232,7 @@ class _Supervisor:
         """Starts the workers whose time has come."""
         now = time.monotonic()
         for worker in self._workers:
-            if worker.pid is None and worker.due <= now and self._told_to_stop_at is None:
+            if worker.pid is None and worker.due <= now and self._stopped_at is None:
                 self._start(worker, now)
 
     def _start(self, worker: _Worker, now: float) -> None:
@@ -267,7 +267,7 @@ class _Supervisor:
                 (worker,) = (worker for worker in self._workers if worker.pid == pid)
                 worker.pid = None
                 self._reports.forget(pid)
-                if self._told_to_stop_at is None:
+                if self._stopped_at is None:
                     self._log(f"worker {pid} {_end_of(code)}")
                     self._postpone(worker, time.monotonic())
 
@@ -279,15 +279,15 @@ class _Supervisor:
             self._log(f"the next one is started in {wait:g} s")
 
     def _apply(self, config: Config) -> None:
-        if self._told_to_stop_at is None:
+        if self._stopped_at is None:
             self._check(config)
             self._config = config
             self._reports.expect(self._pids)
             self._pass_on(signal.SIGHUP)
 
     def _stop(self) -> None:
-        if self._told_to_stop_at is None:
-            self._told_to_stop_at = time.monotonic()
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
         self._pass_on(signal.SIGTERM)
 
     def _pass_on(self, number: int) -> None:

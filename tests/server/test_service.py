@@ -189,7 +189,7 @@ async def test_a_log_that_no_configuration_writes_any_more_is_closed() -> None:
                 proxy.server.reload(config_from({"backend_pools": pools, "server": server}))
             assert _open_in(folder) == sorted(map(str, files))
             proxy.server.sweep(proxy.clock())
-            assert _open_in(folder) == [str(files[-1])]
+            await until(lambda: _open_in(folder) == [str(files[-1])])
             await client.get()
         assert [file.read_text().count("\n") for file in files] == [1, 0, 0, 0, 1]
 

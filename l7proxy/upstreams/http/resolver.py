@@ -33,7 +33,7 @@ class Lookups:
         """`ask` is called in threads; by default the system is asked."""
         self._loop = loop
         self._ask = ask_system if ask is None else ask
-        self._under_way: dict[str, Future[Found]] = {}
+        self._in_flight: dict[str, Future[Found]] = {}
         self._waiting: deque[str] = deque()
         self._threads = 0
 
@@ -42,9 +42,9 @@ class Lookups:
 
         It is everybody's who asks for the same host meanwhile, and must not be cancelled.
         """
-        found = self._under_way.get(host)
+        found = self._in_flight.get(host)
         if found is None:
-            found = self._under_way[host] = self._loop.create_future()
+            found = self._in_flight[host] = self._loop.create_future()
             self._waiting.append(host)
             self._start_waiting()
         return found
@@ -76,7 +76,7 @@ class Lookups:
 
     def _end(self, host: str, found: Found) -> None:
         self._threads -= 1
-        self._under_way.pop(host).set_result(found)
+        self._in_flight.pop(host).set_result(found)
         self._start_waiting()
 
 
