@@ -155,31 +155,40 @@ def test_a_changed_file_is_taken_up(config: Path, arguments: tuple[str, ...]) ->
         assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
 
 
-def readers_of(pipe: Path) -> int:
-    """A number to write to the pipe with, once somebody has begun to read it."""
+GATE = """
+import os, time
+from l7proxy.core.selectors.round_robin import RoundRobin
 
-    def opened() -> int | None:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
+class Gated(RoundRobin):
+    def __init__(self, backends, options, random):
+        super().__init__(backends, options, random)
+        open({reached!r}, "w").close()
+        while os.path.exists({gate!r}):
+            time.sleep(0.01)
+"""
+GATED = API.replace("]", '], "algorithm": "gated:Gated"', 1)
 
-    return poll(opened)
+
+@contextmanager
+def starting(config: Path, *arguments: str) -> Iterator[tuple[Served, Path]]:
+    """A server in the middle of its start, and the file that holds it there."""
+    gate, reached = config.with_name("gate"), config.with_name("reached")
+    gate.touch()
+    config.with_name("gated.py").write_text(GATE.format(gate=str(gate), reached=str(reached)))
+    config.write_text(GATED)
+    with served(config, *arguments) as proxy:
+        poll(lambda: reached.exists() or None)
+        yield proxy, gate
 
 
 @pytest.mark.parametrize("arguments", WORKERS)
 def test_a_reload_asked_for_while_it_starts_is_not_lost(
     config: Path, arguments: tuple[str, ...]
 ) -> None:
-    config.unlink()
-    os.mkfifo(config)
-    with served(config, "--no-watch", *arguments) as proxy:
-        pipe = readers_of(config)
+    with starting(config, "--no-watch", *arguments) as (proxy, gate):
         proxy.signal(signal.SIGHUP)
-        os.write(pipe, API.encode())
-        config.unlink()
         config.write_text(SHOP)
-        os.close(pipe)
+        gate.unlink()
         proxy.hear(b"reloaded")
         assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
 
@@ -188,15 +197,71 @@ def test_a_reload_asked_for_while_it_starts_is_not_lost(
 def test_it_ends_well_when_it_is_told_to_while_it_starts(
     config: Path, arguments: tuple[str, ...]
 ) -> None:
-    config.unlink()
-    os.mkfifo(config)
-    with served(config, *arguments) as proxy:
-        pipe = readers_of(config)
+    with starting(config, *arguments) as (proxy, gate):
         proxy.signal(signal.SIGTERM)
-        os.write(pipe, API.encode())
-        os.close(pipe)
+        gate.unlink()
         assert proxy.ends() == 0
         assert proxy.said == [SIMULATED]
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    with served(config, *arguments) as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        config.unlink()
+        os.mkfifo(config)
+        proxy.hear(b"config.json: it is a named pipe, and not a file that can be read again\n")
+        proxy.hear(b"not reloaded")
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+    with served(config, *arguments) as proxy:
+        assert proxy.ends() == 2
+        assert [b"it is a named pipe" in line for line in proxy.said] == [True]
+
+
+def test_what_came_through_a_descriptor_is_not_read_again(config: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, API.encode())
+    os.close(writer)
+    command = [sys.executable, str(MAIN), "serve", "--config", f"/dev/fd/{reader}", "--no-watch"]
+    port = free_port()
+    with subprocess.Popen(
+        [*command, "--listen", f"127.0.0.1:{port}"], stderr=subprocess.PIPE, pass_fds=[reader]
+    ) as process:
+        proxy = Served(process, port)
+        os.close(reader)
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        proxy.signal(signal.SIGHUP)
+        proxy.hear(b"it can't be read a second time")
+        proxy.hear(b"not reloaded")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+
+
+def test_a_log_and_complaints_that_nobody_reads_hold_up_nobody(config: Path) -> None:
+    log = {"server": {"access_log": {"path": "-"}}}
+    config.write_text(json.dumps({**json.loads(API), **log}))
+    with served(config, "--no-watch") as proxy:
+        with socket.create_connection(("127.0.0.1", poll_port(proxy))) as client:
+            for _ in range(40):
+                # Two lines of the log are more than a page.
+                client.sendall(b"GET /api/%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 4000) * 20)
+                answers = b""
+                while answers.count(b"HTTP/1.1 200 ") < 20 or not answers.endswith(b"\r\n\r\n"):
+                    answers += client.recv(65536)
+        config.write_text("nonsense")
+        for _ in range(3):
+            proxy.signal(signal.SIGHUP)
+            assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.process.wait(TIMEOUT) == 0
+
+
+def poll_port(proxy: Served) -> int:
+    """The port, once somebody listens there."""
+    proxy.ask("/api")
+    return proxy.port
 
 
 SLOW = """

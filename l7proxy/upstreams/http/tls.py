@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from l7proxy.files import refuse_special
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -26,6 +28,8 @@ def backend_context(config: BackendTlsConfig) -> ssl.SSLContext:
     Raises ValueError, with a text for people, where the CA file can't be used.
     """
     try:
+        if config.ca_file is not None:
+            refuse_special(config.ca_file)
         context = ssl.create_default_context(cafile=config.ca_file)
     except OSError as error:
         raise ValueError(f"can't use {config.ca_file}: {error.strerror or error}") from None
