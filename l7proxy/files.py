@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from errno import EINVAL
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 DEFAULT_CONFIGS = (
@@ -32,6 +34,34 @@ def read_file(name: str) -> bytes:
         raise with_filename(error, display_name(name)) from None
 
 
+def refuse_special(name: str) -> None:
+    """Raises OSError, with the file's name, for a pipe, a device or a socket.
+
+    To read one may take for ever. Those that a process is handed as open descriptors, as shells do
+    it for `<(...)`, are none of those that somebody has put in a file's place.
+    """
+    if is_descriptor(name):
+        return
+    mode = os.stat(name).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        what = next(word for is_one, word in SPECIAL.items() if is_one(mode))
+        raise OSError(EINVAL, f"it is {what}, and not a file that can be read again", name)
+
+
+SPECIAL = {
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+"""What a file is that is none, by how one finds out."""
+
+
+def is_descriptor(name: str) -> bool:
+    """Whether a file's name stands for a descriptor of this process: what it gave is gone."""
+    return name in {"-", "/dev/stdin"} or name.startswith(("/dev/fd/", "/proc/self/fd/"))
+
+
 def read_secret(kind: str, name: str) -> bytes:
     """Reads the file ("file") or the environment variable ("env") of that name.
 
@@ -43,6 +73,7 @@ def read_secret(kind: str, name: str) -> bytes:
             raise ValueError(f'the environment variable "{name}" is not set')
         return value
     try:
+        refuse_special(name)
         with open(name, "rb") as file:
             return file.read()
     except OSError as error:

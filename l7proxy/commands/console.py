@@ -9,6 +9,7 @@ from l7proxy.files import default_config_file, display_name, read_file, with_fil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
     from l7proxy.core.config import Config, ConfigError
@@ -33,16 +34,40 @@ def complain(line: str) -> None:
         pass
 
 
+class PatientConsole:
+    """Complains as `complain` does, but waits for nobody who does not read stderr.
+
+    Lines that it has no room for are left out; how many is said with the next line.
+    """
+
+    def __init__(self) -> None:
+        import select
+
+        self._room = select.poll()
+        self._room.register(2, select.POLLOUT)
+        self._left_out = 0
+
+    def complain(self, line: str) -> None:
+        """Writes one line to stderr if that has room for it."""
+        if self._left_out and self._room.poll(0):
+            complain(f"l7proxy: lines left out here, because nobody read them: {self._left_out}")
+            self._left_out = 0
+        if self._room.poll(0):
+            complain(line)
+        else:
+            self._left_out += 1
+
+
 def complain_at_length(text: str) -> None:
     """Writes several lines to stderr, as `complain` does."""
     for line in text.split("\n"):
         complain(line)
 
 
-def complain_of_error(error: OSError) -> None:
+def complain_of_error(error: OSError, say: Callable[[str], None] = complain) -> None:
     """Writes a line about the error to stderr, with the name of its file where it has one."""
     where = "" if error.filename is None else f"{error.filename}: "
-    complain(f"l7proxy: {where}{error.strerror or error}")
+    say(f"l7proxy: {where}{error.strerror or error}")
 
 
 def load_file(name: str) -> bytes | None:
@@ -60,23 +85,28 @@ def load_config(name: str | None) -> Config | None:
     Returns None after a complaint of each problem where it can't be read or is not valid.
     """
     text = load_file(default_config_file() if name is None else name)
-    if text is None:
-        return None
+    return None if text is None else parsed_config(name, text, complain)
+
+
+def parsed_config(name: str | None, text: bytes, say: Callable[[str], None]) -> Config | None:
+    """Returns the configuration that is in the text of a file; says each problem if it is bad."""
     # Imported here so that the node's garbage collector is off by then.
     from l7proxy.core.config import ConfigError, parse_config
 
     try:
         return parse_config(text)
     except ConfigError as error:
-        refuse_config(name, error)
+        refuse_config(name, error, say)
         return None
 
 
-def refuse_config(name: str | None, error: ConfigError) -> int:
+def refuse_config(
+    name: str | None, error: ConfigError, say: Callable[[str], None] = complain
+) -> int:
     """Complains of each problem in a file, the default one for None; returns the exit status."""
     shown = display_name(default_config_file() if name is None else name)
     for problem in error.problems:
-        complain(f"{shown}: {problem}")
+        say(f"{shown}: {problem}")
     return USAGE_ERROR
 
 

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import signal
 
-from l7proxy.commands.console import USAGE_ERROR, complain, load_config, refuse_config
+from l7proxy.commands.console import (
+    USAGE_ERROR,
+    PatientConsole,
+    complain,
+    complain_of_error,
+    parsed_config,
+    refuse_config,
+)
 from l7proxy.commands.parser import command_parser, positive_number
 from l7proxy.core.config import ConfigError
-from l7proxy.files import default_config_file, read_secret
+from l7proxy.files import (
+    default_config_file,
+    display_name,
+    is_descriptor,
+    read_file,
+    read_secret,
+    refuse_special,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from l7proxy.core.config import Config
 
 
 def run(words: Sequence[str]) -> int:
@@ -73,7 +89,7 @@ def _serve(parser: ArgumentParser, options: Namespace) -> int:
     name = options.config or default_config_file()
     # What changes while the file is read has to be seen as a change.
     watch = None if options.no_watch or name == "-" else FileWatch(name)
-    config = load_config(name)
+    config = _read(name, complain)
     if config is None:
         return USAGE_ERROR
     listens = options.listen or config.server.listen
@@ -81,14 +97,15 @@ def _serve(parser: ArgumentParser, options: Namespace) -> int:
         parser.error("give --listen, or server.listen in the configuration")
     from l7proxy.server.workers import serve
 
+    log = PatientConsole().complain
     try:
         return serve(
             config,
             listens,
             workers=options.workers,
             fast=not options.no_uvloop,
-            log=complain,
-            reread=lambda: load_config(name),
+            log=log,
+            reread=lambda: _reread(name, log),
             watch=watch,
             secrets=read_secret,
         )
@@ -97,3 +114,22 @@ def _serve(parser: ArgumentParser, options: Namespace) -> int:
     except (OSError, ValueError) as error:
         complain(f"l7proxy: {error}")
         return USAGE_ERROR
+
+
+def _read(name: str, say: Callable[[str], None]) -> Config | None:
+    """Reads the configuration; returns None after it has said why that can't be used."""
+    try:
+        refuse_special(name)
+        text = read_file(name)
+    except OSError as error:
+        complain_of_error(error, say)
+        return None
+    return parsed_config(name, text, say)
+
+
+def _reread(name: str, say: Callable[[str], None]) -> Config | None:
+    """Does the same while it serves: what waits for more to be read would hold up everybody."""
+    if is_descriptor(name):
+        say(f"l7proxy: {display_name(name)}: it can't be read a second time")
+        return None
+    return _read(name, say)

@@ -181,6 +181,11 @@ class Proxy:
         for pool in self.pools.values():
             pool.queue.clear()
 
+    @property
+    def requests(self) -> int:
+        """Requests in flight, in all pools."""
+        return sum(pool.requests for pool in self.pools.values())
+
     def next_deadline(self) -> float | None:
         """The next instant (seconds) at which there is something to do."""
         return self.timers.next_deadline()

@@ -10,6 +10,7 @@
 - `forwarding`: what backends are told about the client
 - `local_response`: error pages and other responses of the proxy's own
 - `access_log`: the file that requests are written down in
+- `log_writer`: writes to it in a thread of its own
 - `service`: one configuration at work, with what connections need of it
 - `clock`: drives the core's timers
 - `acceptor`: accepts connections on a socket, while there are descriptors

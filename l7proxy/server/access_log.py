@@ -1,5 +1,7 @@
 """Who asked for what, and what came of it: written in batches, off the hot path.
 
+Nobody waits for the file: see `log_writer`.
+
 A line's text about the request follows from its head alone, and heads repeat: it is kept with the
 head.
 """
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.envelope.encode import json_text
 from l7proxy.envelope.members import put_headers
+from l7proxy.server.log_writer import LogWriter, Losses
 from l7proxy.server.prepared import StreamedRequest
 from l7proxy.upstreams.http.headers import WireHeaders
 
@@ -37,6 +40,15 @@ BATCH_SIZE = 64 * 1024
 NAME = "l7_proxy"
 MAX_LINE = 1 << 20
 """Bytes of a first line that are looked at."""
+PERIOD = 60.0
+"""Seconds between two complaints of lines that were lost."""
+CLOSE_TIMEOUT = 1.0
+"""Seconds that the end of a log waits for the rest to be written."""
+
+
+def wall_offset() -> float:
+    """Returns how much the wall clock is ahead of one that never steps, in seconds."""
+    return time.time() - time.monotonic()
 
 
 class AccessLog:
@@ -56,21 +68,34 @@ class AccessLog:
     `l7proxy replay` puts their lines in order.
     """
 
-    def __init__(self, config: AccessLogConfig, now: float) -> None:
-        """`now`: the loop's time (seconds), which entries are told in. Raises OSError."""
+    def __init__(
+        self,
+        config: AccessLogConfig,
+        now: float,
+        offset: Callable[[], float] = wall_offset,
+    ) -> None:
+        """`now`: the loop's time (seconds), which entries are told in. Raises OSError.
+
+        `offset` changes when the wall clock is set, by as much.
+        """
         self.config = config
         self._write: Callable[[Entry], str]
         self._write = self._envelope if config.format == "envelope" else self._combined
         self._entries: list[Entry] = []
         self._size = 0
         """Bytes of what the entries are about."""
+        self._offset = offset
+        self._wall_at_start = time.time() - now - offset()
         self._wall = time.time() - now
+        """How much the wall clock is ahead of the loop's."""
         self._began = now
         """When `at` was 0, in the loop's time."""
         self._count = 0
         self._second = 0
         self._stamp = ""
-        self._file = -1
+        self._writer: LogWriter | None = None
+        self._losses = Losses()
+        self._complained_at = now - PERIOD
         self.reopen(now)
 
     def reopen(self, now: float) -> None:
@@ -79,16 +104,18 @@ class AccessLog:
         Raises OSError, and goes on with the old one, where it can't be opened.
         """
         self.flush()
-        if self.config.path == "-":
-            file = os.dup(2)
-        else:
-            file = os.open(self.config.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = file
+        before, opened = self._writer, LogWriter(_opened(self.config.path), self._losses)
+        if before is not None and before.is_of_the_same_file(opened):
+            opened.close()
+            return
+        self._writer = opened
+        if before is not None:
+            before.close()
+        self._wall = self._wall_at_start + self._offset()
         if self.config.format == "envelope":
             began = _beginning(self.config.path)
-            self._began = now if began is None else began - self._wall
+            # A file may begin later than now, if the wall clock was set back since.
+            self._began = now if began is None else min(began - self._wall, now)
 
     def add(
         self,
@@ -140,19 +167,37 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was noted. A full disk or closed stderr loses lines, not requests."""
+        """Has written what was noted. A full disk or a reader that is slow costs lines alone."""
         entries, self._entries, self._size = self._entries, [], 0
         if entries:
+            self._wall = self._wall_at_start + self._offset()
             data = "".join(map(self._write, entries)).encode("utf-8", "replace")
-            try:
-                os.write(self._file, data)
-            except OSError:
-                pass
+            assert self._writer is not None
+            self._writer.write(data, len(entries))
 
-    def close(self) -> None:
-        """Writes the rest and closes the file."""
+    def complaint(self, now: float) -> str | None:
+        """Returns what people are to be told of lines that were lost, once in a while."""
+        if now - self._complained_at < PERIOD:
+            return None
+        lost, why = self._losses.take()
+        if not lost:
+            return None
+        self._complained_at = now
+        lines = "1 line" if lost == 1 else f"{lost:,} lines"
+        return f"{self.config.path}: {lines} of the access log lost: {why}"
+
+    def wait(self, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Waits, at most so many seconds, until what was flushed is written."""
+        assert self._writer is not None
+        self._writer.wait(timeout)
+
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Writes the rest and closes the file; waits for that at most so many seconds."""
         self.flush()
-        os.close(self._file)
+        assert self._writer is not None
+        self._writer.close()
+        if timeout:
+            self._writer.wait(timeout)
 
     def _envelope(self, entry: Entry) -> str:
         head, client, peer, status, sent, backend, error, opened_at, now = entry
@@ -177,6 +222,19 @@ class AccessLog:
             self._second = second
             self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(second))
         return f'{client} - - [{self._stamp}] "{line}" {status} {sent} {rest}\n'
+
+
+def _opened(path: str) -> int:
+    """Opens a file to append to; for `-`, stderr once more. Raises OSError."""
+    if path == "-":
+        return os.dup(2)
+    flags = os.O_APPEND | os.O_CREAT
+    try:
+        is_pipe = stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        is_pipe = False
+    # To open a pipe for writing alone would take until somebody reads it.
+    return os.open(path, flags | (os.O_RDWR if is_pipe else os.O_WRONLY), 0o644)
 
 
 def _beginning(path: str) -> float | None:

@@ -43,6 +43,18 @@ class Clock:
         if due is not None:
             self._set(due)
 
+    def rest(self) -> bool:
+        """Gives the loop's timer back where nothing will be due; returns whether that is so.
+
+        A timer for a deadline that was cancelled would keep a configuration that is over.
+        """
+        if self._timers.next_deadline() is not None:
+            return False
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle, self._due = None, NEVER
+        return True
+
     def _set(self, due: float) -> None:
         if due < self._due:
             if self._handle is not None:

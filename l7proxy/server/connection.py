@@ -222,6 +222,15 @@ class ClientConnection(asyncio.Protocol):
         elif turn is not NOTHING:
             self.abort()
 
+    def adopt(self) -> bool:
+        """Has the present configuration apply, if no request is under way; whether it does."""
+        service = self._listener.service
+        if service is not self._service:
+            if self.state is BUSY or self.state is TUNNEL:
+                return False
+            self._serve_by(service)
+        return True
+
     def drain(self) -> None:
         """Ends the connection with the request that it is busy with, or now if there is none."""
         state = self.state

@@ -44,6 +44,8 @@ class Listener:
         self.connections: set[ClientConnection] = set()
         self.draining = False
         self._acceptors: list[Acceptor] = []
+        self._adopted: Service | None = service
+        """The service that all connections are served by; None where some still have another."""
         self._idle: asyncio.Event | None = None
 
     def listen(self, sock: socket.socket, tls: SSLContext | None = None) -> None:
@@ -73,8 +75,12 @@ class Listener:
     def sweep(self, now: float) -> None:
         """Calls `overdue` of the connections whose deadline is before `now` (seconds).
 
-        To be called about once a second.
+        To be called about once a second. Connections that only wait for a request keep no
+        configuration from before.
         """
+        if self._adopted is not self.service:
+            kept = [c for c in self.connections if not c.adopt()]
+            self._adopted = None if kept else self.service
         for connection in [c for c in self.connections if c.timer.deadline < now]:
             connection.overdue()
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from errno import EADDRINUSE
 from typing import TYPE_CHECKING
 
+from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.address import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
@@ -60,6 +61,10 @@ class Server:
         self._logs: list[tuple[AccessLogConfig, AccessLog]] = []
         """Every log that a configuration asked for: those in use stay open over a reload."""
         self.service = self._service(config)
+        self._retired: list[Service] = []
+        """Those before it that still have something to do."""
+        self.on_over: Callable[[], None] = ignore
+        """Called when a configuration from before is over: there is garbage to be collected."""
         self.listener = Listener(loop, self.service, log)
         self._tls: ServerTls | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -114,7 +119,7 @@ class Server:
         for sock in secure:
             assert self._tls is not None
             self.listener.listen(sock, self._tls.context)
-        self._sweep()
+        self._sweep_again()
 
     def reload(self, config: Config) -> None:
         """Applies another configuration; requests in flight end under the one they began with.
@@ -126,6 +131,7 @@ class Server:
         before, self.service = self.service, service
         service.proxy.handover_from(before.proxy, self._loop.time())
         before.stop()
+        self._retired.append(before)
         self.listener.service = service
         service.start()
         self.pools.keep_only(service.connections)
@@ -141,22 +147,48 @@ class Server:
         self.pools.close()
         for _, log in self._logs:
             log.close()
+            self._complain_of(log, float("inf"))
         self._logs.clear()
         await asyncio.sleep(0)
 
-    def _sweep(self) -> None:
-        self._sweeper = self._loop.call_later(SWEEP, self._sweep)
-        now = self._loop.time()
+    def _sweep_again(self) -> None:
+        self._sweeper = self._loop.call_later(SWEEP, self._sweep_again)
+        self.sweep(self._loop.time())
+
+    def sweep(self, now: float) -> None:
+        """Ends what is overdue by `now` (seconds), and lets go of what is over."""
         if now - self._swept_at < 2 * SWEEP:
             self.listener.sweep(now)
             self.pools.sweep(now)
+            if self._retired:
+                self._let_go()
         # Otherwise the process has stood still, and what has come has not been read yet: nothing is
         # overdue before it has been.
         self._swept_at = now
         for _, log in self._logs:
             log.flush()
+            self._complain_of(log, now)
         if self.on_sweep is not None:
             self.on_sweep()
+
+    def _complain_of(self, log: AccessLog, now: float) -> None:
+        """Tells of lines that a log has lost."""
+        complaint = log.complaint(now)
+        if complaint is not None:
+            self._log(complaint)
+
+    def _let_go(self) -> None:
+        """Forgets the configurations that have nothing left to do, with what only they had."""
+        retired = [service for service in self._retired if not service.is_over]
+        if len(retired) == len(self._retired):
+            return
+        self._retired = retired
+        used = {service.access_log for service in (*retired, self.service)}
+        for _, log in self._logs:
+            if log not in used:
+                log.close(timeout=0)
+        self._logs = [(config, log) for config, log in self._logs if log in used]
+        self.on_over()
 
 
 def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
@@ -180,6 +212,30 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
     them. A unix socket that no process listens on any more is replaced; any other file at the path
     is an error. Raises OSError, with a text for people, where the address can't be bound.
     """
+    options = [socket.SO_REUSEADDR, socket.SO_REUSEPORT] if shared else [socket.SO_REUSEADDR]
+    return _bound(listen, options, BACKLOG)
+
+
+@contextmanager
+def claim(listen: str) -> Iterator[None]:
+    """Claims a port for processes that are going to share it, and for no others.
+
+    The kernel lets everybody share a port who asks for it, the processes of another service, too.
+    Raises OSError, with a text for people, where the address can't be had.
+    """
+    # Neither of these sockets listens: no client is to connect to them.
+    _bound(listen, [socket.SO_REUSEADDR]).close()
+    with ExitStack() as held:
+        # Without SO_REUSEADDR it stands in the way of everybody who does not share the port, also
+        # while no worker is there. Where connections of a process that is gone are still closing,
+        # which is for a minute at most, the sockets of the workers have to be enough.
+        with suppress(OSError):
+            held.enter_context(_bound(listen, [socket.SO_REUSEPORT]))
+        yield
+
+
+def _bound(listen: str, options: Sequence[int], backlog: int | None = None) -> socket.socket:
+    """Returns a socket that is bound with these options; it listens where there is a backlog."""
     host, port = split_listen(listen)
     is_path = port < 0
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -189,13 +245,13 @@ def bind(listen: str, *, shared: bool = False) -> socket.socket:
             _remove_stale_socket(host)
             sock.bind(host)
         else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            for option in options:
+                sock.setsockopt(socket.SOL_SOCKET, option, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((host, port))
-        sock.listen(BACKLOG)
+        if backlog is not None:
+            sock.listen(backlog)
     except (OSError, ValueError) as error:
         sock.close()
         raise OSError(f"{listen}: {getattr(error, 'strerror', None) or error}") from None
@@ -255,13 +311,14 @@ def serve_sockets(
     watch: FileWatch | None = None,
     secrets: Secrets | None = None,
     on_reloaded: Callable[[], None] | None = None,
+    supervisor: int | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
-    SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. SIGHUP
-    and SIGUSR1 reopen the access logs. `on_reloaded` is called after each reload; without it that
-    is logged. The caller blocks SIGNALS, so that those which come early
-    wait until it serves.
+    So it does when `supervisor` ends, a pipe that a supervising process holds open. SIGHUP, or a
+    change that `watch` finds, applies the configuration that `reread` returns. SIGHUP and SIGUSR1
+    reopen the access logs. `on_reloaded` is called after each reload; without it that is logged.
+    The caller blocks SIGNALS, so that those which come early wait until it serves.
     """
     server = Server(config, random, loop, log, secrets)
     asyncio.set_event_loop(loop)
@@ -277,6 +334,7 @@ def serve_sockets(
 
     reloader = Reloader(reread, apply, log, watch)
     server.on_sweep = reloader.look
+    server.on_over = _collect
 
     def reload() -> None:
         server.reopen_logs()
@@ -287,11 +345,18 @@ def serve_sockets(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
+    def supervisor_is_gone() -> None:
+        assert supervisor is not None
+        loop.remove_reader(supervisor)
+        log("the supervisor is gone: this worker ends, too")
+        stop.set()
+
+    if supervisor is not None:
+        loop.add_reader(supervisor, supervisor_is_gone)
+
     async def main() -> None:
         await server.start(sockets, secure)
-        # What exists by now stays: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        _collect()
         gc.set_threshold(COLLECT_AFTER)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         await stop.wait()
@@ -303,6 +368,13 @@ def serve_sockets(
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         loop.close()
     ignore_signals()
+
+
+def _collect() -> None:
+    """Frees what is garbage; what is left stays, and the collector need not look at it again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def ignore_signals() -> None:

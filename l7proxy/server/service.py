@@ -93,6 +93,11 @@ class Service:
                 found |= upstream.connections
         return found
 
+    @property
+    def is_over(self) -> bool:
+        """Whether a service that was stopped has nothing left to do; then its clock rests."""
+        return not self.proxy.requests and self.clock.rest()
+
     def start(self) -> None:
         """Starts the health checks and the clock."""
         self.clock.start()

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -23,6 +26,7 @@ from l7proxy.server.server import (
     SWEEP,
     access_log_of,
     bind,
+    claim,
     ignore_signals,
     serve_sockets,
     unix_sockets,
@@ -80,7 +84,7 @@ def serve(
             log("server.listen has changed: that takes a restart")
         return made
 
-    def work(config: Config, watch: FileWatch | None = None) -> None:
+    def work(config: Config, watch: FileWatch | None = None, supervisor: int | None = None) -> None:
         sockets = [*inherited, *(bind(listen, shared=shared) for listen in ports)]
         secure = [bind(listen, shared=shared) for listen in secure_ports]
         serve_sockets(
@@ -94,6 +98,7 @@ def serve(
             watch=watch,
             secrets=secrets,
             on_reloaded=None if reports is None else reports.send,
+            supervisor=supervisor,
         )
 
     if watch is not None:
@@ -104,11 +109,51 @@ def serve(
     if simulated:
         log(f"simulated pools, whose backends are not asked: {', '.join(simulated)}")
     # A unix socket can't be bound twice: all workers accept from the same one.
-    with unix_sockets(paths) as inherited:
+    with unix_sockets(paths) as inherited, ExitStack() as claims:
         if reports is not None:
+            for listen in (*ports, *secure_ports):
+                claims.enter_context(claim(listen))
             return _Supervisor(config, workers, work, check, reread_here, log, watch, reports).run()
         work(config, watch)
     return 0
+
+
+GRACE = 2.0
+"""Seconds that a worker may take to end, beyond those that it may take to drain."""
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to wait before a worker is started that takes the place of one that has ended.
+
+    One that ends soon is most likely followed by others that do: after the first, which may have
+    been bad luck, each in a row waits twice as long as the one before.
+    """
+
+    steady: float = 10.0
+    """Seconds after which a worker has not ended soon."""
+    first: float = 1.0
+    longest: float = 30.0
+    _row: int = 0
+
+    def after(self, lived: float) -> float:
+        """Returns for how long to wait after a worker that lived so long (both in seconds)."""
+        if lived >= self.steady:
+            self._row = 0
+        self._row += 1
+        if self._row == 1:
+            return 0.0
+        return min(self.first * 2.0 ** min(self._row - 2, 30), self.longest)
+
+
+@dataclass(slots=True)
+class _Worker:
+    """The place of one worker: the process that has it, or when one will be started."""
+
+    pid: int | None = None
+    started_at: float = 0.0
+    due: float = 0.0
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 class _Supervisor:
@@ -117,13 +162,16 @@ class _Supervisor:
     Signals are blocked and waited for, so that none interrupts anything. A new configuration is
     checked before the workers are told to read it: what is wrong with it is logged once, and a
     worker that replaces a dead one starts with the last good configuration.
+
+    It holds one end of a pipe open whose other end the workers have: they find out that it is gone
+    by that, however it has ended.
     """
 
     def __init__(
         self,
         config: Config,
         workers: int,
-        work: Callable[[Config], None],
+        work: Callable[[Config, None, int], None],
         check: Callable[[Config], None],
         reread: Callable[[], Config | None],
         log: Callable[[str], None],
@@ -132,31 +180,28 @@ class _Supervisor:
     ) -> None:
         self._config = config
         self._reports = reports
-        self._workers = workers
+        self._workers = [_Worker() for _ in range(workers)]
         self._work = work
         self._check = check
         self._log = log
         self._reloader = Reloader(reread, self._apply, log, watch)
-        self._watches = watch is not None
-        self._children: set[int] = set()
-        self._stopping = False
-        self._status = 0
+        self._stopped_at: float | None = None
+        self._theirs, self._ours = os.pipe()
 
     def run(self) -> int:
         """Starts the workers, and returns the exit status once all have ended."""
         signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
-        if self._watches:
-            signal.setitimer(signal.ITIMER_REAL, SWEEP, SWEEP)
-        for _ in range(self._workers):
-            self._spawn()
-        while self._children:
+        signal.setitimer(signal.ITIMER_REAL, SWEEP, SWEEP)
+        self._start_due()
+        while self._stopped_at is None or self._pids:
             number = signal.sigwait(WAITED_FOR)
             if number == signal.SIGCHLD:
-                self._replace_dead()
+                self._bury_dead()
+                self._start_due()
             elif number == WAKE:
                 self._reports.receive()
             elif number == signal.SIGALRM:
-                self._reloader.look()
+                self._look()
             elif number in (signal.SIGHUP, signal.SIGUSR1):
                 self._pass_on(signal.SIGUSR1)
                 if number == signal.SIGHUP:
@@ -165,55 +210,89 @@ class _Supervisor:
                 self._stop()
         signal.setitimer(signal.ITIMER_REAL, 0)
         ignore_signals()
-        return self._status
+        return 0
 
-    def _spawn(self) -> None:
-        child = os.fork()
+    @property
+    def _pids(self) -> list[int]:
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    def _look(self) -> None:
+        """Does what is due."""
+        if self._stopped_at is None:
+            self._reloader.look()
+            self._start_due()
+            return
+        grace = self._config.server.timeouts.drain + GRACE
+        if time.monotonic() - self._stopped_at >= grace:
+            for pid in self._pids:
+                self._log(f"worker {pid} does not end, and is killed")
+            self._pass_on(signal.SIGKILL)
+
+    def _start_due(self) -> None:
+        """Starts the workers whose time has come."""
+        now = time.monotonic()
+        for worker in self._workers:
+            if worker.pid is None and worker.due <= now and self._stopped_at is None:
+                self._start(worker, now)
+
+    def _start(self, worker: _Worker, now: float) -> None:
+        worker.started_at = now
+        try:
+            child = os.fork()
+        except OSError as error:
+            self._log(f"l7proxy: a worker can't be started: {error.strerror}")
+            self._postpone(worker, now)
+            return
         if child:
-            self._children.add(child)
+            worker.pid = child
             return
         code = 1
         try:
+            os.close(self._ours)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGALRM})
-            self._work(self._config)
+            self._work(self._config, None, self._theirs)
             code = 0
         except Exception as error:
             self._log(f"l7proxy: {error}")
         finally:
             os._exit(code)
 
-    def _replace_dead(self) -> None:
-        """Starts a worker for each that has died; one signal may stand for several of them."""
-        while self._children:
-            child, code = os.waitpid(-1, os.WNOHANG)
-            if not child:
+    def _bury_dead(self) -> None:
+        """Notes which workers have ended; one signal may stand for several of them."""
+        while pids := self._pids:
+            pid, code = os.waitpid(-1, os.WNOHANG)
+            if not pid:
                 return
-            self._children.discard(child)
-            self._reports.forget(child)
-            if self._stopping:
-                continue
-            self._log(f"worker {child} {_end_of(code)}")
-            if os.waitstatus_to_exitcode(code) > 0:
-                # It ended by itself, because it could not start; the next one could not either.
-                self._stop()
-                self._status = 1
-            else:
-                self._spawn()
+            if pid in pids:
+                (worker,) = (worker for worker in self._workers if worker.pid == pid)
+                worker.pid = None
+                self._reports.forget(pid)
+                if self._stopped_at is None:
+                    self._log(f"worker {pid} {_end_of(code)}")
+                    self._postpone(worker, time.monotonic())
+
+    def _postpone(self, worker: _Worker, now: float) -> None:
+        """Sets when another worker takes the place of one that has ended."""
+        wait = worker.backoff.after(now - worker.started_at)
+        worker.due = now + wait
+        if wait:
+            self._log(f"the next one is started in {wait:g} s")
 
     def _apply(self, config: Config) -> None:
-        if not self._stopping:
+        if self._stopped_at is None:
             self._check(config)
             self._config = config
-            self._reports.expect(self._children)
+            self._reports.expect(self._pids)
             self._pass_on(signal.SIGHUP)
 
     def _stop(self) -> None:
-        self._stopping = True
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
         self._pass_on(signal.SIGTERM)
 
     def _pass_on(self, number: int) -> None:
-        for child in self._children:
-            os.kill(child, number)
+        for pid in self._pids:
+            os.kill(pid, number)
 
 
 def _end_of(wait_status: int) -> str:

@@ -44,7 +44,7 @@ def proxy(
     file = tmp_path / "config.json"
     file.write_text(json.dumps(settings))
     port = free_port()
-    command = [sys.executable, str(MAIN), "serve", "--config", str(file)]
+    command = [sys.executable, str(MAIN), "serve", "--no-watch", "--config", str(file)]
     with subprocess.Popen([*command, "--listen", f"127.0.0.1:{port}"], stderr=-1) as process:
         while True:
             try:
@@ -153,11 +153,19 @@ def test_slow_clients_do_not_slow_down_others(tmp_path: Path, backends: list[Bac
         asyncio.run(main(port))
 
 
-def test_a_hundred_reloads_under_load_fail_no_request(
+def test_a_thousand_reloads_under_load_fail_no_request_and_keep_no_memory(
     tmp_path: Path, backends: list[Backend]
 ) -> None:
+    """A download lasts from the first to the last."""
     failures: Counter[str] = Counter()
     answered = 0
+    turns, size = 1000, 100_000_000
+
+    def settings(turn: int) -> str:
+        # One backend comes and goes; the routes are there to weigh something.
+        routes = [{"path_pattern": f"/{n}/*", "backend_pool": "api"} for n in range(500)]
+        routes.append({"path_pattern": "/api/*", "backend_pool": "api"})
+        return json.dumps(config(backends[turn % 2 :]) | {"routes": routes})
 
     async def client(port: int, end: asyncio.Event) -> None:
         nonlocal answered
@@ -176,17 +184,29 @@ def test_a_hundred_reloads_under_load_fail_no_request(
         writer.close()
 
     async def main(process: subprocess.Popen[bytes], port: int) -> None:
+        assert process.stderr is not None
         end = asyncio.Event()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 16)
+        writer.write(get(f"/bytes/{size}"))
+        await reader.readuntil(b"\r\n\r\n")
         clients = [asyncio.ensure_future(client(port, end)) for _ in range(32)]
-        for turn in range(100):
-            # One backend comes and goes.
-            (tmp_path / "config.json").write_text(json.dumps(config(backends[turn % 2 :])))
+        memory = []
+        for turn in range(turns):
+            (tmp_path / "config.json").write_text(settings(turn))
             process.send_signal(signal.SIGHUP)
-            await asyncio.sleep(0.2)
+            while b"reloaded" not in (line := await asyncio.to_thread(process.stderr.readline)):
+                assert line
+            memory.append(rss(process))
+        await reader.readexactly(size)
+        writer.close()
         end.set()
         await asyncio.gather(*clients)
-        print(f"\n{answered} requests during 100 reloads, failed: {dict(failures)}")
+        settled = memory[turns // 10 :: turns // 10]
+        print(f"\n{answered} requests during {turns} reloads, failed: {dict(failures)}")
+        print(f"MiB: {memory[0]:.1f}, then {', '.join(f'{each:.1f}' for each in settled)}")
         assert not failures
+        # Ten MiB are five of these configurations.
+        assert max(memory[turns // 2 :]) - max(memory[: turns // 2]) < 10
 
     with proxy(tmp_path, config(backends)) as (process, port):
         asyncio.run(main(process, port))

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from l7proxy.core.http.messages import HttpRequest
 from l7proxy.core.proxy import Proxy
 from l7proxy.http1 import RequestHead, RequestParser
 from l7proxy.server import access_log
-from l7proxy.server.access_log import AccessLog
+from l7proxy.server.access_log import AccessLog, wall_offset
 from l7proxy.server.prepared import request_of
 
 from .support import FakeBackend, conversation, pool_config, serving
@@ -27,12 +28,18 @@ from .support import FakeBackend, conversation, pool_config, serving
 class Site:
     """A proxy whose requests a log is told of."""
 
-    def __init__(self, path: str, form: str = "combined", began: float = 100.0) -> None:
+    def __init__(
+        self,
+        path: str,
+        form: str = "combined",
+        began: float = 100.0,
+        offset: Callable[[], float] = wall_offset,
+    ) -> None:
         log = {"path": path, "format": form}
         config = config_from({"backends": ["a:1"], "server": {"access_log": log}})
         assert config.server.access_log is not None
         self.proxy = Proxy(config, Random(0))
-        self.log = AccessLog(config.server.access_log, began)
+        self.log = AccessLog(config.server.access_log, began, offset)
 
     def head(self, *fields: str, path: str = "/x") -> RequestHead:
         lines = [f"GET {path} HTTP/1.1", "Host: a", *fields, ""]
@@ -184,9 +191,11 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
             site.log.refused(b"GET", "1.2.3.4", 400, 0, 103.5, 8)
         else:
             site.add(head)
+        site.log.wait()
         seen.append(len(bodies(file)))
     assert seen == [0, 0, 3, 3]
     site.log.flush()
+    site.log.wait()
     assert [body["msg_id"] for body in bodies(file)] == [1, 2, 3, 4]
     site.log.flush()
     site.log.close()
@@ -258,9 +267,11 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     site.log.reopen(110.0)
     site.add(site.head(path="/two"))
     site.log.close()
+    while open_files() != before:
+        # The file that was moved away has a thread of its own.
+        pass
     assert [body["path"] for body in bodies(moved)] == ["/one"]
     assert [body["path"] for body in bodies(file)] == ["/two"]
-    assert open_files() == before
 
 
 def test_a_file_that_was_there_before_goes_on_as_it_began(tmp_path: Path) -> None:
@@ -297,25 +308,98 @@ def test_a_file_that_can_not_be_made_anew_goes_on_as_it_was(tmp_path: Path) -> N
     assert [body["path"] for body in bodies(moved / "access.log")] == ["/one"]
 
 
+def test_a_file_that_is_still_in_its_place_goes_on(tmp_path: Path) -> None:
+    site = Site(str(tmp_path / "access.log"), "envelope")
+    for now in (103.5, 110.0):
+        # Nothing is waited for: the first line may not have been written yet.
+        site.add(site.head(), now=now)
+        site.log.reopen(now)
+    site.log.close()
+    lines = [json.loads(line) for line in (tmp_path / "access.log").read_text().splitlines()]
+    assert [(line["at"], line["body"]["msg_id"]) for line in lines] == [(3.5, 1), (10.0, 2)]
+
+
 def test_a_dash_is_stderr_which_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
     before = open_files()
     site = Site("-")
     site.log.reopen(110.0)
     site.add(site.head(path="/one"))
     site.log.close()
-    assert open_files() == before
+    while open_files() != before:
+        pass
     os.write(2, b"still here\n")
     line, said = capfd.readouterr().err.splitlines()
     assert '"GET /one HTTP/1.1" 200 42 ' in line
     assert said == "still here"
 
 
-def test_a_full_disk_loses_lines_and_nothing_else() -> None:
+def test_a_full_disk_loses_lines_and_says_so_once_in_a_while() -> None:
     site = Site("/dev/full")
-    site.add(site.head())
-    site.log.flush()
+    assert site.log.complaint(100.0) is None
+    said = []
+    for now, lines in ((101.0, 1), (120.0, 2), (160.9, 0), (161.0, 0), (400.0, 0), (401.0, 1000)):
+        for _ in range(lines):
+            site.add(site.head())
+        site.log.flush()
+        site.log.wait()
+        said.append(site.log.complaint(now))
+    site.log.close()
+    why = "of the access log lost: No space left on device"
+    assert said == [
+        f"/dev/full: 1 line {why}", None, None, f"/dev/full: 2 lines {why}", None,
+        f"/dev/full: 1,000 lines {why}",
+    ]  # fmt: skip
+
+
+def test_a_pipe_that_nobody_reads_holds_up_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    site = Site(str(pipe))
+    head = site.head(path="/" + "x" * 5000)
+    for _ in range(100):
+        site.add(head)
+        site.log.flush()
+    site.log.close(timeout=0.01)
+    said = site.log.complaint(200.0)
+    assert said is not None
+    found = re.fullmatch(
+        re.escape(str(pipe)) + r": (\d+) lines of the access log lost: .* fast enough", said
+    )
+    assert found is not None and int(found[1]) > 80
+    with open(pipe, "rb", buffering=0) as reader:
+        # What waits is still there for who comes after all.
+        assert reader.read(5000).startswith(b"1.2.3.4 - - [")
+
+
+def test_the_time_of_a_line_follows_a_clock_that_is_set(tmp_path: Path) -> None:
+    ahead = [1000.0]
+    for form in ("combined", "envelope"):
+        site = Site(str(tmp_path / form), form, offset=lambda: ahead[0])
+        for step in (0, 7200, -7200):
+            ahead[0] += step
+            site.add(site.head())
+            site.log.flush()
+        site.log.close()
+    first, later, again = bodies(tmp_path / "envelope")
+    assert (later["time"] - first["time"], again["time"] - first["time"]) == (7200, 0)
+    lines = [json.loads(line) for line in (tmp_path / "envelope").read_text().splitlines()]
+    assert [line["at"] for line in lines] == [3.5] * 3
+    hours = [
+        time.mktime(time.strptime(line[line.index("[") + 1 :][:20], "%d/%b/%Y:%H:%M:%S"))
+        for line in (tmp_path / "combined").read_text().splitlines()
+    ]
+    assert [hour - hours[0] for hour in hours] == [0, 7200, 0]
+
+
+def test_a_file_that_began_in_the_future_begins_now(tmp_path: Path) -> None:
+    """The clock was set back since then."""
+    file = tmp_path / "access.log"
+    first = {"at": 0, "body": {"time": time.time() + 5000}}
+    file.write_text(f"{json.dumps(first)}\n")
+    site = Site(str(file), "envelope")
     site.add(site.head())
     site.log.close()
+    assert json.loads(file.read_text().splitlines()[1])["at"] == 3.5
 
 
 def test_a_file_that_can_not_be_opened_is_an_error(tmp_path: Path) -> None:

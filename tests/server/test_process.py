@@ -155,31 +155,40 @@ def test_a_changed_file_is_taken_up(config: Path, arguments: tuple[str, ...]) ->
         assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
 
 
-def readers_of(pipe: Path) -> int:
-    """A number to write to the pipe with, once somebody has begun to read it."""
+GATE = """
+import os, time
+from l7proxy.core.selectors.round_robin import RoundRobin
 
-    def opened() -> int | None:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
+class Gated(RoundRobin):
+    def __init__(self, backends, options, random):
+        super().__init__(backends, options, random)
+        open({reached!r}, "w").close()
+        while os.path.exists({gate!r}):
+            time.sleep(0.01)
+"""
+GATED = API.replace("]", '], "algorithm": "gated:Gated"', 1)
 
-    return poll(opened)
+
+@contextmanager
+def starting(config: Path, *arguments: str) -> Iterator[tuple[Served, Path]]:
+    """A server in the middle of its start, and the file that holds it there."""
+    gate, reached = config.with_name("gate"), config.with_name("reached")
+    gate.touch()
+    config.with_name("gated.py").write_text(GATE.format(gate=str(gate), reached=str(reached)))
+    config.write_text(GATED)
+    with served(config, *arguments) as proxy:
+        poll(lambda: reached.exists() or None)
+        yield proxy, gate
 
 
 @pytest.mark.parametrize("arguments", WORKERS)
 def test_a_reload_asked_for_while_it_starts_is_not_lost(
     config: Path, arguments: tuple[str, ...]
 ) -> None:
-    config.unlink()
-    os.mkfifo(config)
-    with served(config, "--no-watch", *arguments) as proxy:
-        pipe = readers_of(config)
+    with starting(config, "--no-watch", *arguments) as (proxy, gate):
         proxy.signal(signal.SIGHUP)
-        os.write(pipe, API.encode())
-        config.unlink()
         config.write_text(SHOP)
-        os.close(pipe)
+        gate.unlink()
         proxy.hear(b"reloaded")
         assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
 
@@ -188,15 +197,71 @@ def test_a_reload_asked_for_while_it_starts_is_not_lost(
 def test_it_ends_well_when_it_is_told_to_while_it_starts(
     config: Path, arguments: tuple[str, ...]
 ) -> None:
-    config.unlink()
-    os.mkfifo(config)
-    with served(config, *arguments) as proxy:
-        pipe = readers_of(config)
+    with starting(config, *arguments) as (proxy, gate):
         proxy.signal(signal.SIGTERM)
-        os.write(pipe, API.encode())
-        os.close(pipe)
+        gate.unlink()
         assert proxy.ends() == 0
         assert proxy.said == [SIMULATED]
+
+
+@pytest.mark.parametrize("arguments", WORKERS)
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    with served(config, *arguments) as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        config.unlink()
+        os.mkfifo(config)
+        proxy.hear(b"config.json: it is a named pipe, and not a file that can be read again\n")
+        proxy.hear(b"not reloaded")
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+    with served(config, *arguments) as proxy:
+        assert proxy.ends() == 2
+        assert [b"it is a named pipe" in line for line in proxy.said] == [True]
+
+
+def test_what_came_through_a_descriptor_is_not_read_again(config: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, API.encode())
+    os.close(writer)
+    command = [sys.executable, str(MAIN), "serve", "--config", f"/dev/fd/{reader}", "--no-watch"]
+    port = free_port()
+    with subprocess.Popen(
+        [*command, "--listen", f"127.0.0.1:{port}"], stderr=subprocess.PIPE, pass_fds=[reader]
+    ) as process:
+        proxy = Served(process, port)
+        os.close(reader)
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        proxy.signal(signal.SIGHUP)
+        proxy.hear(b"it can't be read a second time")
+        proxy.hear(b"not reloaded")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+
+
+def test_a_log_and_complaints_that_nobody_reads_hold_up_nobody(config: Path) -> None:
+    log = {"server": {"access_log": {"path": "-"}}}
+    config.write_text(json.dumps({**json.loads(API), **log}))
+    with served(config, "--no-watch") as proxy:
+        with socket.create_connection(("127.0.0.1", poll_port(proxy))) as client:
+            for _ in range(40):
+                # Two lines of the log are more than a page.
+                client.sendall(b"GET /api/%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 4000) * 20)
+                answers = b""
+                while answers.count(b"HTTP/1.1 200 ") < 20 or not answers.endswith(b"\r\n\r\n"):
+                    answers += client.recv(65536)
+        config.write_text("nonsense")
+        for _ in range(3):
+            proxy.signal(signal.SIGHUP)
+            assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        proxy.signal(signal.SIGTERM)
+        assert proxy.process.wait(TIMEOUT) == 0
+
+
+def poll_port(proxy: Served) -> int:
+    """The port, once somebody listens there."""
+    proxy.ask("/api")
+    return proxy.port
 
 
 SLOW = """
@@ -302,6 +367,88 @@ def test_who_takes_the_place_of_a_dead_worker_begins_with_the_last_good_configur
         assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
 
 
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, also where nobody has asked how."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-uvloop",)])
+def test_workers_end_with_their_supervisor_however_that_ends(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    with served(config, "--workers", "2", *arguments) as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        children = proxy.children
+        # A worker that took the place of another has the pipe's ends of a later time.
+        os.kill(children.pop(), signal.SIGKILL)
+        proxy.hear(b"was ended by signal 9")
+        poll(lambda: True if len(proxy.children) == 2 else None)
+        children = proxy.children
+        proxy.signal(signal.SIGKILL)
+        proxy.hear(b"the supervisor is gone: this worker ends, too", 2)
+        poll(lambda: True if all(map(is_gone, children)) else None)
+
+
+def test_a_worker_that_does_not_end_when_it_is_told_to_is_killed(config: Path) -> None:
+    config.write_text(json.dumps({**json.loads(API), "server": {"timeouts": {"drain": 0}}}))
+    with served(config, "--workers", "2") as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        stopped = proxy.children[0]
+        os.kill(stopped, signal.SIGSTOP)
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+        assert f"worker {stopped} does not end, and is killed\n".encode() in proxy.said
+        assert is_gone(stopped)
+
+
+FLAKY = """
+import os
+from l7proxy.core.selectors.round_robin import RoundRobin
+
+class Flaky(RoundRobin):
+    def __init__(self, backends, options, random):
+        super().__init__(backends, options, random)
+        if os.getppid() != {test} and os.path.exists({broken!r}):
+            raise OSError("it is broken")
+"""
+
+
+def test_workers_that_fail_to_begin_are_begun_again_less_and_less_often(config: Path) -> None:
+    broken = config.with_name("broken")
+    config.with_name("flaky.py").write_text(FLAKY.format(test=os.getpid(), broken=str(broken)))
+    config.write_text(API.replace("]", '], "algorithm": "flaky:Flaky"', 1))
+    with served(config, "--no-watch", "--workers", "2") as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        broken.touch()
+        os.kill(proxy.children[0], signal.SIGKILL)
+        proxy.hear(b"was ended by signal 9")
+        proxy.hear(b"it is broken")
+        proxy.hear(b"ended with status 1")
+        proxy.hear(b"the next one is started in 1 s")
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        proxy.hear(b"the next one is started in 2 s")
+        broken.unlink()
+        poll(lambda: True if len(proxy.children) == 2 else None)
+        proxy.signal(signal.SIGTERM)
+        assert proxy.ends() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "3"])
+def test_no_other_service_may_share_the_port_of_the_workers(config: Path, workers: str) -> None:
+    with served(config, "--workers", "2") as proxy:
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+        listen = f"127.0.0.1:{proxy.port}"
+        outcome = run("serve", "--config", str(config), "--listen", listen, "--workers", workers)
+        assert (outcome.status, outcome.err.splitlines()[-1]) == (
+            2, f"l7proxy: {listen}: Address already in use",
+        )  # fmt: skip
+        assert proxy.ask("/api").startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_unix_socket_goes_with_its_server(config: Path, workers: str) -> None:
     with TemporaryDirectory() as folder:
@@ -314,12 +461,12 @@ def test_a_unix_socket_goes_with_its_server(config: Path, workers: str) -> None:
         assert not path.exists()
 
 
-def test_workers_that_can_not_begin_are_not_begun_again(config: Path) -> None:
+def test_an_address_in_use_is_said_before_any_worker_begins(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with served(config, "--workers", "2", "--listen", f"127.0.0.1:{port}") as proxy:
-            assert proxy.ends() == 1
-            assert any(b"in use" in line for line in proxy.said)
+            assert proxy.ends() == 2
+            assert [b"in use" in line for line in proxy.said] == [False, True]
 
 
 def test_an_address_in_use_is_said_and_is_exit_status_2(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from l7proxy.server.server import bind, unix_sockets
+from l7proxy.server.server import bind, claim, unix_sockets
 
 
 @pytest.fixture
@@ -94,6 +94,29 @@ def test_processes_may_share_a_port() -> None:
         port = first.getsockname()[1]
         with bind(f"127.0.0.1:{port}", shared=True) as second:
             assert second.getsockname()[1] == port
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1",
+    pytest.param("[::1]", marks=pytest.mark.skipif(
+        not os.path.exists("/proc/net/if_inet6"), reason="needs IPv6"
+    )),
+])  # fmt: skip
+def test_a_port_that_is_claimed_is_for_those_who_share_it(host: str) -> None:
+    with bind(f"{host}:0") as sock:
+        listen = f"{host}:{sock.getsockname()[1]}"
+        with pytest.raises(OSError, match="in use"), claim(listen):
+            pass
+    with claim(listen):
+        for _ in range(2):
+            # While nobody is there to share it, too.
+            with pytest.raises(OSError, match="in use"):
+                bind(listen)
+            with pytest.raises(OSError, match="in use"), claim(listen):
+                pass
+            with bind(listen, shared=True) as one, bind(listen, shared=True) as other:
+                assert one.getsockname() == other.getsockname()
+    bind(listen).close()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="needs IPv6")

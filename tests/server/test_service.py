@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.http.messages import HttpRequest, HttpResponse
+from l7proxy.core.proxy import Proxy
 from l7proxy.server.client_request import ClientRequest
 from l7proxy.upstreams.base import Upstream
 
-from .support import FakeBackend, conversation, pool_config, serving, until
+from .support import FakeBackend, conversation, held, pool_config, serving, until
 
 POST = b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
 
@@ -128,3 +133,71 @@ async def test_a_bug_met_on_a_new_connection_gets_500_as_well(
         assert proxy.in_flight == 0
     gc.collect()
     assert [str(error) for error in met] == ["division by zero"]
+
+
+@conversation
+async def test_a_configuration_that_is_over_is_let_go() -> None:
+    """Whatever its clients do: one waits between two requests, one in the middle of a head."""
+    release = asyncio.Event()
+    backend = FakeBackend(held(release))
+    timeouts = {"attempt": 3600}
+    async with serving(backend, timeouts=timeouts) as proxy:
+        server, over = proxy.server, []
+        server.on_over = lambda: over.append(gc.collect())
+        waiting = await proxy.connect()
+        await waiting.get("/none")
+        begun = await proxy.connect()
+        await begun.say(b"GET /none HTTP/1.1\r\n")
+        slow = await proxy.connect()
+        await slow.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: proxy.in_flight == 1)
+        await until(lambda: any(c.read_ahead for c in server.listener.connections))
+        known = _proxies()
+        pools = {"api": pool_config(backend, timeouts=timeouts)}
+        for _ in range(3):
+            server.reload(config_from({"backend_pools": pools}))
+        server.sweep(proxy.clock())
+        # Those between had nothing to do; the first one still waits for an answer.
+        assert (len(over), _proxies() - known) == (1, 1)
+        server.sweep(proxy.clock())
+        assert len(over) == 1
+        release.set()
+        assert (await slow.response()).endswith(b"ok")
+        server.sweep(proxy.clock())
+        assert (len(over), _proxies() - known) == (2, 0)
+        await begun.say(b"Host: a\r\n\r\n")
+        assert (await begun.response()).startswith(b"HTTP/1.1 404 ")
+
+
+def _proxies() -> int:
+    """How many there are in this process."""
+    gc.collect()
+    return sum(type(one) is Proxy for one in gc.get_objects())
+
+
+@conversation
+async def test_a_log_that_no_configuration_writes_any_more_is_closed() -> None:
+    backend = FakeBackend()
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / str(number) for number in range(5)]
+        async with serving(backend, server={"access_log": {"path": str(files[0])}}) as proxy:
+            client = await proxy.connect()
+            await client.get()
+            for file in files[1:]:
+                server = {"access_log": {"path": str(file)}}
+                pools = {"api": pool_config(backend)}
+                proxy.server.reload(config_from({"backend_pools": pools, "server": server}))
+            assert _open_in(folder) == sorted(map(str, files))
+            proxy.server.sweep(proxy.clock())
+            await until(lambda: _open_in(folder) == [str(files[-1])])
+            await client.get()
+        assert [file.read_text().count("\n") for file in files] == [1, 0, 0, 0, 1]
+
+
+def _open_in(folder: str) -> list[str]:
+    """The files in a folder that this process has open."""
+    names = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            names.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return sorted(name for name in names if name.startswith(folder))

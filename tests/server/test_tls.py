@@ -6,6 +6,8 @@ import asyncio
 import shutil
 import socket
 import ssl
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -274,3 +276,71 @@ async def test_a_reload_trusts_whom_the_ca_file_names_now(home: Path) -> None:
         proxy.server.reload(again)
         assert (await client.get()).startswith(b"HTTP/1.1 502 ")
     await backend.stop()
+
+
+class Truncating:
+    """A backend behind TLS whose response lasts until it closes, which it does in the clear.
+
+    With `says_goodbye` it sends a close_notify before that, as one does who has sent everything.
+    """
+
+    def __init__(self, home: Path, *, says_goodbye: bool) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(home / "localhost.pem", home / "localhost.key")
+        self._says_goodbye = says_goodbye
+
+    async def start(self) -> int:
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._context.wrap_bio(came, out, server_side=True)
+
+        async def step(call: Callable[[], object]) -> None:
+            while True:
+                try:
+                    call()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(out.read())
+                    data = await reader.read(65536)
+                    assert data
+                    came.write(data)
+            writer.write(out.read())
+
+        await step(tls.do_handshake)
+        await step(lambda: tls.read(65536))
+        await step(lambda: tls.write(b"HTTP/1.1 200 OK\r\n\r\nnot all of it"))
+        if self._says_goodbye:
+            with suppress(ssl.SSLWantReadError):
+                tls.unwrap()
+            writer.write(out.read())
+        writer.close()
+
+    def stop(self) -> None:
+        self._server.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_body_until_the_end_of_tls_is_whole_only_if_the_backend_says_so(
+    home: Path, whole: bool
+) -> None:
+    @conversation
+    async def talk() -> None:
+        backend = Truncating(home, says_goodbye=whole)
+        port = await backend.start()
+        trusted = {"tls": {"ca_file": str(home / "localhost.pem")}}
+        async with serving(f"https://localhost:{port}", http=trusted) as proxy:
+            client = await proxy.connect()
+            await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            body = (await client.until_close()).partition(b"\r\n\r\n")[2]
+            assert b"not all of it" in body
+            assert body.endswith(b"0\r\n\r\n") == whole
+            await until(lambda: proxy.in_flight == 0)
+            (known,) = proxy.pool().backends
+            assert known.failures == (not whole)
+        backend.stop()
+
+    talk()

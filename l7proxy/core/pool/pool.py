@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from l7proxy.core.policies.health_check import HealthChecks, Probe
     from l7proxy.core.policies.slow_start import SlowStart
     from l7proxy.core.pool.events import Event
-    from l7proxy.core.pool.handover import HandoverObserver
+    from l7proxy.core.pool.handover import HandoverObserver, Lineage
     from l7proxy.core.timers import Timers
 
 STATES: dict[str, tuple[int, int]] = {
@@ -91,6 +91,8 @@ class Pool:
         self._has_missed_copies = False
         self.on_flags_changed: Callable[[Backend, float], None] | None = None
         """Called for each backend whose health or administrative state has changed."""
+        self.lineage: Lineage | None = None
+        """The pools under other configurations that this one goes on for, if there were any."""
         selector = find_selector(config.algorithm)
         self.selector = selector(self.backends, config.options, streams.stream("selector"))
         self.selector_counts = (

@@ -385,9 +385,9 @@ class BackendConnection(asyncio.Protocol):
             # fails then, and the answer is still to be read.
             self._spent = True
             self.data_received(left_unread(self._transport))
-        if error is not None and self._state is READING:
+        if self._state is READING:
             # Not even a body that lasts until the connection closes has ended by that.
-            self._fail(RESET.with_detail(str(error)))
+            self._fail(RESET.with_detail(str(error or "cut off")))
         else:
             self._ended()
 
@@ -406,18 +406,18 @@ class BackendConnection(asyncio.Protocol):
             else:
                 self._fail(RESET)
         elif state is READING:
-            assert self._reader is not None
+            assert self._reader is not None and self._downstream is not None
             try:
                 while rest := self._pace.take_rest():
                     self._read_body(rest, 0)
                     if self._state is not READING:
                         return
                 self._reader.end()
+                self._pool.check_end(self._transport)
             except BadResponse as error:
                 self._fail(RESET.with_detail(error.reason))
             else:
                 self._reusable = False
-                assert self._downstream is not None
                 self._downstream.response_end(b"")
                 self._finish(self._time())
         elif state is TUNNEL:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import CRASHED, EXHAUSTED, TIMED_OUT, UNREACHABLE
-from l7proxy.http1 import DEFAULT_LIMITS, Limits, ResponseParser
+from l7proxy.http1 import DEFAULT_LIMITS, BadResponse, Limits, ResponseParser
 from l7proxy.http1.lenient import LenientResponseParser
 from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
@@ -16,7 +16,7 @@ from l7proxy.upstreams.http.connection import BackendConnection
 from l7proxy.upstreams.http.fair_queue import FairQueue
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
-from l7proxy.upstreams.http.resolver import Resolver
+from l7proxy.upstreams.http.resolver import Lookups, Resolver
 from l7proxy.upstreams.http.write_batcher import WriteBatcher, put_at_once
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from l7proxy.core.policies.health_check import Probe
     from l7proxy.upstreams.file_signature import Stamp
     from l7proxy.upstreams.http.downstream import Downstream
+    from l7proxy.upstreams.http.resolver import Ask
 
     P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -44,9 +45,15 @@ _MARGIN = 1.0
 class ConnectionPools:
     """Every backend's connections in one process, kept when the configuration changes."""
 
-    def __init__(self, loop: AbstractEventLoop, time: Callable[[], float] | None = None) -> None:
-        """`time` is the core's (seconds), where that is not the loop's."""
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        time: Callable[[], float] | None = None,
+        ask: Ask | None = None,
+    ) -> None:
+        """`time` is the core's (seconds), where that is not the loop's; `ask` as in `Lookups`."""
         self.loop = loop
+        self.lookups = Lookups(loop, ask)
         self.time = time or loop.time
         self.write_batcher = WriteBatcher(loop)
         self.fair_queue = FairQueue(loop)
@@ -145,7 +152,7 @@ class ConnectionPool:
         """What a backend is called in a Host of our own."""
         self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
         port = port or (80 if self._tls is None else 443)
-        self.resolver = Resolver(self.loop, host, port, config.resolve_interval)
+        self.resolver = Resolver(pools.lookups, self.loop.time, host, port, config.resolve_interval)
 
     def serves(self, config: HttpConfig) -> bool:
         """Whether its connections are as these settings ask for, the file that they name included.
@@ -189,6 +196,17 @@ class ConnectionPool:
         else:
             connection.close()
 
+    def check_end(self, transport: asyncio.Transport) -> None:
+        """Raises `BadResponse` where the end of a connection is not that of a body.
+
+        Anybody on the way can cut off TCP: over TLS the backend has to say so (RFC 9112, 9.8).
+        """
+        if self._tls is not None:
+            from l7proxy.upstreams.http.tls import said_goodbye
+
+            if not said_goodbye(transport):
+                raise BadResponse("TLS was cut off")
+
     @property
     def busy(self) -> bool:
         """Whether there is any connection, or one being made."""
@@ -214,14 +232,11 @@ class ConnectionPool:
         stalled = now - self.config.between_bytes_timeout
         for connection in [c for c in self.connections if c.stalled_since < stalled]:
             connection.stalled()
-        if self.connections and self.resolver.is_due and not self.connecting:
-            self._go(self._ask_for_name())
+        if self.resolver.is_due and not self._retired:
+            # Connections in use don't show that the addresses of the name have changed.
+            self.resolver.refresh()
         if self.resolver.moved:
             self._leave_old_addresses()
-
-    async def _ask_for_name(self) -> None:
-        """Resolves the name again: connections in use don't show that its addresses changed."""
-        await self.resolver.addresses()
 
     def _leave_old_addresses(self) -> None:
         """Closes connections to addresses that the name no longer has, once they are idle."""

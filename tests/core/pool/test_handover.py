@@ -371,6 +371,67 @@ def test_what_was_in_flight_keeps_its_place_for_as_long_as_it_takes() -> None:
     assert (story.pool.requests, story.pool.backends[0].in_flight) == (0, 0)
 
 
+def test_a_request_that_lasts_over_any_number_of_reloads_gives_its_place_back() -> None:
+    story = Succession({"address": "a:1", "max_connections": 2}, algorithm="least-connections")
+    download = story.begin(0.0)
+    for now in range(1, 2001):
+        story.reload(float(now))
+        story.begin(float(now)).answered(GOOD, float(now))
+        assert story.pool.lineage is not None and len(story.pool.lineage) <= 2
+    (backend,) = story.pool.backends
+    assert (backend.total, backend.in_flight) == (2001, 1)
+    download.answered(GOOD, 2001.0)
+    assert story.pool.lineage is not None and len(story.pool.lineage) == 0
+    assert backend.in_flight == 0
+
+
+def test_requests_of_any_number_of_configurations_give_their_places_back() -> None:
+    story = Succession("a:1", algorithm="least-connections", ejection=EJECTION)
+    lasting = []
+    for now in range(1200):
+        lasting.append(story.begin(float(now)))
+        story.reload(float(now))
+    (backend,) = story.pool.backends
+    assert (backend.total, backend.in_flight) == (1200, 1200)
+    Random(1).shuffle(lasting)
+    for exchange in lasting:
+        assert exchange.responded(200, 1200.0)
+        exchange.completed(1200.0)
+    assert (backend.in_flight, backend.failures) == (0, 0)
+    assert story.pool.lineage is not None and len(story.pool.lineage) == 0
+
+
+def test_a_pool_between_that_has_nothing_to_do_is_left_out() -> None:
+    """One that did not know a backend stays the end of what was on it, though."""
+    story = Succession("a:1", "b:1")
+    old = [story.begin(0.0) for _ in range(2)]
+    story.reload(1.0, backends=["a:1"])
+    between = story.begin(1.0)
+    story.reload(2.0, backends=["a:1", "b:1"])
+    assert story.pool.lineage is not None and len(story.pool.lineage) == 2
+    between.answered(GOOD, 2.0)
+    assert len(story.pool.lineage) == 1
+    assert [(b.name, b.in_flight) for b in story.pool.backends] == [("a", 1), ("b", 0)]
+    for exchange in old:
+        exchange.answered(GOOD, 3.0)
+    assert [(b.name, b.in_flight, b.total) for b in story.pool.backends] == [
+        ("a", 0, 2), ("b", 0, 0),
+    ]  # fmt: skip
+    assert len(story.pool.lineage) == 0
+
+
+def test_a_pool_that_is_left_out_and_gets_a_copy_after_all_tells_of_it() -> None:
+    story = Succession("a:1")
+    late = story.pool
+    for now in (1.0, 2.0):
+        story.reload(now)
+    assert story.pool.lineage is not None and len(story.pool.lineage) == 0
+    late.acquire(late.backends[0], 3.0)
+    assert story.pool.backends[0].in_flight == 1
+    late.release(late.backends[0], 3.0)
+    assert story.pool.backends[0].in_flight == 0
+
+
 def test_who_allows_fewer_at_once_waits_for_what_is_too_much_to_end() -> None:
     story = Succession("a:1")
     first, second = story.begin(0.0), story.begin(0.0)
