@@ -69,7 +69,9 @@ class Router:
         self._any = PathTable(by_host.pop(ANY_HOST))
         self._hosts = {host: PathTable(routes) for host, routes in by_host.items()}
         self._remembered: dict[str, tuple[PathTable, ...]] = {}
-        self._wildcards = any(host.startswith("*.") for host in by_host)
+        self._longest_wildcard = max(
+            (len(host) for host in by_host if host.startswith("*.")), default=0
+        )
 
     def match(self, request: HttpRequest, target: Target) -> Route | None:
         """Returns the route that the request takes, or None.
@@ -146,8 +148,10 @@ class Router:
         table = hosts.get(host)
         if table is not None:
             yield table
-        if self._wildcards:
-            dot = host.find(".", 1)
+        longest = self._longest_wildcard
+        if longest:
+            # No wildcard is longer. To look for more takes time by the square of the host.
+            dot = host.find(".", max(1, len(host) - longest + 1))
             while dot >= 0:
                 table = hosts.get("*" + host[dot:])
                 if table is not None:
@@ -231,6 +235,9 @@ class PathTable:
         """Yields every route that is found along the path, the most specific first."""
         yield from (self._exact or {}).get(path, ())
         end = len(path)
+        if end > self._longest:
+            # No table has longer ones, and looking for them takes time by the square of the path.
+            end = path.rfind("/", 0, self._longest + 1)
         while end >= 0:
             folder = path[:end]
             for entry in self._partial_entries(folder, path):
