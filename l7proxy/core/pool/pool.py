@@ -322,7 +322,7 @@ class Pool:
 
         Raises ValueError, and changes nothing, where the selector can't work with it.
         """
-        self.selector.check_weights([*self.members.weights(except_of=backend), weight])
+        self.selector.check_weight(weight, backend)
         backend.full_weight = weight
         if self._slow_start is None:
             self.weigh(backend, weight)
@@ -342,11 +342,11 @@ class Pool:
         was; the name now means the new one. Raises ValueError, and changes nothing, where the
         selector can't work with it.
         """
-        self.selector.check_weights([*self.members.weights(), config.weight])
+        self.selector.check_weight(config.weight)
         backend = self.members.add(name, config)
         if self.affinity is not None:
             self.affinity.added(backend)
-        self.members.survey(now)
+        self.members.consider(backend, now)
         if self.health is not None:
             self.health.watch(backend, now)
         if not backend.flags:
@@ -357,6 +357,7 @@ class Pool:
     def remove(self, backend: Backend, now: float) -> None:
         """Gives the backend nothing new, and forgets it when it has finished what it has."""
         self.set_flag(backend, REMOVED, now)
+        self.selector.removed(backend)
         if not backend.in_flight:
             self._forget(backend)
 
