@@ -7,6 +7,8 @@ each request.
 
 from __future__ import annotations
 
+from collections import deque
+
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.exchange import MIRRORED, Exchange
 from l7proxy.core.exchange_state import ENDED
@@ -20,7 +22,7 @@ from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
     from typing import Any
 
@@ -39,6 +41,10 @@ SIMULATED: dict[str, MakeUpstream] = {
     "http": Simulated,
 }
 """What makes the upstream of a pool, by the pool's `upstream`: here every one is simulated."""
+
+
+MOST_IN_VAIN = 10_000
+"""Instants in a row at which no request ends before health checks are stopped at the end."""
 
 
 class Engine:
@@ -205,6 +211,9 @@ class Engine:
         if not clock.started:
             return
         run = timers.catch_up if self.real_time else timers.advance
+        first = timers.next_deadline()
+        if first is not None and first < until:
+            self.proxy.skip_between(first, until)
         while (due := timers.next_deadline()) is not None and due <= until:
             now = until if self.real_time else due
             clock.now = max(clock.now, now)
@@ -262,14 +271,33 @@ class Engine:
         # Whatever has a deadline ends. What has none may hang while health checks go on for
         # ever: without those, what is left to happen comes to an end too.
         timers = self._timers
-        while any(exchange.has_deadline for exchange in self._in_flight):
-            due = timers.next_deadline()
-            assert due is not None
-            self.run_until(due)
+        in_vain = 0
+        for instant in self._until_no_deadline():
+            waiting = len(self._in_flight)
+            self.run_until(instant)
+            in_vain = 0 if len(self._in_flight) != waiting else in_vain + 1
+            if in_vain == MOST_IN_VAIN:
+                break
         for dispatcher in self._dispatchers:
             dispatcher.proxy.stop()
         while self._in_flight and (due := timers.next_deadline()) is not None:
             self.run_until(due)
+
+    def _until_no_deadline(self) -> Iterator[float]:
+        """Yields when something is due next, as long as any exchange has a deadline."""
+        line, without = deque(self._in_flight), 0
+        while without < len(line):
+            exchange = line[0]
+            if exchange not in self._in_flight:
+                line.popleft()
+            elif exchange.has_deadline:
+                without = 0
+                first = self._timers.next_deadline()
+                assert first is not None
+                yield first
+            else:
+                without += 1
+                line.rotate(-1)
 
     def _cut_off(self, exchange: Exchange) -> None:
         now = self.clock.now
