@@ -62,8 +62,9 @@ class Proxy:
         """
         self.config = config
         self.timers = Timers() if timers is None else timers
-        self.ready: OrderedDict[Exchange, None] = OrderedDict()
-        """Exchanges that changed without their shell having reported anything, in order."""
+        self.ready: OrderedDict[Exchange, Exception | None] = OrderedDict()
+        """Exchanges that changed without their shell having reported anything, in order, with the
+        bug that one has met in that."""
         self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes, config.default, config.paths.rules)
         self.trust = Trust(config.server.trusted_proxies)

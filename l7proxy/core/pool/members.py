@@ -107,14 +107,14 @@ class Members:
         self._enabled, self._healthy = TierCount(), TierCount()
         for backend in self.backends:
             self._count(backend, 1)
-        self._settle(now)
+        self._find_tier(now)
         for backend in self.backends:
             self._reconsider(backend)
 
     def consider(self, backend: Backend, now: float) -> None:
         """Finds out who is eligible after a change of one backend: as a rule only that one."""
         before = self._tier
-        if not self._settle(now):
+        if not self._find_tier(now):
             self._reconsider(backend)
             return
         tiers = [self._by_tier.get(tier, {}) for tier in {before, self._tier}]
@@ -127,7 +127,7 @@ class Members:
             if not backend.flags & HEALTH_FLAGS:
                 self._healthy.add(backend.tier, by)
 
-    def _settle(self, now: float) -> bool:
+    def _find_tier(self, now: float) -> bool:
         """Finds out whether the pool is in panic and which tier is in use: did either change?"""
         tier, was_in_panic = self._tier, self.in_panic
         panic = self._healthy.total < self._panic_threshold * self._enabled.total

@@ -17,7 +17,7 @@ from l7proxy.core.pool.events import AttemptEvents
 from l7proxy.core.pool.members import Members
 from l7proxy.core.pool.queue import WaitQueue
 from l7proxy.core.random_streams import RandomStreams
-from l7proxy.core.selectors import Selector, find_selector
+from l7proxy.core.selectors import Selector, find_selector, is_built_in, make_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ class Pool:
         self.on_flags_changed: Callable[[Backend, float], None] | None = None
         """Called for each backend whose health or administrative state has changed."""
         selector = find_selector(config.algorithm)
-        self.selector = selector(self.backends, config.options, streams.stream("selector"))
+        self.selector = make_selector(
+            selector, self.backends, config.options, streams.stream("selector")
+        )
+        self._is_built_in = is_built_in(selector)
         self.selector_counts = (
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
@@ -219,13 +222,24 @@ class Pool:
             exchange.pinned = pinned = affinity.find(exchange.request, now)
             if pinned is not None and pinned.eligible:
                 return pinned
-        picked = self.selector.pick(exchange.request, avoid)
-        if type(picked) is Backend:
+        try:
+            picked = self.selector.pick(exchange.request, avoid)
+        except SystemExit as error:
+            name = type(self.selector).__name__
+            raise RuntimeError(f"{name} wanted to end the program ({error.code})") from error
+        if type(picked) is Backend and (self._is_built_in or self._may_pick(picked)):
             return picked
         if picked is not None:
             # Told here, before anything is counted on it.
             raise TypeError(f"{type(self.selector).__name__} picked {picked!r}, no backend")
         return self.members.spare(avoid) if avoid else None
+
+    def _may_pick(self, backend: Backend) -> bool:
+        """Returns True for a backend that is there to be picked; raises ValueError for others."""
+        if backend.eligible and self.by_name.get(backend.name) is backend:
+            return True
+        name = type(self.selector).__name__
+        raise ValueError(f"{name} picked {backend!r}, which is not among the eligible")
 
     def choose_anew(self, exchange: Exchange, now: float) -> Backend | None:
         """As `choose` after a wait: one that was tried before is better than none."""
@@ -237,26 +251,30 @@ class Pool:
         self.active += 1
         backend.in_flight += 1
         backend.total += 1
-        if self.selector_counts:
-            self.selector.opened(backend)
-        if backend.in_flight == backend.max_in_flight:
-            self.set_flag(backend, FULL, now)
-        for began in self._began:
-            began(backend, now)
+        try:
+            if self.selector_counts:
+                self.selector.opened(backend)
+        finally:
+            if backend.in_flight == backend.max_in_flight:
+                self.set_flag(backend, FULL, now)
+            for began in self._began:
+                began(backend, now)
 
     def release(self, backend: Backend, now: float) -> None:
         """Counts an attempt out on the backend, and lets the next one that waits have its place."""
         self.active -= 1
         backend.in_flight -= 1
-        if self.selector_counts:
-            self.selector.closed(backend)
-        if backend.flags:
-            if backend.flags & FULL and not backend.is_full:
-                self.clear_flag(backend, FULL, now)
-            if backend.flags & REMOVED and not backend.in_flight:
-                self._forget(backend)
-        for released in self._released:
-            released(backend, now)
+        try:
+            if self.selector_counts:
+                self.selector.closed(backend)
+        finally:
+            if backend.flags:
+                if backend.flags & FULL and not backend.is_full:
+                    self.clear_flag(backend, FULL, now)
+                if backend.flags & REMOVED and not backend.in_flight:
+                    self._forget(backend)
+            for released in self._released:
+                released(backend, now)
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         """Counts an attempt that brought no response, or one that is a failure by its status."""
