@@ -10,7 +10,7 @@ from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.exchange_state import ENDED
 from l7proxy.core.http.head import check_head
-from l7proxy.core.http.local_reply import DRAINING, Refused
+from l7proxy.core.http.local_reply import LocalReply, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.core.http.target import ALLOW, ForTheServer, Target, parse_target
 from l7proxy.core.pool.pool import Pool
@@ -72,7 +72,8 @@ class Proxy:
         self._match = self.router.match
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
-        self.draining = False
+        self.turns_away: LocalReply | None = None
+        """What each new request gets that a route takes; None while they are taken."""
         self.streams = streams = RandomStreams(random)
         """Where chance comes from, for this proxy and for simulated backends."""
         problems: list[Problem] = []
@@ -122,8 +123,8 @@ class Proxy:
             route = self._match(request, target)
             if route is None:
                 self._refuse(exchange, request, target)
-            elif self.draining:
-                exchange.refuse(DRAINING)
+            elif self.turns_away is not None:
+                exchange.refuse(self.turns_away)
             else:
                 exchange.route = route
                 self._follow(route, exchange, now)

@@ -157,6 +157,7 @@ class _Conversation:
             and not self._over.done()
             and len(self._out) < MOST_UNREAD
             and self._node.engine.load < MOST_AT_ONCE
+            and self._node.wants_input
         )
         if wanted and not self._reading:
             self._loop.add_reader(self._source, self._read)

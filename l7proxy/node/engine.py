@@ -12,7 +12,7 @@ from collections import deque
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.exchange import MIRRORED, Exchange
 from l7proxy.core.exchange_state import ENDED
-from l7proxy.core.http.local_reply import DRAINING
+from l7proxy.core.http.local_reply import DRAINING, OVERLOADED
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
 from l7proxy.envelope.errors import BadMember
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.random_streams import RandomStreams
@@ -43,6 +44,8 @@ SIMULATED: dict[str, MakeUpstream] = {
 """What makes the upstream of a pool, by the pool's `upstream`: here every one is simulated."""
 
 
+MOST_IN_FLIGHT = 100_000
+"""Requests in flight, of some 2.5 KB each, from which on more are answered 503."""
 MOST_IN_VAIN = 10_000
 """Instants in a row at which no request ends before health checks are stopped at the end."""
 
@@ -59,6 +62,7 @@ class Engine:
     - `on_configured(proxy)`: a configuration was put to work;
     - `on_note(now, text)`: the state of a backend or of a pool has changed.
 
+    `most_in_flight` requests may be in flight; what comes beyond them is answered 503.
     `upstreams` makes the upstream of each pool. With `real_time` some of them take real time: then
     there is no virtual time, and only `advance` says what is late.
     """
@@ -77,6 +81,7 @@ class Engine:
         secrets: Secrets | None = None,
         virtual_time: bool = False,
         real_time: bool = False,
+        most_in_flight: int = MOST_IN_FLIGHT,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work.
 
@@ -95,6 +100,7 @@ class Engine:
         self._timers = Timers()
         self._draining = False
         self._in_flight: dict[Exchange, None] = {}
+        self._most_in_flight = most_in_flight
         self._dispatchers: list[Dispatcher] = []
         """The present configuration's is the last."""
         self.configure(config)
@@ -121,7 +127,7 @@ class Engine:
             name: self._upstreams[pool.config.upstream](pool, proxy.streams)
             for name, pool in proxy.pools.items()
         }
-        proxy.draining = self._draining
+        proxy.turns_away = self._why_not_taken()
         for dispatcher in self._dispatchers:
             dispatcher.proxy.stop()
         if self.idle:
@@ -143,6 +149,8 @@ class Engine:
         exchange = self._dispatcher.open(request, owner, self.clock.now, None, kind)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
+            if len(self._in_flight) >= self._most_in_flight:
+                self.proxy.turns_away = self._why_not_taken()
             self._on_pending(exchange)
 
     def advance_ready(self) -> None:
@@ -153,6 +161,11 @@ class Engine:
     def idle(self) -> bool:
         """Whether every exchange has ended."""
         return not self._in_flight
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges have not ended."""
+        return len(self._in_flight)
 
     @property
     def load(self) -> int:
@@ -166,12 +179,22 @@ class Engine:
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
         if self._in_flight:
-            self._in_flight.pop(exchange, None)
+            self._forget(exchange)
         self._on_delivered(exchange, now)
 
     def _crash(self, exchange: Exchange, error: Exception, now: float) -> None:
-        self._in_flight.pop(exchange, None)
+        self._forget(exchange)
         self._on_crashed(None if exchange.owner is MIRRORED else exchange, error, now)
+
+    def _forget(self, exchange: Exchange) -> None:
+        self._in_flight.pop(exchange, None)
+        if self.proxy.turns_away is not None:
+            self.proxy.turns_away = self._why_not_taken()
+
+    def _why_not_taken(self) -> LocalReply | None:
+        if self._draining:
+            return DRAINING
+        return OVERLOADED if len(self._in_flight) >= self._most_in_flight else None
 
     # Time.
 
@@ -247,7 +270,7 @@ class Engine:
         answered 503.
         """
         self._draining = True
-        self.proxy.draining = True
+        self.proxy.turns_away = DRAINING
         if self.clock.virtual:
             self._run_out()
             self.abort()

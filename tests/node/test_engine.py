@@ -272,3 +272,31 @@ def test_at_the_end_only_what_has_a_deadline_is_waited_for() -> None:
     assert [(owner, status) for owner, status, _ in shell.heard[4:]] == [
         ("/p", 200), ("/p", 200), ("/q", 504), ("/q", 504),
     ]  # fmt: skip
+
+
+def test_beyond_the_most_in_flight_requests_are_answered_503_until_one_has_ended() -> None:
+    shell = Shell(one_pool(simulate={"latency": 1}), virtual_time=True, most_in_flight=2)
+    for second, owner in enumerate(("one", "two", "three", "four", "five")):
+        shell.engine.go_to(second * 0.4)
+        shell.engine.open(get(), owner)
+    assert shell.heard == [
+        ("one", "pending"), ("two", "pending"), ("three", 503, 0.8),
+        ("one", 200, 1.0), ("four", "pending"), ("two", 200, 1.4), ("five", "pending"),
+    ]  # fmt: skip
+    local_reply = shell.exchanges[0].local_reply
+    assert local_reply is not None and local_reply.text == "too many requests are in flight"
+    assert shell.engine.in_flight == 2
+
+
+def test_a_new_configuration_makes_no_more_room_and_the_end_still_none() -> None:
+    shell = Shell(one_pool(simulate={"latency": 1}), virtual_time=True, most_in_flight=1)
+    shell.engine.go_to(0)
+    shell.engine.open(get(), "one")
+    shell.engine.configure(config_from(one_pool()))
+    shell.engine.open(get(), "two")
+    shell.engine.go_to(1)
+    shell.engine.open(get(), "three")
+    assert shell.heard[1:] == [("two", 503, 0), ("one", 200, 1), ("three", 200, 1)]
+    shell.engine.drain()
+    shell.engine.open(get(), "four")
+    assert shell.heard[-1] == ("four", 503, 1)
