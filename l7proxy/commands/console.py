@@ -150,6 +150,28 @@ def discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def divert_stdout() -> int:
+    """Has what is printed go to stderr; returns a descriptor of stdout that nobody else has.
+
+    A selector is anybody's code, and may print: that must not end up among the messages.
+    """
+    sink = os.dup(1)
+    os.dup2(2, 1)
+    return sink
+
+
+def restore_stdout(sink: int) -> None:
+    """Takes back what `divert_stdout` did."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # It is stderr that can't be written to.
+            discard_stdout()
+    os.dup2(sink, 1)
+    os.close(sink)
+
+
 def hold_closed_descriptors() -> None:
     """Occupies 0, 1 and 2 where they are closed, so that no file that is opened becomes one."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):

@@ -12,8 +12,10 @@ from l7proxy.commands.console import (
     complain,
     complain_at_length,
     complain_of_error,
+    divert_stdout,
     load_config,
     refuse_config,
+    restore_stdout,
 )
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.config import ConfigError
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from l7proxy.node.recorder import Recorder
     from l7proxy.upstreams.base import Upstream
 
-STDIN, STDOUT = 0, 1
+STDIN = 0
 
 
 class Options:
@@ -66,11 +68,13 @@ def run(words: Sequence[str], commands: Mapping[str, str]) -> int:
     except OSError as error:
         complain_of_error(error)
         return USAGE_ERROR
+    sink = divert_stdout()
     try:
-        status = _converse(options, config, recorder)
+        status = _converse(options, config, recorder, sink)
     except ConfigError as error:
         status = refuse_config(options.config, error)
     finally:
+        restore_stdout(sink)
         if recorder is not None:
             recorder.close()
     recording_failed = recorder is not None and recorder.failed
@@ -84,8 +88,10 @@ def _open_recorder(name: str) -> Recorder:
     return Recorder(name, complain)
 
 
-def _converse(options: Options, config: Config, recorder: Recorder | None) -> int:
+def _converse(options: Options, config: Config, recorder: Recorder | None, sink: int) -> int:
     """Runs the node in the loop that its backends need and returns the exit status.
+
+    `sink` is the descriptor that gets the replies.
 
     Raises `ConfigError` where the configuration can't be put to work, OSError where stdin or
     stdout fails. A node whose stdout is closed is not run.
@@ -97,7 +103,7 @@ def _converse(options: Options, config: Config, recorder: Recorder | None) -> in
     if not _has_real_backends(options, config):
         node = build()
         if sys.stdout is not None:
-            blocking_loop.run(node, STDIN, STDOUT, drain_timeout=options.drain_timeout)
+            blocking_loop.run(node, STDIN, sink, drain_timeout=options.drain_timeout)
         return 0
     if options.virtual_time:
         complain("l7proxy: real backends take real time; try --simulate")
@@ -106,7 +112,7 @@ def _converse(options: Options, config: Config, recorder: Recorder | None) -> in
     from l7proxy.node import asyncio_loop
 
     if sys.stdout is not None:
-        asyncio_loop.run(build, STDIN, STDOUT, drain_timeout=options.drain_timeout)
+        asyncio_loop.run(build, STDIN, sink, drain_timeout=options.drain_timeout)
     return 0
 
 

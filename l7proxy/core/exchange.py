@@ -51,10 +51,8 @@ class Exchange(Forwarded):
     - `mirror` is the pool that gets a copy, whose answer is dropped: see `copy_with`.
     - `pinned` is the backend that the client had before, eligible or not, and `set_cookie` what
       the client is told about its session; see `core.affinity`.
-    - `circuit_state` names the state of `backend`'s circuit breaker where this exchange changed
-      it.
-    - `repeatable` is made False by an upstream when the request can't be sent once more, because
-      its body has passed and was not kept.
+    - `circuit_state` names the state of `backend`'s circuit where this exchange changed it.
+    - `repeatable` is made False by an upstream when the body has passed and was not kept.
     - `owner` is the shell's: whatever it needs to deliver the answer. `dispatch` is the
       dispatcher's: it takes the exchange on after an end that was reported later.
     - `needs_start` is True where the present attempt has not been started, `is_delivered` where
@@ -117,8 +115,7 @@ class Exchange(Forwarded):
         self.local_reply: LocalReply | None = None
         self.set_cookie: str | None = None
         self.circuit_state: str | None = None
-        self.owner = owner
-        self.dispatch = dispatch
+        self.owner, self.dispatch = owner, dispatch
         self.needs_start = self.is_delivered = False
         self.on_abandon: Callable[[], None] | None = None
         self._deadline: Timer | DelayLine | None = None
@@ -288,10 +285,27 @@ class Exchange(Forwarded):
         return True
 
     def overdue(self, now: float) -> None:
-        """Acts on a deadline that has passed, of the wait for a place or of an attempt."""
+        """Acts on the end of a wait: for a place, for a response, or before another attempt."""
         self._deadline = None
         pool = self.pool
         assert pool is not None
+        try:
+            if self.state is BACKING_OFF:
+                self._resume(pool, now)
+            else:
+                self._time_out(pool, now)
+        except Exception as error:
+            self.met_bug(error)
+            return
+        # Otherwise the pool, or the timer of the next attempt, brings it up again.
+        if self.state is not QUEUED and self.state is not BACKING_OFF:
+            self._proxy.ready[self] = None
+
+    def met_bug(self, error: Exception) -> None:
+        """Has whoever looks at `Proxy.ready` end it, for a bug that nobody else is to pay for."""
+        self._proxy.ready[self] = error
+
+    def _time_out(self, pool: Pool, now: float) -> None:
         if self.state is not QUEUED:
             self._abandon()
             self.failed(TIMED_OUT, now)
@@ -300,9 +314,6 @@ class Exchange(Forwarded):
             self.refuse(TIMED_OUT.with_detail("none was free"))
         else:
             self._give_up(NO_BACKEND.with_detail("waited too long for a free one"), now)
-        # In the wait before another attempt it comes up by itself.
-        if self.state is not BACKING_OFF:
-            self._proxy.ready[self] = None
 
     def _queue_up(self, pool: Pool, now: float) -> None:
         """Waits for a place, if there may be one; else answers what went wrong."""
@@ -359,7 +370,7 @@ class Exchange(Forwarded):
         self.tried = tried
         if another is None:
             self._pause(now)
-            self._deadline = self._proxy.timers.schedule(now + wait, self._resume)
+            self._deadline = self._proxy.timers.schedule(now + wait, self.overdue)
             return True
         if self._deadline is not None:
             self._forget_deadline()
@@ -370,20 +381,14 @@ class Exchange(Forwarded):
         pool.release(backend, now)
         return True
 
-    def _resume(self, now: float) -> None:
+    def _resume(self, pool: Pool, now: float) -> None:
         """Goes on after the wait before a retry."""
-        self._deadline = None
-        pool = self.pool
-        assert pool is not None
         pool.retry.pausing.discard(self)
         backend = pool.choose_anew(self, now)
         if backend is not None:
             self._begin(backend, now)
         else:
             self._queue_up(pool, now)
-        # Once in the queue it is the pool that brings it up again.
-        if self.state is not QUEUED:
-            self._proxy.ready[self] = None
 
     def _report(self, event: Event, now: float) -> None:
         """Tells the pool how the attempt went, and notes if that changed the circuit."""

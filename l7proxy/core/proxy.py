@@ -10,7 +10,7 @@ from l7proxy.core.config.problems import pointer_to
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.exchange_state import ENDED
 from l7proxy.core.http.head import check_head
-from l7proxy.core.http.local_reply import DRAINING, Refused
+from l7proxy.core.http.local_reply import LocalReply, Refused
 from l7proxy.core.http.messages import Headers, HttpResponse
 from l7proxy.core.http.target import ALLOW, ForTheServer, Target, parse_target
 from l7proxy.core.pool.pool import Pool
@@ -62,8 +62,9 @@ class Proxy:
         """
         self.config = config
         self.timers = Timers() if timers is None else timers
-        self.ready: OrderedDict[Exchange, None] = OrderedDict()
-        """Exchanges that changed without their shell having reported anything, in order."""
+        self.ready: OrderedDict[Exchange, Exception | None] = OrderedDict()
+        """Exchanges that changed without their shell having reported anything, in order, with the
+        bug that one has met in that."""
         self.probes: deque[Probe] = deque()
         self.router = Router(config.effective_routes, config.default, config.paths.rules)
         self.trust = Trust(config.server.trusted_proxies)
@@ -71,7 +72,8 @@ class Proxy:
         self._match = self.router.match
         self.pools: dict[str, Pool] = {}
         self.limits = _rate_limits(config, self.router)
-        self.draining = False
+        self.turns_away: LocalReply | None = None
+        """What each new request gets that a route takes; None while they are taken."""
         self.streams = streams = RandomStreams(random)
         """Where chance comes from, for this proxy and for simulated backends."""
         problems: list[Problem] = []
@@ -94,6 +96,7 @@ class Proxy:
                 _make_sticky(made, made.config.sticky, drawn, secrets, problems)
         if problems:
             raise ConfigError(problems)
+        self._checked = [pool for pool in self.pools.values() if pool.health is not None]
 
     def open(self, request: HttpRequest, now: float, kind: type[Exchange] = Exchange) -> Exchange:
         """The exchange of a request, and what happens to it first: see `decide`.
@@ -120,8 +123,8 @@ class Proxy:
             route = self._match(request, target)
             if route is None:
                 self._refuse(exchange, request, target)
-            elif self.draining:
-                exchange.refuse(DRAINING)
+            elif self.turns_away is not None:
+                exchange.refuse(self.turns_away)
             else:
                 exchange.route = route
                 self._follow(route, exchange, now)
@@ -170,6 +173,12 @@ class Proxy:
         """Begins what goes on by itself: health checks."""
         for pool in self.pools.values():
             pool.start(now)
+
+    def skip_between(self, now: float, until: float) -> None:
+        """Leaves out most of the health checks in a long time in which no message comes."""
+        for pool in self._checked:
+            if pool.health is not None:
+                pool.health.skip_between(now, until)
 
     def stop(self) -> None:
         """Ends what goes on by itself; exchanges that are open go on to their end."""

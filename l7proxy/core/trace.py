@@ -126,11 +126,10 @@ class Traced(Exchange):
             self._wait("the time before another attempt", now)
         return goes_on
 
-    def _resume(self, now: float) -> None:
-        assert self.pool is not None
+    def _resume(self, pool: Pool, now: float) -> None:
         self._stop_waiting(now)
-        self._consider(self.pool, now, self.tried)
-        super()._resume(now)
+        self._consider(pool, now, self.tried)
+        super()._resume(pool, now)
 
     def _queue_up(self, pool: Pool, now: float) -> None:
         super()._queue_up(pool, now)

@@ -33,8 +33,13 @@ _NO_BRACKET = rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+'
 """Up to a bracket, or up to a string that is broken or not complete."""
 _BLANKS = rb"[ \t\r]*"
 _CLOSES = {0x7D: 0x7B, 0x5D: 0x5B}
+_BEYOND_BLANKS = b"!"
+"""More than every line that is empty or begins with a blank."""
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _QUOTE, _OPEN_BRACE, _BACKSLASH = b'\n"{\\'
+_OUTLINED = 256
+"""Bytes from which on an object inside another is not read again with that one."""
+_NUMBER, _NO_JSON = b"0", b"!"
 _SHORT_RUN = 8
 """Whole lines in a row that make splitting the rest of a piece into lines worth its cost."""
 _LONGEST_BACKOFF = 63
@@ -71,7 +76,7 @@ class Framer:
         self._line = 1
         """The number of the line at the start of the buffer."""
         self._buffer = bytearray() if buffer is None else buffer
-        self._begun = b""
+        self._begun = bytearray()
         """The start of a line whose end is yet to come, while all before it were whole."""
         self._at_line_start = True
         self._skipping = False
@@ -81,6 +86,9 @@ class Framer:
 
         The first is at offset 0, and a message may start there.
         """
+        self._refused: list[tuple[int, int, bytes]] = []
+        """What is complete and no message inside what is open now, none of it inside another: where
+        it starts, where it ends, and what stands for it."""
         self._scanned = 0
         """How much of the buffer was scanned, in bytes."""
         self._in_string = False
@@ -96,11 +104,15 @@ class Framer:
 
     def _feed(self, data: bytes) -> None:
         if not self._buffer and self._at_line_start and not self._skipping:
+            begun = self._begun
+            if begun and _is_begun(data) and len(begun) + len(data) < min(_PIECE, self._limit):
+                begun += data
+                return
             data = self._complete_lines(data)
             if not data:
                 return
             if _is_begun(data) and len(data) <= self._limit:
-                self._begun = data
+                begun[:] = data
                 return
         self._buffer += data
         self._scan()
@@ -115,14 +127,17 @@ class Framer:
 
     def _complete_lines(self, data: bytes) -> bytes:
         """Handles lines that are an object each, which is the common case; returns the rest."""
-        begun, self._begun = self._begun, b""
-        if len(begun) + len(data) > self._limit:
-            return begun + data
+        if self._begun:
+            data = bytes(self._begun) + data
+            self._begun.clear()
+        if len(data) > self._limit:
+            return data
         lines = data.split(b"\n")
-        lines[0] = begun + lines[0]
         tail = lines.pop()
         decode, message = self._decode, self._message
         for done, line in enumerate(lines):
+            if line < _BEYOND_BLANKS and not line.strip(b" \t\r"):
+                continue
             number = self._line + done
             try:
                 value = decode(line)
@@ -160,13 +175,13 @@ class Framer:
     def _find_start(self) -> bool:
         """Finds the start of a message; returns False where more input is needed."""
         buffer = self._buffer
-        at = 0
-        if self._at_line_start and buffer.startswith(_BOM):
-            at = len(_BOM)
-        match = _compiled(_BLANKS).match(buffer, at)
+        first = len(_BOM) if self._at_line_start and buffer.startswith(_BOM) else 0
+        match = _compiled(_BLANKS).match(buffer, first)
         assert match is not None
         at = match.end()
         if at == len(buffer):
+            # One blank says as much as a million do.
+            del buffer[first + 1 : at]
             return False
         if buffer[at] == _NEWLINE:
             self._drop(at + 1)
@@ -189,22 +204,25 @@ class Framer:
     def _skip_line(self, text: str) -> bool:
         """Drops the line, and reports it once; returns False where its end is yet to come."""
         buffer = self._buffer
-        end = buffer.find(b"\n")
+        end = buffer.find(b"\n", self._scanned)
         if end < 0:
-            if len(buffer) > self._limit:
+            self._scanned = len(buffer)
+            if self._skipping or len(buffer) > self._limit:
                 if not self._skipping:
                     self._report(text, buffer, self._line)
                 self._skipping = True
-                self._drop(len(buffer))
+                self._reset_to(len(buffer))
             return False
         if not self._skipping:
             self._report(text, buffer[:end], self._line)
         self._skipping = False
-        self._drop(end)
+        self._reset_to(end)
         return True
 
     def _report(self, text: str, line: bytes | bytearray, number: int) -> None:
-        shown = line[:60].decode("utf-8", "backslashreplace").strip()
+        # Without what is before it, of which not all is kept.
+        text_itself = line.removeprefix(_BOM).lstrip(b" \t\r")
+        shown = text_itself[:60].decode("utf-8", "backslashreplace").strip()
         self._broken(f"{text}: {shown!r}", number)
 
     def _scan_object(self) -> bool:
@@ -278,6 +296,7 @@ class Framer:
         else:
             index, start = small
             stack[:] = [(byte, at - start, may) for byte, at, may in stack[index:]]
+            self._refused = [(s - start, e - start, m) for s, e, m in self._refused if s > start]
             self._scanned -= start
             self._drop(start)
         return True
@@ -291,21 +310,49 @@ class Framer:
     def _complete(self, start: int, end: int) -> None:
         """Handles the object that has just ended if it is a message; the outermost is dropped."""
         outermost = not self._open
+        if not (outermost or self._is_envelope(start, end)):
+            return
+        text = bytes(self._buffer[start:end])
         try:
-            text = bytes(self._buffer[start:end])
             value = self._decode(text)
         except NotJson as error:
-            if outermost:
-                self._broken(str(error), self._line)
-                self._reset_to(end)
+            self._broken(str(error), self._line)
+            self._reset_to(end)
             return
         if not outermost:
-            if not ("src" in value and "body" in value):
-                return
             self._broken("not a complete message", self._line)
         line = self._line + self._buffer.count(b"\n", 0, start)
         self._reset_to(end)
         self._message(value, text, line)
+
+    def _is_envelope(self, start: int, end: int) -> bool:
+        """Returns whether the object inside another is an envelope.
+
+        What was refused inside it is not read again, but taken for a number, or for what is no JSON
+        if it is none: of objects inside each other every byte is read once.
+        """
+        buffer, refused = self._buffer, self._refused
+        first = len(refused)
+        while first and refused[first - 1][0] > start:
+            first -= 1
+        outline = bytearray()
+        at = start
+        for inner_start, inner_end, mark in refused[first:]:
+            outline += buffer[at:inner_start]
+            outline += mark
+            at = inner_end
+        outline += buffer[at:end]
+        del refused[first:]
+        mark = _NUMBER
+        try:
+            value = self._decode(bytes(outline))
+            if "src" in value and "body" in value:
+                return True
+        except NotJson:
+            mark = _NO_JSON
+        if end - start >= _OUTLINED:
+            refused.append((start, end, mark))
+        return False
 
     def _starts_line(self, at: int) -> bool:
         buffer = self._buffer
@@ -315,6 +362,7 @@ class Framer:
 
     def _reset_to(self, offset: int) -> None:
         self._open.clear()
+        self._refused.clear()
         self._in_string = False
         self._scanned = 0
         self._drop(offset)

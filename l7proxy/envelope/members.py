@@ -110,12 +110,27 @@ def put_headers(message: dict[str, Any], headers: Headers) -> None:
     message["headers"] = made
 
 
-def put_body(message: dict[str, Any], body: bytes) -> None:
-    """Adds `body`, and `body_encoding` where the bytes are not UTF-8."""
-    try:
-        message["body"] = body.decode()
-    except UnicodeDecodeError:
-        from base64 import b64encode
+_CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\n\r")
+_CONTROL_COSTS = len("\\u0000") - 1
+"""Bytes by which JSON makes a control character longer."""
+_BASE64_COSTS = len(', "body_encoding": "base64"')
+"""Bytes by which base64 makes a body longer beside a third of it."""
 
-        message["body"] = b64encode(body).decode()
-        message["body_encoding"] = "base64"
+
+def put_body(message: dict[str, Any], body: bytes) -> None:
+    """Adds `body`, and `body_encoding` where the bytes are not UTF-8.
+
+    Neither is text whose control characters would make it longer than base64 is: as JSON, 60 MB of
+    NULs are 360.
+    """
+    controls = len(body) - len(body.translate(None, _CONTROLS))
+    if _CONTROL_COSTS * controls <= len(body) // 3 + _BASE64_COSTS:
+        try:
+            message["body"] = body.decode()
+            return
+        except UnicodeDecodeError:
+            pass
+    from base64 import b64encode
+
+    message["body"] = b64encode(body).decode()
+    message["body_encoding"] = "base64"

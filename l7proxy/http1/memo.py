@@ -20,10 +20,9 @@ class Memo(dict[bytes, "V"]):
     """Results by the bytes they came from; looked up as in any dictionary.
 
     Most keys never come again, so a result is kept when its key comes for the second time: what
-    comes once costs a mark and no memory. When it is full it forgets everything: that costs nothing
-    per entry, and what is in use comes back with two misses each. At most `entries` results are
-    held, and none with a key longer than `key_size` bytes, so that no peer can fill the memory of
-    the process.
+    comes once costs a mark and no memory. When it is full it forgets the oldest. At most `entries`
+    results are held, and none with a key longer than `key_size` bytes, so that no peer can fill the
+    memory of the process.
 
     Where keys don't come again at all, even to look for them costs a tenth of parsing what they
     are. So whoever looks up does so only while `resting` is 0, counts it down otherwise, and sets
@@ -53,5 +52,5 @@ class Memo(dict[bytes, "V"]):
             marks[place] = mark
         elif len(key) <= self._key_size and self._entries:
             if len(self) >= self._entries:
-                self.clear()
+                del self[next(iter(self))]
             self[key] = value

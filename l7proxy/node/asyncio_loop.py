@@ -14,7 +14,7 @@ from errno import ETIMEDOUT
 from selectors import PollSelector
 
 from l7proxy.node.blocking_loop import LONGEST_WAIT, SIGNALS, Drain
-from l7proxy.upstreams.http import BufferedUpstream, ConnectionPools
+from l7proxy.upstreams.http import BufferedUpstream, ConnectionPools, ResponseMemory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ MOST_UNREAD = 1 << 20
 """Bytes of replies that may be unread before no more input is read."""
 LARGEST_RESPONSE = 64 << 20
 """Bytes of a response's body at most: a reply is one line, whole in memory."""
+MOST_INCOMPLETE = 64 << 20
+"""Bytes of responses that are not complete before only one of them is read on."""
 SWEEP = 1.0
 """Seconds between two searches for connections that are overdue."""
 
@@ -65,7 +67,8 @@ class _Conversation:
     ) -> None:
         self._loop = loop
         self._pools = pools = ConnectionPools(loop, lambda: self._node.engine.now(loop.time()))
-        self._node = build(lambda pool: BufferedUpstream(pool, pools, LARGEST_RESPONSE))
+        self._memory = memory = ResponseMemory(MOST_INCOMPLETE)
+        self._node = build(lambda pool: BufferedUpstream(pool, pools, LARGEST_RESPONSE, memory))
         self._source = source
         self._sink = sink
         self._drain = Drain(drain_timeout)
@@ -111,6 +114,7 @@ class _Conversation:
         else:
             self._write(node.output())
         self._following_up = False
+        self._memory.look(is_open=len(self._out) < MOST_UNREAD)
         self._watch_input()
         self._set_timer()
         if self._finished and not self._out:
@@ -157,6 +161,7 @@ class _Conversation:
             and not self._over.done()
             and len(self._out) < MOST_UNREAD
             and self._node.engine.load < MOST_AT_ONCE
+            and self._node.wants_input
         )
         if wanted and not self._reading:
             self._loop.add_reader(self._source, self._read)

@@ -138,7 +138,7 @@ class _Conversation:
         self._drain = drain
         self._clock = clock
         self._input = poll()
-        self._input.register(source, select.POLLIN)
+        self._listening = self._ended = False
         self._input.register(wake, select.POLLIN)
         self._output = poll()
         self._output.register(sink, select.POLLOUT)
@@ -151,6 +151,7 @@ class _Conversation:
         node, drain, clock, poll = self._node, self._drain, self._clock, self._input.poll
         draining = False
         while drain.deadline is None or not self._is_over(drain.deadline):
+            self._listen(node.wants_input)
             due = node.next_deadline()
             ready = dict(poll(poll_timeout(clock, due, drain.deadline)))
             if due is not None:
@@ -166,6 +167,16 @@ class _Conversation:
                 self._write(node.drain(clock()))
         self._write(node.abort(clock()))
 
+    def _listen(self, wanted: bool) -> None:
+        """Waits for input, too, or no more."""
+        if wanted is self._listening or self._ended:
+            return
+        self._listening = wanted
+        if wanted:
+            self._input.register(self._source, select.POLLIN)
+        else:
+            self._input.unregister(self._source)
+
     def _is_over(self, end: float) -> bool:
         return self._node.idle or self._clock() >= end
 
@@ -180,7 +191,8 @@ class _Conversation:
         if data:
             self._write(self._node.feed(data, now))
             return
-        self._input.unregister(self._source)
+        self._listen(False)
+        self._ended = True
         self._drain.input_ended(now)
         self._write(self._node.finish(now))
 

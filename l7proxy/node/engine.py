@@ -7,10 +7,12 @@ each request.
 
 from __future__ import annotations
 
+from collections import deque
+
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.exchange import MIRRORED, Exchange
 from l7proxy.core.exchange_state import ENDED
-from l7proxy.core.http.local_reply import DRAINING
+from l7proxy.core.http.local_reply import DRAINING, OVERLOADED
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.timers import Timers
 from l7proxy.envelope.errors import BadMember
@@ -20,12 +22,13 @@ from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
     from typing import Any
 
     from l7proxy.core.affinity import Secrets
     from l7proxy.core.config import Config
+    from l7proxy.core.http.local_reply import LocalReply
     from l7proxy.core.http.messages import HttpRequest
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.random_streams import RandomStreams
@@ -41,6 +44,12 @@ SIMULATED: dict[str, MakeUpstream] = {
 """What makes the upstream of a pool, by the pool's `upstream`: here every one is simulated."""
 
 
+MOST_IN_FLIGHT = 100_000
+"""Requests in flight, of some 2.5 KB each, from which on more are answered 503."""
+MOST_IN_VAIN = 10_000
+"""Instants in a row at which no request ends before health checks are stopped at the end."""
+
+
 class Engine:
     """The configuration in force, at work, and those before it, which finish what they have.
 
@@ -53,6 +62,7 @@ class Engine:
     - `on_configured(proxy)`: a configuration was put to work;
     - `on_note(now, text)`: the state of a backend or of a pool has changed.
 
+    `most_in_flight` requests may be in flight; what comes beyond them is answered 503.
     `upstreams` makes the upstream of each pool. With `real_time` some of them take real time: then
     there is no virtual time, and only `advance` says what is late.
     """
@@ -71,6 +81,7 @@ class Engine:
         secrets: Secrets | None = None,
         virtual_time: bool = False,
         real_time: bool = False,
+        most_in_flight: int = MOST_IN_FLIGHT,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work.
 
@@ -89,6 +100,7 @@ class Engine:
         self._timers = Timers()
         self._draining = False
         self._in_flight: dict[Exchange, None] = {}
+        self._most_in_flight = most_in_flight
         self._dispatchers: list[Dispatcher] = []
         """The present configuration's is the last."""
         self.configure(config)
@@ -115,7 +127,7 @@ class Engine:
             name: self._upstreams[pool.config.upstream](pool, proxy.streams)
             for name, pool in proxy.pools.items()
         }
-        proxy.draining = self._draining
+        proxy.turns_away = self._why_not_taken()
         for dispatcher in self._dispatchers:
             dispatcher.proxy.stop()
         if self.idle:
@@ -137,6 +149,8 @@ class Engine:
         exchange = self._dispatcher.open(request, owner, self.clock.now, None, kind)
         if exchange.state is not ENDED:
             self._in_flight[exchange] = None
+            if len(self._in_flight) >= self._most_in_flight:
+                self.proxy.turns_away = self._why_not_taken()
             self._on_pending(exchange)
 
     def advance_ready(self) -> None:
@@ -147,6 +161,11 @@ class Engine:
     def idle(self) -> bool:
         """Whether every exchange has ended."""
         return not self._in_flight
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges have not ended."""
+        return len(self._in_flight)
 
     @property
     def load(self) -> int:
@@ -160,12 +179,22 @@ class Engine:
 
     def _deliver(self, exchange: Exchange, now: float) -> None:
         if self._in_flight:
-            self._in_flight.pop(exchange, None)
+            self._forget(exchange)
         self._on_delivered(exchange, now)
 
     def _crash(self, exchange: Exchange, error: Exception, now: float) -> None:
-        self._in_flight.pop(exchange, None)
+        self._forget(exchange)
         self._on_crashed(None if exchange.owner is MIRRORED else exchange, error, now)
+
+    def _forget(self, exchange: Exchange) -> None:
+        self._in_flight.pop(exchange, None)
+        if self.proxy.turns_away is not None:
+            self.proxy.turns_away = self._why_not_taken()
+
+    def _why_not_taken(self) -> LocalReply | None:
+        if self._draining:
+            return DRAINING
+        return OVERLOADED if len(self._in_flight) >= self._most_in_flight else None
 
     # Time.
 
@@ -205,6 +234,9 @@ class Engine:
         if not clock.started:
             return
         run = timers.catch_up if self.real_time else timers.advance
+        first = timers.next_deadline()
+        if first is not None and first < until:
+            self.proxy.skip_between(first, until)
         while (due := timers.next_deadline()) is not None and due <= until:
             now = until if self.real_time else due
             clock.now = max(clock.now, now)
@@ -238,7 +270,7 @@ class Engine:
         answered 503.
         """
         self._draining = True
-        self.proxy.draining = True
+        self.proxy.turns_away = DRAINING
         if self.clock.virtual:
             self._run_out()
             self.abort()
@@ -262,14 +294,33 @@ class Engine:
         # Whatever has a deadline ends. What has none may hang while health checks go on for
         # ever: without those, what is left to happen comes to an end too.
         timers = self._timers
-        while any(exchange.has_deadline for exchange in self._in_flight):
-            due = timers.next_deadline()
-            assert due is not None
-            self.run_until(due)
+        in_vain = 0
+        for instant in self._until_no_deadline():
+            waiting = len(self._in_flight)
+            self.run_until(instant)
+            in_vain = 0 if len(self._in_flight) != waiting else in_vain + 1
+            if in_vain == MOST_IN_VAIN:
+                break
         for dispatcher in self._dispatchers:
             dispatcher.proxy.stop()
         while self._in_flight and (due := timers.next_deadline()) is not None:
             self.run_until(due)
+
+    def _until_no_deadline(self) -> Iterator[float]:
+        """Yields when something is due next, as long as any exchange has a deadline."""
+        line, without = deque(self._in_flight), 0
+        while without < len(line):
+            exchange = line[0]
+            if exchange not in self._in_flight:
+                line.popleft()
+            elif exchange.has_deadline:
+                without = 0
+                first = self._timers.next_deadline()
+                assert first is not None
+                yield first
+            else:
+                without += 1
+                line.rotate(-1)
 
     def _cut_off(self, exchange: Exchange) -> None:
         now = self.clock.now

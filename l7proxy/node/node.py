@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from l7proxy.node.message import Handler, Id, Reply
     from l7proxy.upstreams.base import Upstream
 
+ENOUGH_IN_FLIGHT = 32_768
+"""Requests in flight from which on no more are read."""
 DEFAULT_NAME = "l7_proxy"
 
 
@@ -63,6 +65,7 @@ class Node(Receiver):
         ordered: bool = False,
         on_delivered: Callable[[Exchange, float], None] | None = None,
         on_configured: Callable[[Proxy], None] = ignore,
+        enough_in_flight: int = ENOUGH_IN_FLIGHT,
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work.
 
@@ -76,10 +79,13 @@ class Node(Receiver):
         `upstreams` makes those of other pools, by their `upstream`, where they are not to be as
         the configuration says: with `SIMULATED` no backend is asked outside.
 
+        With `enough_in_flight` requests it wants no more input, if they end without any.
+
         `on_delivered` is told of each exchange before its reply is made, and `on_configured` of
         each configuration, as `Engine` tells of them.
         """
         self._record = record
+        self._enough_in_flight = enough_in_flight
         self._log = log
         self._bug = bug or log
         self._called = DEFAULT_NAME
@@ -170,6 +176,13 @@ class Node(Receiver):
         """Answers everything that is still in flight with a 503."""
         self.engine.abort()
         return self._flush()
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether more may be read: not while enough is in flight that ends by itself."""
+        engine = self.engine
+        enough = engine.in_flight >= self._enough_in_flight
+        return not enough or engine.clock.virtual or self.nodes.awaits_replies
 
     @property
     def idle(self) -> bool:

@@ -87,7 +87,11 @@ class Dispatcher:
         try:
             while ready or probes:
                 while ready:
-                    self._step(ready.popitem(last=False)[0], now)
+                    exchange, bug = ready.popitem(last=False)
+                    if bug is None:
+                        self._step(exchange, now)
+                    else:
+                        self._give_up(exchange, bug, now)
                 if probes:
                     probe = probes.popleft()
                     if not probe.over:

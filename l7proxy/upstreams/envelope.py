@@ -39,6 +39,11 @@ class EnvelopeUpstream(Upstream):
         self.dropped = 0
         """Replies that came too late, twice, from someone else, or that nobody asked for."""
 
+    @property
+    def awaits_replies(self) -> bool:
+        """Whether another node was asked and has not replied."""
+        return bool(self._awaited)
+
     def start(self, exchange: Exchange, now: float) -> None:
         backend = exchange.backend
         assert backend is not None

@@ -220,19 +220,22 @@ class _Answers:
             path.removesuffix("/"): written_response(canned)
             for path, canned in (config.paths or {}).items()
         }
+        self._longest = max(map(len, self._paths), default=0)
         self._always = written_response(config) if config.says_something else None
 
     def response(self, path: str) -> HttpResponse | None:
         if self._paths:
-            for prefix in _prefixes(path):
+            for prefix in _prefixes(path, self._longest):
                 if prefix in self._paths:
                     return self._paths[prefix]
         return self._always
 
 
-def _prefixes(path: str) -> Iterator[str]:
-    """The path and every prefix of whole segments, the longest first."""
+def _prefixes(path: str, longest: int) -> Iterator[str]:
+    """The path and every prefix of whole segments up to that length, the longest first."""
     end = len(path)
+    if end > longest:
+        end = path.rfind("/", 0, longest + 1)
     while end >= 0:
         yield path[:end]
         end = path.rfind("/", 0, end)

@@ -20,7 +20,9 @@ class Ran:
         self.options: dict[str, Any] = {}
 
     def __call__(self, node: Any, source: int, sink: int, **options: Any) -> None:
-        self.node, self.options = node, {"source": source, "sink": sink, **options}
+        self.node, self.options = node, {"source": source, **options}
+        self.sink = os.fstat(sink)
+        self.printed_to = os.fstat(1)
 
 
 @pytest.fixture

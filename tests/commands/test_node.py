@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ def pools(node: Any) -> list[str]:
 
 
 def test_without_arguments_it_is_the_node_with_the_default_configuration(ran: Ran) -> None:
+    stdout, stderr = os.fstat(1), os.fstat(2)
     assert main([]) == 0
     assert pools(ran.node) == ["api", "static"]
-    assert ran.options == {"source": 0, "sink": 1, "drain_timeout": 30.0}
+    assert ran.options == {"source": 0, "drain_timeout": 30.0}
+    assert os.path.samestat(ran.sink, stdout) and os.path.samestat(os.fstat(1), stdout)
+    assert os.path.samestat(ran.printed_to, stderr)
 
 
 def test_the_options_reach_the_node_and_its_loop(

@@ -292,6 +292,10 @@ class Counting(bytearray):
         self.looked_at += (len(self) if end is None else end) - start
         return super().count(what, start, end)
 
+    def find(self, what: Any, start: Any = 0, end: Any = None) -> int:
+        self.looked_at += (len(self) if end is None else end) - start
+        return super().find(what, start, end)
+
 
 def test_lines_are_counted_once_however_many_objects_start_one() -> None:
     buffer = Counting()
@@ -322,6 +326,73 @@ def test_what_is_not_one_message_a_line_is_not_split_again_after_each(
         sys.setprofile(None)
     assert len(heard.messages) == 1000 * message.count(b'"src"')
     assert split <= 20 * len(data)
+
+
+LONG = b'"' + b"x" * 300 + b'"'
+WHOLE = b'{"src": "c", "body": {"a": %s}}' % LONG
+
+
+@pytest.mark.parametrize(("inner", "is_good"), [
+    (b'{"a": %s}' % LONG, True),
+    (b'{"a":\n{"b": %s}}' % LONG, True),
+    (b'{"a":\n{"b": %s}, "c":\n{"d": %s}}' % (LONG, LONG), True),
+    (b'{"a": %s, tru}' % LONG, False),
+    (b'{"a":\n{"b": %s, tru}}' % LONG, False),
+])  # fmt: skip
+def test_an_envelope_counts_whatever_objects_start_lines_in_it_if_they_are_json(
+    inner: bytes, is_good: bool
+) -> None:
+    envelope = b'{"src": "c", "body":\n%s}' % inner
+    for data in (envelope, b"{\n" + envelope, b'{"a": [\n%s,\n%s' % (inner, envelope)):
+        for step in (1, 7, len(data)):
+            heard = hear(*(data[at : at + step] for at in range(0, len(data), step)), b"\n", WHOLE)
+            found = [json.loads(envelope)] if is_good else []
+            assert heard.messages == [*found, json.loads(WHOLE)]
+
+
+def test_what_is_refused_inside_is_known_when_what_was_around_it_has_been_dropped() -> None:
+    outer, inner = b'{"%s":\n' % (b"x" * 400), b'{"a":\n{"b": %s}}' % LONG
+    envelope = b'{"src": "c", "body":\n%s, "more": %s}' % (inner, LONG)
+    heard = hear(outer + b'{"c":\n' + envelope, limit=len(envelope) + 100)
+    assert heard.messages == [json.loads(envelope)]
+    assert len(heard.complaints) == 2
+
+
+def test_objects_inside_each_other_are_read_twice_at_most() -> None:
+    read = 0
+
+    def decode(text: bytes) -> Any:
+        nonlocal read
+        read += len(text)
+        return decode_json(text)[0]
+
+    messages: list[Any] = []
+    framer = Framer(decode, lambda value, text, line: messages.append(value), print)
+    data = b'\n{"a":' * 198 + b'"' + b"x" * 100_000 + b'"' + b"}" * 198
+    framer.feed(data)
+    assert len(messages) == 1
+    assert read < 3 * len(data)
+
+
+@pytest.mark.parametrize("limit", [100, DEFAULT_LIMIT])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"x"], ids=["", "mark", "garbage"])
+@pytest.mark.parametrize("fill", [b" ", b"\t", b"\r", b"x"])
+def test_what_has_no_line_end_is_looked_at_once_and_said_once(
+    fill: bytes, start: bytes, limit: int
+) -> None:
+    buffer = Counting()
+    heard = Heard(limit, buffer)
+    for data in (start, *[fill * 10] * 1000):
+        heard.framer.feed(data)
+    assert buffer.looked_at <= 30_000
+    assert len(buffer) <= (limit + 10 if b"x" in fill + start else 4)
+    heard.framer.feed(b"x\n" + MESSAGE)
+    heard.framer.close()
+    assert len(heard.messages) == 1
+    shown = (fill * 1000).decode().lstrip() + "x"
+    if start == b"x":
+        shown = ("x" + (fill * 1000).decode() + "x")[:60].strip()
+    assert heard.complaints == [f"line 1: not a JSON object: {shown[:60]!r}"]
 
 
 @example(1)

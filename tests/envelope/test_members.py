@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import count
 from l7proxy.envelope.errors import BadMember
-from l7proxy.envelope.members import body_member, headers_member, load_member
+from l7proxy.envelope.members import body_member, headers_member, load_member, put_body
 
 
 class Two(Record):
@@ -77,3 +78,22 @@ def test_a_body_is_text_or_base64() -> None:
     assert body_member({"body": "/w==", "body_encoding": "base64"}) == b"\xff"
     with pytest.raises(BadMember, match="/body/body: not base64"):
         body_member({"body": "%", "body_encoding": "base64"})
+
+
+@pytest.mark.parametrize(("body", "is_text"), [
+    (b"", True),
+    ("é".encode(), True),
+    (b"\xff", False),
+    (b"a line\n\tand another\r\n" * 100, True),
+    (b"\x00\x01\x1b[0m", True),
+    (b"\x00" * 1000, False),
+    (b"\x1f" * 1000, False),
+    (b"\x00" + b"x" * 1000, True),
+    (b"\x7f" * 1000, False),
+])  # fmt: skip
+def test_a_body_is_written_as_text_where_that_is_shorter(body: bytes, is_text: bool) -> None:
+    message: dict[str, Any] = {}
+    put_body(message, body)
+    assert ("body_encoding" not in message) is is_text
+    assert body_member(message) == body
+    assert len(json.dumps(message)) <= 1.4 * len(body) + 60

@@ -24,12 +24,14 @@ def test_a_value_is_kept_when_its_key_comes_for_the_second_time() -> None:
     assert memo == {b"a": 2}
 
 
-def test_there_are_never_more_values_than_allowed_nor_longer_keys() -> None:
+def test_there_are_never_more_values_than_allowed_nor_longer_keys_and_the_oldest_makes_room() -> (
+    None
+):
     memo: Memo[int] = Memo(entries=2, key_size=3)
     for key in (b"a", b"b", b"c", b"long"):
         memo.remember(key, 1)
         memo.remember(key, 1)
-    assert memo == {b"c": 1}
+    assert memo == {b"b": 1, b"c": 1}
 
 
 def test_a_parser_that_never_meets_a_head_again_stops_looking_for_a_while() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from l7proxy.node import Node, blocking_loop
-from l7proxy.node.blocking_loop import OUTPUT_TIMEOUT, Drain, poll_timeout
+from l7proxy.node.blocking_loop import CHUNK, OUTPUT_TIMEOUT, Drain, poll_timeout
 from tests.node.conversation import Conversation, one_pool
 from tests.node.misbehaving import Late
 from tests.processes import PATIENCE
@@ -139,6 +139,22 @@ def test_those_that_wait_cost_a_turn_for_each_instant_at_which_one_is_due() -> N
     }
     assert time.turns[0] >= 3.0 and time.turns[-1] <= 3.101
     assert time.turns == sorted(set(time.turns))
+
+
+def test_with_enough_in_flight_no_more_is_read_until_some_has_ended(tmp_path: Path) -> None:
+    file = tmp_path / "said"
+    file.write_bytes(b"".join(asked(number, 1.0) for number in range(2000)))
+    reads = -(-file.stat().st_size // CHUNK)
+    for enough, seconds in ((10, reads), (10_000, 1)):
+        time = Time()
+        made = Conversation(one_pool(), enough_in_flight=enough).node
+        replies = tmp_path / f"replies-{enough}"
+        with file.open("rb") as source, replies.open("wb") as sink:
+            blocking_loop.run(
+                made, source.fileno(), sink.fileno(), clock=time.clock, poll=time.poll
+            )
+        assert replies.read_bytes().count(b'"status": 200') == 2000
+        assert time.now == pytest.approx(seconds, abs=0.01)
 
 
 def test_a_fraction_of_a_millisecond_is_waited_for_in_one_turn() -> None:

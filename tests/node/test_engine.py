@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from l7proxy.core import Headers, HttpRequest
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.core.exchange import Exchange
+from l7proxy.core.policies.health_check import FEWEST_ROUNDS, MOST_CHECKS, Probe
 from l7proxy.core.proxy import Proxy
 from l7proxy.core.trace import Traced
 from l7proxy.envelope.errors import BadMember
-from l7proxy.node.engine import SIMULATED, Engine
+from l7proxy.node.engine import MOST_IN_VAIN, SIMULATED, Engine
+from l7proxy.upstreams.simulated import Simulated
 from tests.node.conversation import one_pool
 from tests.node.misbehaving import Buggy, Late
 
@@ -179,3 +181,122 @@ def test_something_due_sooner_than_all_before_is_told() -> None:
     )  # fmt: skip
     shell.engine.open(slow, "one")
     assert "sooner" in shell.heard
+
+
+class Counted(Simulated):
+    """Counts the health checks, and says when they were."""
+
+    checks: ClassVar[list[float]] = []
+
+    def probe(self, probe: Probe, now: float) -> None:
+        self.checks.append(now)
+        super().probe(probe, now)
+
+
+YEAR = 365 * 86400.0
+DOWN_AT_LAST = {"faults": [{"fault": "refuse", "from": 2 * YEAR - 4000}]}
+
+
+@pytest.mark.parametrize(("until", "health"), [
+    (2 * YEAR, {}),
+    (2 * YEAR, {"interval": 0.001}),
+    (2 * YEAR, {"interval": 1, "jitter": 1}),
+    (2 * YEAR, {"interval": 1000, "rise": 1, "fall": 1}),
+    (1e14, {}),
+    (1e14, {"interval": 0.001, "timeout": 0.001}),
+    (9e14, {"interval": 0.5, "jitter": 0}),
+])  # fmt: skip
+@pytest.mark.parametrize("count", [1, 3, 300])
+def test_a_long_time_without_a_message_costs_no_more_checks_than_its_start_and_its_end(
+    until: float, health: dict[str, Any], count: int
+) -> None:
+    Counted.checks.clear()
+    backends = [f"b{number}:1" for number in range(count)]
+    pool = one_pool(backends=backends, health=health, simulate=DOWN_AT_LAST)
+    shell = Shell(pool, upstreams={"simulated": Counted}, virtual_time=True)
+    shell.engine.go_to(0)
+    shell.engine.go_to(until)
+    rounds = max(FEWEST_ROUNDS, MOST_CHECKS // count)
+    # With a jitter of all of the interval there may be two of them in the time of one.
+    assert len(Counted.checks) <= count * (3 * rounds + 3)
+    assert Counted.checks == sorted(Counted.checks) and Counted.checks[-1] <= until
+    shell.engine.open(get(), "one")
+    assert shell.heard[-1][:2] == ("one", 503)
+
+
+def test_of_a_time_that_is_not_long_every_check_is_made() -> None:
+    Counted.checks.clear()
+    health = {"interval": 1, "jitter": 0}
+    shell = Shell(one_pool(health=health), upstreams={"simulated": Counted}, virtual_time=True)
+    shell.engine.go_to(0)
+    shell.engine.go_to(2 * MOST_CHECKS)
+    assert Counted.checks == list(range(2 * MOST_CHECKS + 1))
+    shell.engine.go_to(5 * MOST_CHECKS + 0.5)
+    last = Counted.checks[2 * MOST_CHECKS + 1 :]
+    assert last[:MOST_CHECKS] == list(range(2 * MOST_CHECKS + 1, 3 * MOST_CHECKS + 1))
+    assert last[MOST_CHECKS:] == list(range(4 * MOST_CHECKS + 1, 5 * MOST_CHECKS + 1))
+
+
+def test_checks_on_the_wall_clock_are_caught_up_with_in_bounds() -> None:
+    Counted.checks.clear()
+    shell = Shell(one_pool(health={"interval": 0.001}), upstreams={"simulated": Counted})
+    shell.engine.go_to(None)
+    for hour in range(1, 4):
+        shell.engine.advance(hour * 3600.0)
+    assert len(Counted.checks) <= 3 * 3 * MOST_CHECKS
+    assert Counted.checks[-1] == pytest.approx(3 * 3600, abs=0.01)
+
+
+def test_at_the_end_what_has_a_deadline_ends_though_checks_would_go_on_for_years() -> None:
+    Counted.checks.clear()
+    hanging = {"faults": [{"fault": "hang", "to": 1}]}
+    pool = one_pool(health={}, timeouts={"attempt": 9 * YEAR}, retries={"attempts": 1})
+    pool["backend_pools"]["p"]["simulate"] = hanging
+    shell = Shell(pool, upstreams={"simulated": Counted}, virtual_time=True)
+    shell.engine.go_to(0.5)
+    shell.engine.open(get(), "one")
+    shell.engine.drain()
+    assert shell.heard[-1] == ("one", 504, 0.5 + 9 * YEAR)
+    assert len(Counted.checks) <= 2 * MOST_IN_VAIN
+
+
+def test_at_the_end_only_what_has_a_deadline_is_waited_for() -> None:
+    pool = one_pool(timeouts={"attempt": None}, simulate={"latency": 5})
+    pool["backend_pools"]["q"] = {"backends": ["b:1"], "upstream": "envelope"}
+    upstreams = {**SIMULATED, "envelope": Late}
+    shell = Shell(pool, upstreams=upstreams, virtual_time=True)
+    shell.engine.go_to(0)
+    for path in ("/p", "/q", "/p", "/q"):
+        shell.engine.open(get(path), path)
+    shell.engine.drain()
+    assert [(owner, status) for owner, status, _ in shell.heard[4:]] == [
+        ("/p", 200), ("/p", 200), ("/q", 504), ("/q", 504),
+    ]  # fmt: skip
+
+
+def test_beyond_the_most_in_flight_requests_are_answered_503_until_one_has_ended() -> None:
+    shell = Shell(one_pool(simulate={"latency": 1}), virtual_time=True, most_in_flight=2)
+    for second, owner in enumerate(("one", "two", "three", "four", "five")):
+        shell.engine.go_to(second * 0.4)
+        shell.engine.open(get(), owner)
+    assert shell.heard == [
+        ("one", "pending"), ("two", "pending"), ("three", 503, 0.8),
+        ("one", 200, 1.0), ("four", "pending"), ("two", 200, 1.4), ("five", "pending"),
+    ]  # fmt: skip
+    local_reply = shell.exchanges[0].local_reply
+    assert local_reply is not None and local_reply.text == "too many requests are in flight"
+    assert shell.engine.in_flight == 2
+
+
+def test_a_new_configuration_makes_no_more_room_and_the_end_still_none() -> None:
+    shell = Shell(one_pool(simulate={"latency": 1}), virtual_time=True, most_in_flight=1)
+    shell.engine.go_to(0)
+    shell.engine.open(get(), "one")
+    shell.engine.configure(config_from(one_pool()))
+    shell.engine.open(get(), "two")
+    shell.engine.go_to(1)
+    shell.engine.open(get(), "three")
+    assert shell.heard[1:] == [("two", 503, 0), ("one", 200, 1), ("three", 200, 1)]
+    shell.engine.drain()
+    shell.engine.open(get(), "four")
+    assert shell.heard[-1] == ("four", 503, 1)

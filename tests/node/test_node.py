@@ -441,3 +441,16 @@ def test_whatever_a_message_holds_it_gets_exactly_one_reply(
 @given(st.text())
 def test_whatever_the_path_the_answer_is_an_http_response(path: str) -> None:
     assert Conversation().get(path)["type"] == "http_response"
+
+
+def test_it_wants_input_unless_enough_is_in_flight_that_ends_without_any() -> None:
+    slow = {"simulate": {"latency": 1}}
+    asks = Conversation(one_pool(upstream="envelope"), enough_in_flight=1)
+    virtual = Conversation(one_pool(**slow), enough_in_flight=1, virtual_time=True)
+    wall = Conversation(one_pool(**slow), enough_in_flight=1)
+    for talk in (asks, virtual, wall):
+        assert talk.node.wants_input
+        talk.request()
+    assert asks.node.wants_input and virtual.node.wants_input and not wall.node.wants_input
+    wall.node.advance(1.0)
+    assert wall.node.wants_input

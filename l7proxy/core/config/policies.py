@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from l7proxy.core.config.fields import TARGET
 from l7proxy.core.config.record import Record, RecordOf, field
-from l7proxy.core.config.spec import Boolean, ListOf, Maybe, Number, count, seconds, share
+from l7proxy.core.config.spec import (
+    LONGEST,
+    Boolean,
+    ListOf,
+    Maybe,
+    Number,
+    count,
+    seconds,
+    share,
+)
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent again (RFC 9110, 9.2.2)."""
@@ -63,7 +72,9 @@ class HealthConfig(Record):
     """Active checks: a request of our own, now and then, to see whether a backend is well."""
 
     path: str = field(TARGET, "what to ask for", default="/")
-    interval: float = field(seconds(zero=False), "time between two checks", default=5)
+    interval: float = field(
+        Number(minimum=0.001, maximum=LONGEST), "time between two checks", default=5
+    )
     timeout: float = field(seconds(zero=False), "how long an answer may take", default=2)
     expect: tuple[int, ...] = field(
         ListOf(count(100, 599), min_items=1), "statuses of a healthy backend", default=(200,)

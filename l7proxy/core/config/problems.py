@@ -41,6 +41,7 @@ class Problems:
         self.found: list[Problem] = []
         self._defined: dict[str, dict[str, None]] = {}
         self._references: list[tuple[str, str, str]] = []
+        self._suggestions = MOST_SUGGESTIONS
 
     def add(self, pointer: str, message: str, *, structural: bool = True) -> None:
         """Adds a problem: unless said otherwise, a value of the wrong shape."""
@@ -66,7 +67,14 @@ class Problems:
         for pointer, noun, name in self._references:
             known = self._defined.get(noun, ())
             if name not in known:
-                self.conflict(pointer, f'no {noun} named "{name}"{suggestion(name, known)}')
+                self.conflict(pointer, f'no {noun} named "{name}"{self.suggestion(name, known)}')
+
+    def suggestion(self, word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+        """Returns as the function `suggestion` does, for the first so many words."""
+        if not self._suggestions:
+            return ""
+        self._suggestions -= 1
+        return suggestion(word, known, likeness)
 
     def __len__(self) -> int:
         return len(self.found)
@@ -80,6 +88,14 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+LONGEST_WORD = 100
+"""Characters of the longest word that something near is looked for."""
+MOST_KNOWN = 200
+"""Known words that are compared with one at most."""
+MOST_SUGGESTIONS = 50
+"""Words of one configuration that something near is looked for."""
+
+
 def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Returns `; did you mean "users"?`, or nothing where no known word is near; see `nearest`."""
     near = nearest(word, known, likeness)
@@ -89,11 +105,17 @@ def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
 def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Returns the known word that is most like a word, or "" where none is near.
 
-    `likeness` is how near, from 0 (anything) to 1 (the same).
+    `likeness` is how near, from 0 (anything) to 1 (the same). Comparing two words takes time by the
+    product of their lengths: of very many known words only the first are looked at, and no long
+    ones.
     """
+    if len(word) > LONGEST_WORD:
+        return ""
     import difflib
+    from itertools import islice
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
+    short = [name for name in islice(known, MOST_KNOWN) if len(name) <= LONGEST_WORD]
+    near = difflib.get_close_matches(word, short, n=1, cutoff=likeness)
     return near[0] if near else ""
 
 

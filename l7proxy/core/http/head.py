@@ -142,6 +142,8 @@ _CLAIMS = "!"
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 2048
 """Characters in the names of one head that is remembered."""
+_MOST_NAMES = 64
+"""Names in one head that is remembered: short ones take up more memory than their characters."""
 _KNOWN_NAMES: dict[tuple[str, ...], str] = {}
 """How the names of a head spell Host, `_NO_HOST`, or `_LOOK_AGAIN`; behind `_CLAIMS` where there
 are claims.
@@ -174,7 +176,7 @@ def _remember(names: tuple[str, ...]) -> str:
     if len(set(once)) < len(once):
         found = _LOOK_AGAIN
     found = claims + found
-    if sum(map(len, names)) <= _LONGEST_KNOWN:
+    if len(names) <= _MOST_NAMES and sum(map(len, names)) <= _LONGEST_KNOWN:
         if len(_KNOWN_NAMES) >= _MOST_KNOWN:
             del _KNOWN_NAMES[next(iter(_KNOWN_NAMES))]
         _KNOWN_NAMES[names] = found

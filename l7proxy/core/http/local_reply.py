@@ -61,6 +61,7 @@ BAD_REWRITE = LocalReply("bad_rewrite", 500, "the route's rewrite makes nothing 
 RATE_LIMITED = LocalReply("rate_limited", 429, "too many requests")
 NO_BACKEND = LocalReply("no_backend", 503, "no backend is available")
 DRAINING = LocalReply("draining", 503, "the proxy is shutting down")
+OVERLOADED = LocalReply("overloaded", 503, "too many requests are in flight")
 CRASHED = LocalReply("crashed", 500, "the proxy has a bug; its log says more")
 EXHAUSTED = LocalReply("exhausted", 503, "the proxy can't open another connection now")
 CONNECT_FAILED = LocalReply("connect_failed", 502, "the backend refused the connection")

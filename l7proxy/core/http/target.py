@@ -83,7 +83,8 @@ class Target:
     but for characters beyond ASCII, which are percent-encoded. `authority` is that of an
     absolute-form target, which replaces the Host header (RFC 9112, 3.2.2). `host` is the host in
     it, or in the Host header once `host_of` has looked there. `bare_path` is the path as those read
-    it who cut off `;parameters`, where it has some and that may lead elsewhere.
+    it who cut off `;parameters`, where it has some and that may lead elsewhere. `parameters` are
+    those of the query once a route has asked for them.
     """
 
     path: str
@@ -91,6 +92,7 @@ class Target:
     bare_path: str | None = None
     host: str | None = None
     authority: str | None = None
+    parameters: dict[str, list[str]] | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.host!r}, {self.path!r}, {self.query!r})"

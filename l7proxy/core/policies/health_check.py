@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil, inf, nextafter, ulp
+
 from l7proxy.core.callbacks import ignore
 from l7proxy.core.flags import DOWN, REMOVED
 from l7proxy.core.policies.base import Policy
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.backend import Backend
     from l7proxy.core.pool.pool import Pool
     from l7proxy.core.timers import Timer
+
+
+MOST_CHECKS = 1000
+"""Checks of one pool that are made at either end of a long time without a message."""
+FEWEST_ROUNDS = 10
+"""But so many of each of its backends."""
 
 
 class HealthCount:
@@ -117,6 +125,18 @@ class HealthChecks(Policy):
         self._counts: dict[Backend, HealthCount] = {}
         self._next: dict[Backend, Timer] = {}
         self._running: dict[Backend, Probe] = {}
+        self._skip_from, self._skip_to = inf, -inf
+
+    def skip_between(self, now: float, until: float) -> None:
+        """Leaves out the checks in the middle of a time in which no message comes.
+
+        Of a year without one a hundred million checks would say no more than the first, when
+        requests are perhaps still in flight, and the last, by which every backend is up or down.
+        """
+        rounds = max(FEWEST_ROUNDS, MOST_CHECKS // max(1, len(self._counts)))
+        interval = self._config.interval
+        self._skip_from = now + rounds * interval
+        self._skip_to = until - rounds * max(interval, ulp(until))
 
     def watch(self, backend: Backend, now: float) -> None:
         """Starts to check a backend, at once; does nothing if it is being checked already."""
@@ -181,7 +201,12 @@ class HealthChecks(Policy):
         self._running[backend] = probe
         self._probes.append(probe)
         spread = self._config.jitter * (2 * self._random.random() - 1)
-        self._schedule(backend, now + self._config.interval * (1 + spread))
+        interval = self._config.interval
+        # Of far-off times the clock has no fractions of a second: a check must not follow at once.
+        following = max(now + interval * (1 + spread), nextafter(now, inf))
+        if self._skip_from <= following < self._skip_to:
+            following += ceil((self._skip_to - following) / interval) * interval
+        self._schedule(backend, following)
 
     def _judge(self, backend: Backend, status: int | None, now: float) -> None:
         self._running.pop(backend, None)

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from l7proxy.core.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS, REMOVED
+from bisect import bisect_left
+from heapq import heappop, heappush, merge
+
+from l7proxy.core.flags import ADMIN_FLAGS, FULL, HEALTH_FLAGS
 from l7proxy.core.pool.backend import Backend
+from l7proxy.core.selectors.base import position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
 
     from l7proxy.core.config import BackendConfig
     from l7proxy.core.selectors import Selector
 
 _EVERY_FLAG = ~0
+
+
+class TierCount:
+    """Counts backends by tier; knows how many there are and the lowest tier with any."""
+
+    __slots__ = ("_counts", "_tiers", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._counts: dict[int, int] = {}
+        self._tiers: list[int] = []
+        """A heap of the tiers in `_counts`."""
+
+    def add(self, tier: int, count: int) -> None:
+        """Counts so many backends of the tier more."""
+        self.total += count
+        if tier not in self._counts:
+            self._counts[tier] = 0
+            heappush(self._tiers, tier)
+        self._counts[tier] += count
+
+    def lowest(self) -> int:
+        """Returns the lowest tier that has a backend; 0 where none has."""
+        tiers, counts = self._tiers, self._counts
+        while tiers and not counts[tiers[0]]:
+            del counts[heappop(tiers)]
+        return tiers[0] if tiers else 0
 
 
 class Members:
@@ -35,9 +66,17 @@ class Members:
         self._heeded = _EVERY_FLAG
         self._tier = min(backend.tier for backend in self.backends)
         self._next_index = len(self.backends)
+        self._by_tier: dict[int, dict[Backend, None]] = {}
+        """The backends of each tier, in their order."""
+        self._enabled = TierCount()
+        """Those that nobody took out."""
+        self._healthy = TierCount()
+        """Those of them whose health nothing speaks against."""
         self._busy: set[Backend] = set()
         for backend in self.backends:
             backend.eligible = backend.tier == self._tier
+            self._by_tier.setdefault(backend.tier, {})[backend] = None
+            self._count(backend, 1)
 
     @property
     def in_panic(self) -> bool:
@@ -52,30 +91,51 @@ class Members:
     def set_flags(self, backend: Backend, flags: int, now: float) -> bool:
         """Puts flags in force; whether more has changed than that the backend is full or not."""
         changed = backend.flags ^ flags
-        backend.flags = flags
         if changed == FULL:
+            backend.flags = flags
             self._reconsider(backend)
             return False
         if changed:
-            self.survey(now)
+            self._count(backend, -1)
+            backend.flags = flags
+            self._count(backend, 1)
+            self.consider(backend, now)
         return bool(changed)
 
     def survey(self, now: float) -> None:
-        """Finds out whether the pool is in panic and which tier is in use, then who is eligible.
-
-        It looks at every backend, which is right for what happens as seldom as a change of health;
-        a backend that is merely full changes nothing but its own eligibility.
-        """
-        enabled = [backend for backend in self.backends if not backend.flags & ADMIN_FLAGS]
-        healthy = sum(not backend.flags & HEALTH_FLAGS for backend in enabled)
-        panic = healthy < self._panic_threshold * len(enabled)
-        if panic is not self.in_panic:
-            self._heeded = ~HEALTH_FLAGS if panic else _EVERY_FLAG
-            self.log(now, "panic: too few are healthy, all are used" if panic else "panic is over")
-        decisive = self._heeded & ~FULL
-        self._tier = min((b.tier for b in enabled if not b.flags & decisive), default=0)
+        """Looks at every backend anew: flags have changed without `set_flags`."""
+        self._enabled, self._healthy = TierCount(), TierCount()
+        for backend in self.backends:
+            self._count(backend, 1)
+        self._find_tier(now)
         for backend in self.backends:
             self._reconsider(backend)
+
+    def consider(self, backend: Backend, now: float) -> None:
+        """Finds out who is eligible after a change of one backend: as a rule only that one."""
+        before = self._tier
+        if not self._find_tier(now):
+            self._reconsider(backend)
+            return
+        tiers = [self._by_tier.get(tier, {}) for tier in {before, self._tier}]
+        for other in merge(*tiers, key=position):
+            self._reconsider(other)
+
+    def _count(self, backend: Backend, by: int) -> None:
+        if not backend.flags & ADMIN_FLAGS:
+            self._enabled.add(backend.tier, by)
+            if not backend.flags & HEALTH_FLAGS:
+                self._healthy.add(backend.tier, by)
+
+    def _find_tier(self, now: float) -> bool:
+        """Finds out whether the pool is in panic and which tier is in use: did either change?"""
+        tier, was_in_panic = self._tier, self.in_panic
+        panic = self._healthy.total < self._panic_threshold * self._enabled.total
+        if panic is not was_in_panic:
+            self._heeded = ~HEALTH_FLAGS if panic else _EVERY_FLAG
+            self.log(now, "panic: too few are healthy, all are used" if panic else "panic is over")
+        self._tier = (self._enabled if panic else self._healthy).lowest()
+        return panic is not was_in_panic or tier != self._tier
 
     def inherit_panic(self, before: Members) -> None:
         """Starts out in panic, or not, as `before` is: that is no news, and not logged."""
@@ -86,7 +146,7 @@ class Members:
 
         None while the tier in use has a full one to wait for.
         """
-        if any(backend not in avoid for backend in self._busy):
+        if len(self._by_tier) == 1 or any(backend not in avoid for backend in self._busy):
             return None
         spare = [
             backend
@@ -98,24 +158,24 @@ class Members:
         ]
         return min(spare, key=_need, default=None)
 
-    def weights(self, except_of: Backend | None = None) -> Iterator[float]:
-        """The full weights of the backends that were not removed."""
-        for backend in self.backends:
-            if backend is not except_of and not backend.flags & REMOVED:
-                yield backend.full_weight
-
     def add(self, name: str, config: BackendConfig) -> Backend:
-        """Adds a backend that is not eligible before the next survey."""
+        """Adds a backend that is not eligible before it is considered."""
         backend = Backend(self._next_index, name, config)
         backend.eligible = False
         self._next_index += 1
         self.backends.append(backend)
         self.by_name[name] = backend
+        self._by_tier.setdefault(backend.tier, {})[backend] = None
+        self._count(backend, 1)
         return backend
 
     def forget(self, backend: Backend) -> None:
-        """Drops a backend that has nothing in flight any more."""
-        self.backends.remove(backend)
+        """Drops a backend that was removed and has nothing in flight any more."""
+        del self.backends[bisect_left(self.backends, backend.index, key=position)]
+        peers = self._by_tier[backend.tier]
+        del peers[backend]
+        if not peers:
+            del self._by_tier[backend.tier]
         self._busy.discard(backend)
         if self.by_name.get(backend.name) is backend:
             del self.by_name[backend.name]

@@ -17,7 +17,7 @@ from l7proxy.core.pool.events import AttemptEvents
 from l7proxy.core.pool.members import Members
 from l7proxy.core.pool.queue import WaitQueue
 from l7proxy.core.random_streams import RandomStreams
-from l7proxy.core.selectors import Selector, find_selector
+from l7proxy.core.selectors import Selector, find_selector, is_built_in, make_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ class Pool:
         self.lineage: Lineage | None = None
         """The pools under other configurations that this one goes on for, if there were any."""
         selector = find_selector(config.algorithm)
-        self.selector = selector(self.backends, config.options, streams.stream("selector"))
+        self.selector = make_selector(
+            selector, self.backends, config.options, streams.stream("selector")
+        )
+        self._is_built_in = is_built_in(selector)
         self.selector_counts = (
             selector.opened is not Selector.opened or selector.closed is not Selector.closed
         )
@@ -221,13 +224,24 @@ class Pool:
             exchange.pinned = pinned = affinity.find(exchange.request, now)
             if pinned is not None and pinned.eligible:
                 return pinned
-        picked = self.selector.pick(exchange.request, avoid)
-        if type(picked) is Backend:
+        try:
+            picked = self.selector.pick(exchange.request, avoid)
+        except SystemExit as error:
+            name = type(self.selector).__name__
+            raise RuntimeError(f"{name} wanted to end the program ({error.code})") from error
+        if type(picked) is Backend and (self._is_built_in or self._may_pick(picked)):
             return picked
         if picked is not None:
             # Told here, before anything is counted on it.
             raise TypeError(f"{type(self.selector).__name__} picked {picked!r}, no backend")
         return self.members.spare(avoid) if avoid else None
+
+    def _may_pick(self, backend: Backend) -> bool:
+        """Returns True for a backend that is there to be picked; raises ValueError for others."""
+        if backend.eligible and self.by_name.get(backend.name) is backend:
+            return True
+        name = type(self.selector).__name__
+        raise ValueError(f"{name} picked {backend!r}, which is not among the eligible")
 
     def choose_anew(self, exchange: Exchange, now: float) -> Backend | None:
         """As `choose` after a wait: one that was tried before is better than none."""
@@ -239,26 +253,30 @@ class Pool:
         self.active += 1
         backend.in_flight += 1
         backend.total += 1
-        if self.selector_counts:
-            self.selector.opened(backend)
-        if backend.in_flight == backend.max_in_flight:
-            self.set_flag(backend, FULL, now)
-        for began in self._began:
-            began(backend, now)
+        try:
+            if self.selector_counts:
+                self.selector.opened(backend)
+        finally:
+            if backend.in_flight == backend.max_in_flight:
+                self.set_flag(backend, FULL, now)
+            for began in self._began:
+                began(backend, now)
 
     def release(self, backend: Backend, now: float) -> None:
         """Counts an attempt out on the backend, and lets the next one that waits have its place."""
         self.active -= 1
         backend.in_flight -= 1
-        if self.selector_counts:
-            self.selector.closed(backend)
-        if backend.flags:
-            if backend.flags & FULL and not backend.is_full:
-                self.clear_flag(backend, FULL, now)
-            if backend.flags & REMOVED and not backend.in_flight:
-                self._forget(backend)
-        for released in self._released:
-            released(backend, now)
+        try:
+            if self.selector_counts:
+                self.selector.closed(backend)
+        finally:
+            if backend.flags:
+                if backend.flags & FULL and not backend.is_full:
+                    self.clear_flag(backend, FULL, now)
+                if backend.flags & REMOVED and not backend.in_flight:
+                    self._forget(backend)
+            for released in self._released:
+                released(backend, now)
 
     def failed(self, backend: Backend, began_at: float, now: float) -> None:
         """Counts an attempt that brought no response, or one that is a failure by its status."""
@@ -324,7 +342,7 @@ class Pool:
 
         Raises ValueError, and changes nothing, where the selector can't work with it.
         """
-        self.selector.check_weights([*self.members.weights(except_of=backend), weight])
+        self.selector.check_weight(weight, backend)
         backend.full_weight = weight
         if self._slow_start is None:
             self.weigh(backend, weight)
@@ -344,11 +362,11 @@ class Pool:
         was; the name now means the new one. Raises ValueError, and changes nothing, where the
         selector can't work with it.
         """
-        self.selector.check_weights([*self.members.weights(), config.weight])
+        self.selector.check_weight(config.weight)
         backend = self.members.add(name, config)
         if self.affinity is not None:
             self.affinity.added(backend)
-        self.members.survey(now)
+        self.members.consider(backend, now)
         if self.health is not None:
             self.health.watch(backend, now)
         if not backend.flags:
@@ -359,6 +377,7 @@ class Pool:
     def remove(self, backend: Backend, now: float) -> None:
         """Gives the backend nothing new, and forgets it when it has finished what it has."""
         self.set_flag(backend, REMOVED, now)
+        self.selector.removed(backend)
         if not backend.in_flight:
             self._forget(backend)
 

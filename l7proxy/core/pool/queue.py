@@ -46,13 +46,19 @@ class WaitQueue:
         """Gives the places that there are to requests, the longest waiting first.
 
         A place that becomes free meanwhile is given away by the same loop: admitting one request
-        may end another.
+        may end another. Who meets a bug in that leaves the line, and costs nobody else anything.
         """
         if self._admitting:
             return
         self._admitting = True
         try:
-            while self._line and next(iter(self._line)).take_place(now):
-                pass
+            while self._line:
+                first = next(iter(self._line))
+                try:
+                    if not first.take_place(now):
+                        break
+                except Exception as error:
+                    self.leave(first)
+                    first.met_bug(error)
         finally:
             self._admitting = False

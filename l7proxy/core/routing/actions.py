@@ -238,7 +238,7 @@ class Split:
             return request.headers.get(self._name)
         if source == "cookie":
             return cookies_of(request).get(self._name)
-        values = query_values(target.query).get(self._name) if target.query else None
+        values = query_values(target).get(self._name)
         return values[0] if values else None
 
 

@@ -7,7 +7,6 @@ one does.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from l7proxy.core.http.addresses import client_address, network_in
 from l7proxy.core.http.cookies import cookies_of
@@ -112,8 +111,7 @@ class QueryIs(ValueIs):
     what = "the query parameter"
 
     def values(self, request: HttpRequest, target: Target) -> Sequence[str]:
-        query = target.query
-        return query_values(query).get(self.name, ()) if query else ()
+        return query_values(target).get(self.name, ())
 
 
 class CookieIs(ValueIs):
@@ -266,14 +264,18 @@ MAKERS: dict[str, Callable[[Any], list[Condition]]] = {
 """What makes the conditions of each field of `RouteConfig`, those of host and path aside."""
 
 
-@lru_cache(64)
-def query_values(query: str) -> dict[str, list[str]]:
-    """Returns the values of each parameter in a query string, decoded as forms are."""
-    found: dict[str, list[str]] = {}
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            found.setdefault(_decoded(name), []).append(_decoded(value))
+def query_values(target: Target) -> dict[str, list[str]]:
+    """Returns the values of each parameter in a target's query, decoded as forms are.
+
+    They are kept with the target, since several routes may ask for them, and forgotten with it.
+    """
+    found = target.parameters
+    if found is None:
+        found = target.parameters = {}
+        for part in (target.query or "").split("&"):
+            if part:
+                name, _, value = part.partition("=")
+                found.setdefault(_decoded(name), []).append(_decoded(value))
     return found
 
 

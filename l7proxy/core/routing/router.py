@@ -16,6 +16,8 @@ same literal prefix are tried one after the other, and so are regular expression
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from l7proxy.core.http.local_reply import NO_ROUTE, NOT_ALLOWED, Refused, bad_request
 from l7proxy.core.http.target import USUAL_RULES, Target, host_of
 from l7proxy.core.routing.paths import EXACT, PREFIX
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 
 
 MOST_REMEMBERED = 10_000
-"""The most spellings of hosts whose tables are remembered; anybody can make up more."""
+"""The most spellings of hosts whose tables are remembered; anybody can make up more, so that the
+oldest makes room."""
+LONGEST_REMEMBERED = 255
+"""Characters of the longest of them."""
 
 
 OTHER_ROUTE = bad_request(
@@ -68,8 +73,10 @@ class Router:
         self.routes = tuple(compiled)
         self._any = PathTable(by_host.pop(ANY_HOST))
         self._hosts = {host: PathTable(routes) for host, routes in by_host.items()}
-        self._remembered: dict[str, tuple[PathTable, ...]] = {}
-        self._wildcards = any(host.startswith("*.") for host in by_host)
+        self._remembered: OrderedDict[str, tuple[PathTable, ...]] = OrderedDict()
+        self._longest_wildcard = max(
+            (len(host) for host in by_host if host.startswith("*.")), default=0
+        )
 
     def match(self, request: HttpRequest, target: Target) -> Route | None:
         """Returns the route that the request takes, or None.
@@ -134,9 +141,9 @@ class Router:
         tables = self._remembered.get(written)
         if tables is None:
             tables = tuple(self._tables_of(host_of(request, target)))
-            if written and len(written) < 256:
+            if written and len(written) <= LONGEST_REMEMBERED:
                 if len(self._remembered) >= MOST_REMEMBERED:
-                    self._remembered.clear()
+                    self._remembered.popitem(last=False)
                 self._remembered[written] = tables
         return tables
 
@@ -146,8 +153,10 @@ class Router:
         table = hosts.get(host)
         if table is not None:
             yield table
-        if self._wildcards:
-            dot = host.find(".", 1)
+        longest = self._longest_wildcard
+        if longest:
+            # No wildcard is longer. To look for more takes time by the square of the host.
+            dot = host.find(".", max(1, len(host) - longest + 1))
             while dot >= 0:
                 table = hosts.get("*" + host[dot:])
                 if table is not None:
@@ -231,6 +240,9 @@ class PathTable:
         """Yields every route that is found along the path, the most specific first."""
         yield from (self._exact or {}).get(path, ())
         end = len(path)
+        if end > self._longest:
+            # No table has longer ones, and looking for them takes time by the square of the path.
+            end = path.rfind("/", 0, self._longest + 1)
         while end >= 0:
             folder = path[:end]
             for entry in self._partial_entries(folder, path):

@@ -17,6 +17,6 @@ tells it which backends join, leave and change, so that picking need not look at
 
 from l7proxy.core.config.algorithms import UnknownSelector
 from l7proxy.core.selectors.base import Selector
-from l7proxy.core.selectors.registry import find_selector
+from l7proxy.core.selectors.registry import find_selector, is_built_in, make_selector
 
-__all__ = ["Selector", "UnknownSelector", "find_selector"]
+__all__ = ["Selector", "UnknownSelector", "find_selector", "is_built_in", "make_selector"]

@@ -13,6 +13,7 @@ from bisect import bisect_left, insort
 
 from l7proxy.core.config.algorithms import NoOptions
 from l7proxy.core.config.problems import ConfigError, Problems
+from l7proxy.core.flags import REMOVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ class Selector:
     changes as backends are added and removed. `eligible` are those that may be picked now, in
     the same order. The pool calls `joined` and `left` as backends become eligible or stop being
     so, `opened` and `closed` as requests start and end on them, `observed` when a backend has
-    answered, `reweighted` when a weight changes, `forgotten` when a backend is gone for good.
-    A subclass hears of those that it overrides. `joined` and `left` keep `eligible`; a subclass
-    that needs it calls `super()` first.
+    answered, `reweighted` when a weight changes, `removed` when a backend gets nothing more,
+    `forgotten` when it is gone for good. A subclass hears of those that it overrides. `joined` and
+    `left` keep `eligible`; a subclass that needs it calls `super()` first.
 
     A decision follows from the options, the order of the calls and the `random` that is passed
     in: not from a clock, nor from a hash that differs from one process to the next.
@@ -77,6 +78,16 @@ class Selector:
         The weights are those of all backends of the pool. It is asked before anything is changed.
         """
 
+    def check_weight(self, weight: float, instead_of: Backend | None = None) -> None:
+        """Raises ValueError where it can't work with one more backend of that weight.
+
+        Or it is that of a backend `instead_of` the one that it has. It is asked directly before the
+        change. A subclass with a `check_weights` need not have it: that is asked about all.
+        """
+        if type(self).check_weights is not Selector.check_weights:
+            weights = [b.full_weight for b in self.backends if b is not instead_of and is_there(b)]
+            self.check_weights([*weights, weight])
+
     def prepare(self) -> None:
         """Sets up the state of the other methods; called once, before any backend joins."""
 
@@ -109,6 +120,9 @@ class Selector:
     def observed(self, backend: Backend, seconds: float, now: float, *, failed: bool) -> None:
         """The backend began its response, or `failed`, `seconds` after the attempt started."""
 
+    def removed(self, backend: Backend) -> None:
+        """A backend was removed from the pool; it still finishes what it has."""
+
     def forgotten(self, backend: Backend) -> None:
         """A backend that had left was removed from the pool for good."""
 
@@ -139,6 +153,11 @@ class Selector:
         for backend in resting:
             self.joined(backend)
         return picked
+
+
+def is_there(backend: Backend) -> bool:
+    """Returns whether a backend was not removed: one that was only finishes what it has."""
+    return not backend.flags & REMOVED
 
 
 def position(backend: Backend) -> int:

@@ -16,6 +16,14 @@ from l7proxy.core.config.algorithms import (
 from l7proxy.core.config.problems import suggestion
 from l7proxy.core.selectors.base import Selector
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from random import Random
+    from typing import Any
+
+    from l7proxy.core.pool.backend import Backend
+
 _HERE = "l7proxy.core.selectors."
 
 
@@ -30,6 +38,32 @@ def find_selector(name: str) -> type[Selector]:
     if built_in is not None:
         return _load(_HERE + built_in.selector)
     return _load(name if ":" in name else offered_selectors()[name])
+
+
+def is_built_in(selector: type[Selector]) -> bool:
+    """Returns whether a class is one of the package's own."""
+    return selector.__module__.startswith(_HERE)
+
+
+def make_selector(
+    selector: type[Selector],
+    backends: Sequence[Backend],
+    options: Mapping[str, Any],
+    random: Random,
+) -> Selector:
+    """Returns a selector of that class; raises ValueError where it refuses the arguments.
+
+    Raises `UnknownSelector` where making one fails otherwise.
+    """
+    try:
+        return selector(backends, options, random)
+    except ValueError:
+        raise
+    except (Exception, SystemExit) as error:
+        # It is anybody's, and may raise anything or end the program.
+        name = f"{selector.__module__}:{selector.__qualname__}"
+        why = f"{type(error).__name__}: {error}"
+        raise UnknownSelector(f'can\'t make selector "{name}": {why}') from error
 
 
 def _load(reference: str) -> type[Selector]:

@@ -33,12 +33,24 @@ class RingHash(LookupTable):
     rule = "the next point on the ring whose backend can be used"
 
     def check_weights(self, weights: Iterable[float]) -> None:
-        points = sum(map(self._points, weights))
+        self._allow(sum(map(self._points, weights)))
+
+    def check_weight(self, weight: float, instead_of: Backend | None = None) -> None:
+        # To ask all of them each time takes time by the square of how many are added.
+        gone = 0 if instead_of is None else self._points(instead_of.full_weight)
+        self._allow(self._allowed + self._points(weight) - gone)
+
+    def removed(self, backend: Backend) -> None:
+        self._allowed -= self._points(backend.full_weight)
+
+    def _allow(self, points: int) -> None:
         if points > _MOST_POINTS:
             raise ValueError(
                 f"the ring would have {points:,} points, and {_MOST_POINTS:,} is the limit: "
                 "give fewer points for each unit of weight"
             )
+        self._allowed = points
+        """The points of all backends that were not removed, eligible or not."""
 
     def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
         points: list[int] = []

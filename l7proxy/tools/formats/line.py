@@ -102,8 +102,17 @@ class Field:
         self.found = judge({name: self.value})
 
 
-field = lru_cache(4096)(Field)
-"""Returns the field of that name and text. Remembers some: many clients send the same values."""
+def field(name: str, text: str) -> Field:
+    """Returns the field of that name and text.
+
+    Remembers some of those that are not long: many clients send the same values.
+    """
+    return _known_field(name, text) if len(text) <= _LONGEST_KNOWN else Field(name, text)
+
+
+_known_field = lru_cache(4096)(Field)
+_LONGEST_KNOWN = 1024
+"""Characters of the longest value that is remembered."""
 
 
 def headers_of(fields: Sequence[Field]) -> Headers:

@@ -16,6 +16,11 @@ _MONTHS = {
 }
 
 
+_OFFSET = len("-0700")
+LONGEST = 64
+"""Characters of the longest text that is taken for a time."""
+
+
 def common_log_time(text: str) -> float:
     """Returns the time of `10/Oct/2000:13:55:36 -0700`; raises `BadLine`.
 
@@ -23,7 +28,7 @@ def common_log_time(text: str) -> float:
     """
     clock, _, offset = text.partition(" ")
     try:
-        return minute_began(clock[:17], offset) + float(clock[18:])
+        return minute_began(clock[:17], offset[:_OFFSET]) + float(clock[18:])
     except ValueError:
         raise BadLine(f'"{text}" is not a time') from None
 
@@ -59,6 +64,8 @@ def any_time(value: Any) -> float:
         try:
             number = float(value)
         except ValueError:
+            if len(value) > LONGEST:
+                raise BadLine("there is no time in it") from None
             return _written_time(value)
         return _scaled(number)
     raise BadLine("there is no time in it")

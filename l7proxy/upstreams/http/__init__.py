@@ -3,6 +3,7 @@
 - `upstream`: the `Upstream` that a pool with `"upstream": "http"` has
 - `downstream`: what the upstream sees of a client: its request's source, its response's sink
 - `buffered`: the same for requests and responses that are there as a whole
+- `response_memory`: how much of those that are not complete may be in memory
 - `request_head`: the head that a backend gets
 - `headers`: header fields as bytes and as text
 - `request_body`: a request's body on its way, kept for another attempt while it is small
@@ -22,6 +23,14 @@
 from l7proxy.upstreams.http.downstream import Downstream
 from l7proxy.upstreams.http.pool import ConnectionPools
 from l7proxy.upstreams.http.request_body import RequestBody
+from l7proxy.upstreams.http.response_memory import ResponseMemory
 from l7proxy.upstreams.http.upstream import BufferedUpstream, HttpUpstream
 
-__all__ = ["BufferedUpstream", "ConnectionPools", "Downstream", "HttpUpstream", "RequestBody"]
+__all__ = [
+    "BufferedUpstream",
+    "ConnectionPools",
+    "Downstream",
+    "HttpUpstream",
+    "RequestBody",
+    "ResponseMemory",
+]

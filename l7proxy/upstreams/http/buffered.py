@@ -16,26 +16,35 @@ if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.http1 import ResponseHead
     from l7proxy.upstreams.http.downstream import Flow, Piece, Tunnel
+    from l7proxy.upstreams.http.response_memory import ResponseMemory
 
 
 class Buffered:
     """The `Downstream` of an exchange whose request is there with all of its body.
 
     With `keep` the response becomes `exchange.response`, unless its body has more than `limit`
-    bytes; without, it is dropped. With `overwrite` the backend is told who the client is in place
-    of what the client says about that.
+    bytes; without, it is dropped. `memory` is what it shares with others. With `overwrite` the
+    backend is told who the client is in place of what the client says about that.
     """
 
     upgrade = False
 
     def __init__(
-        self, exchange: Exchange, *, keep: bool, limit: int = 0, overwrite: bool = False
+        self,
+        exchange: Exchange,
+        *,
+        keep: bool,
+        limit: int = 0,
+        memory: ResponseMemory | None = None,
+        overwrite: bool = False,
     ) -> None:
         request = exchange.request
         self._exchange = exchange
         self._keep = keep
         self._overwrite = overwrite
         self._room = limit
+        self._memory = memory
+        self._flow: Flow = UNHURRIED
         self._head: bytes | None = None
         self._status = 0
         self._fields: Headers | None = None
@@ -60,6 +69,7 @@ class Buffered:
         self, exchange: Exchange, head: ResponseHead, length: int, flow: Flow
     ) -> None:
         self._status = head.status
+        self._flow = flow
         if self._keep:
             self._fields = Headers(text_fields(head.forwardable))
 
@@ -70,14 +80,20 @@ class Buffered:
 
     def response_data(self, pieces: Sequence[Piece]) -> None:
         if self._keep:
-            self._room -= sum(map(len, pieces))
+            came = sum(map(len, pieces))
+            self._room -= came
             if self._room < 0:
                 raise BadResponse("a body too large for a message")
             self._payload += pieces
+            if self._memory is not None:
+                self._memory.take(self._exchange, came, self._flow)
 
     def response_end(self, trailers: bytes) -> None:
         if self._keep:
             body = b"".join(self._payload)
+            self._payload.clear()
+            if self._memory is not None:
+                self._memory.give_back(self._exchange)
             response = HttpResponse(self._status, self._fields, body or None)
             route = self._exchange.route
             assert route is not None

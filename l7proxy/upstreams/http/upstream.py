@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from l7proxy.core.pool.pool import Pool
     from l7proxy.upstreams.http.downstream import Downstream
     from l7proxy.upstreams.http.pool import ConnectionPool, ConnectionPools
+    from l7proxy.upstreams.http.response_memory import ResponseMemory
 
 
 class _Connections(dict["Backend | None", "ConnectionPool"]):
@@ -92,15 +93,20 @@ class HttpUpstream(Upstream):
 class BufferedUpstream(HttpUpstream):
     """Carries out attempts whose requests are there as a whole, and whose responses are kept.
 
-    `exchange.owner` is the shell's own. A response larger than `limit` bytes counts as garbage.
+    `exchange.owner` is the shell's own. A response larger than `limit` bytes counts as garbage, and
+    all that are not complete share `memory`.
     """
 
-    def __init__(self, pool: Pool, pools: ConnectionPools, limit: int) -> None:
+    def __init__(
+        self, pool: Pool, pools: ConnectionPools, limit: int, memory: ResponseMemory | None = None
+    ) -> None:
         super().__init__(pool, pools)
         self._limit = limit
+        self._memory = memory
 
     def start(self, exchange: Exchange, now: float) -> None:
-        buffered = Buffered(exchange, keep=exchange.owner is not MIRRORED, limit=self._limit)
+        keep = exchange.owner is not MIRRORED
+        buffered = Buffered(exchange, keep=keep, limit=self._limit, memory=self._memory)
         try:
             buffered.request_head(exchange)
         except ValueError as error:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.problems import ConfigError, Problem, Problems, json_type, pointer_to
+from l7proxy.core.config.problems import (
+    LONGEST_WORD,
+    MOST_KNOWN,
+    MOST_SUGGESTIONS,
+    ConfigError,
+    Problem,
+    Problems,
+    json_type,
+    pointer_to,
+    suggestion,
+)
 
 
 def test_a_problem_and_an_error_read_as_lines() -> None:
@@ -37,3 +47,22 @@ def test_each_noun_has_its_own_names() -> None:
     problems.define("pool", "rear")
     problems.resolve()
     assert list(map(str, problems.found)) == ['/a: no axle named "rear"']
+
+
+def test_of_many_words_that_are_near_none_only_so_many_get_a_suggestion() -> None:
+    problems = Problems()
+    for number in range(2 * MOST_SUGGESTIONS):
+        problems.define("pool", f"pool-{number}")
+        problems.refer(f"/{number}", "pool", f"pool-{number}x")
+    problems.resolve()
+    suggested = ["did you mean" in str(problem) for problem in problems.found]
+    assert suggested == [True] * MOST_SUGGESTIONS + [False] * MOST_SUGGESTIONS
+
+
+def test_no_time_is_spent_on_what_is_near_a_long_word_or_among_very_many() -> None:
+    long = "x" * LONGEST_WORD
+    assert suggestion(long, [long + "x", long]) == f'; did you mean "{long}"?'
+    assert suggestion(long + "x", [long]) == ""
+    known = [f"{number}" for number in range(MOST_KNOWN)]
+    assert suggestion("user", [*known[1:], "users"]) == '; did you mean "users"?'
+    assert suggestion("user", [*known, "users"]) == ""

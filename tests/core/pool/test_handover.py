@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7proxy.core import Exchange, HttpRequest, HttpResponse, Proxy, config_from
-from l7proxy.core.exchange_state import ATTEMPTING, QUEUED
+from l7proxy.core.exchange_state import ATTEMPTING, ENDED, QUEUED
 from l7proxy.core.http.local_reply import RESET
 from l7proxy.core.pool.pool import Pool
 
@@ -40,7 +40,8 @@ class Succession:
         self.proxy.handover_from(before, now)
         before.stop()
         self.proxy.start(now)
-        assert before.timers.next_deadline() is None
+        # Nothing goes on by itself but the time of those that wait for a place.
+        assert before.pools["p"].queue or before.timers.next_deadline() is None
 
     @property
     def pool(self) -> Pool:
@@ -430,6 +431,41 @@ def test_a_pool_that_is_left_out_and_gets_a_copy_after_all_tells_of_it() -> None
     assert story.pool.backends[0].in_flight == 1
     late.release(late.backends[0], 3.0)
     assert story.pool.backends[0].in_flight == 0
+
+
+def test_who_waits_for_a_place_keeps_the_backends_that_it_waits_for() -> None:
+    """As with nginx and HAProxy: the old configuration is at work until its requests have ended."""
+    story = Succession({"address": "a:1", "max_connections": 1}, queue={"timeout": 10})
+    old, waiting, last = (story.begin(0.0) for _ in range(3))
+    before = story.proxy
+    story.reload(1.0, backends=["b:1"])
+    new = story.begin(1.0)
+    assert new.backend is not None and new.backend.name == "b"
+    assert waiting.state is QUEUED
+    old.answered(GOOD, 2.0)
+    assert waiting.state is ATTEMPTING
+    assert waiting.backend is not None and waiting.backend.name == "a"
+    before.timers.advance(10.0)
+    assert last.state is ENDED and last.response is not None and last.response.status == 503
+    for exchange in (waiting, new):
+        exchange.answered(GOOD, 11.0)
+    assert before.pools["p"].requests == story.pool.requests == 0
+
+
+def test_who_has_waited_since_before_comes_first_on_a_backend_that_stays() -> None:
+    story = Succession({"address": "a:1", "max_connections": 1})
+    line = [story.begin(0.0), story.begin(0.0)]
+    for now in (1.0, 2.0):
+        story.reload(now)
+        line.append(story.begin(now))
+    while line:
+        first, *line = line
+        assert [exchange.state for exchange in (first, *line)] == [ATTEMPTING] + [QUEUED] * len(
+            line
+        )
+        assert story.pool.backends[0].in_flight == 1
+        first.answered(GOOD, 3.0)
+    assert story.pool.backends[0].in_flight == story.pool.requests == 0
 
 
 def test_who_allows_fewer_at_once_waits_for_what_is_too_much_to_end() -> None:
