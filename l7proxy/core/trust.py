@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 class Trust:
     """The proxies that are believed."""
 
-    __slots__ = ("_networks", "_unix")
+    __slots__ = ("_networks", "_trusts_unix")
 
     def __init__(self, networks: Sequence[Network]) -> None:
-        self._unix = UNIX in networks
+        self._trusts_unix = UNIX in networks
         self._networks = [network for network in networks if network != UNIX]
 
     def trusts(self, address: str) -> bool:
         """Whether whoever is at this address is believed."""
         if not self._networks or address == UNIX:
-            return self._unix and address == UNIX
+            return self._trusts_unix and address == UNIX
         parsed = client_address(address)
         return parsed is not None and any(parsed in network for network in self._networks)
 

@@ -68,7 +68,7 @@ class LogWriter:
         self._lines_waiting = 0
         self._torn = False
         """Whether the file ends in the middle of a line."""
-        self._thread: Thread | None = None
+        self._worker: Thread | None = None
         self._is_closing = False
 
     def is_of_the_same_file(self, other: LogWriter) -> bool:
@@ -84,16 +84,16 @@ class LogWriter:
             self._waiting.append((data, lines))
             self._bytes_waiting += len(data)
             self._lines_waiting += lines
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="l7proxy log", daemon=True)
-                self._thread.start()
+            if self._worker is None:
+                self._worker = Thread(target=self._run, name="l7proxy log", daemon=True)
+                self._worker.start()
             self._changed.notify_all()
 
     def close(self) -> None:
         """Closes the file once everything is written, which nobody waits for."""
         with self._changed:
             self._is_closing = True
-            if self._thread is None:
+            if self._worker is None:
                 os.close(self._file)
                 self._file = -1
             self._changed.notify_all()

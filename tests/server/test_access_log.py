@@ -209,6 +209,7 @@ def test_lines_are_written_when_what_they_are_about_is_large(tmp_path: Path) -> 
     seen = []
     for _ in range(4):
         site.add(large)
+        site.log.wait()
         seen.append(len(bodies(file)))
     assert seen == [0, 0, 3, 3]
     site.log.flush()

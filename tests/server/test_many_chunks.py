@@ -6,7 +6,15 @@ import asyncio
 
 import pytest
 
-from .support import BackendTalk, Client, FakeBackend, conversation, serving, until
+from .support import (
+    HALF_CLOSED,
+    BackendTalk,
+    Client,
+    FakeBackend,
+    conversation,
+    serving,
+    until,
+)
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 COUNT = 40_000
@@ -36,7 +44,7 @@ def test_a_request_passes_whatever_is_behind_it(behind: bytes) -> None:
             heard.append(await body_of(talk))
             await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-        async with serving(FakeBackend(script)) as proxy:
+        async with serving(FakeBackend(script), server=HALF_CLOSED) as proxy:
             client = await proxy.connect()
             client.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\n" + CHUNKED + CHUNKS + END)
             client.writer.write(behind)

@@ -21,6 +21,7 @@ from l7proxy.upstreams.http.headers import WireHeaders, with_session
 from l7proxy.upstreams.http.paced_reading import PacedReading
 from l7proxy.upstreams.http.readable import left_unread, readable
 from l7proxy.upstreams.http.tunnel import BackendTunnel
+from l7proxy.upstreams.http.write_batcher import write_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 
 NEVER = float("inf")
-_JOINED = 32 * 1024
-"""Bytes below which joining pieces costs less than writing them one by one."""
 
 
 class BackendConnection(asyncio.Protocol):
@@ -144,12 +143,7 @@ class BackendConnection(asyncio.Protocol):
     # The request's body: see `RequestBody`.
 
     def body_data(self, pieces: Sequence[Piece]) -> None:
-        if len(pieces) > 1 and sum(map(len, pieces)) < _JOINED:
-            # A chunk in one write, and not its size, its payload and its end in three.
-            self._write(b"".join(pieces))
-            return
-        for piece in pieces:
-            self._write(piece)
+        write_pieces(self._write, pieces)
 
     def body_end(self) -> None:
         exchange = self._exchange
@@ -443,13 +437,8 @@ class BackendConnection(asyncio.Protocol):
         """
         exchange = self._exchange
         assert exchange is not None
-        return (
-            self._served
-            and not self._pending
-            and not self._interims
-            and exchange.repeatable
-            and exchange.request.method in IDEMPOTENT
-        )
+        unanswered = self._served and not self._pending and not self._interims
+        return unanswered and exchange.repeatable and exchange.request.method in IDEMPOTENT
 
     def _fail(self, local_reply: LocalReply) -> None:
         exchange = self._exchange

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from l7proxy.upstreams.http.downstream import Piece
 
     Write = Callable[[bytes], object]
     Put = Callable[[Write, bytes], None]
@@ -22,11 +24,22 @@ FEW = 16
 """Fewer than so many at a time don't make up for the loop's turn that they wait for."""
 ALONE = 1000
 """After there were few, so many are written at once before it is tried again."""
+_JOINED = 32 * 1024
+"""Bytes below which joining pieces costs less than writing them one by one."""
 
 
 def put_at_once(write: Write, data: bytes) -> None:
     """Calls `write(data)`, whatever is held back."""
     write(data)
+
+
+def write_pieces(write: Callable[[Piece], object], pieces: Sequence[Piece]) -> None:
+    """Writes them in as few calls as pay: a chunk's size, payload and end together."""
+    if len(pieces) > 1 and sum(map(len, pieces)) < _JOINED:
+        write(b"".join(pieces))
+        return
+    for piece in pieces:
+        write(piece)
 
 
 class WriteBatcher:
