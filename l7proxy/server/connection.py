@@ -315,8 +315,8 @@ class ClientConnection(asyncio.Protocol):
             self._abandon()
         elif end < len(data) or self._ahead.is_full:
             self._wait_with(data, end)
-        elif self.finished:
-            self._close_if_unused()
+        elif self.finished and (self.state is READY or self.state is BLOCKED):
+            self._close()
 
     def _receive(self, data: bytes, start: int) -> None:
         """Takes more of the body of the request that is under way, and keeps what is behind it."""
@@ -395,10 +395,6 @@ class ClientConnection(asyncio.Protocol):
             self._fair_queue.put(self)
 
     # The end.
-
-    def _close_if_unused(self) -> None:
-        if self.state is READY or self.state is BLOCKED:
-            self._close()
 
     def _abandon(self) -> None:
         """Gives up the request of a client that is gone."""

@@ -196,6 +196,7 @@ def test_lines_are_written_when_there_are_many_or_when_it_is_time(
     assert seen == [0, 0, 3, 3]
     site.log.flush()
     site.log.wait()
+    site.log.wait()
     assert [body["msg_id"] for body in bodies(file)] == [1, 2, 3, 4]
     site.log.flush()
     site.log.close()
@@ -213,8 +214,10 @@ def test_lines_are_written_when_what_they_are_about_is_large(tmp_path: Path) -> 
         seen.append(len(bodies(file)))
     assert seen == [0, 0, 3, 3]
     site.log.flush()
+    site.log.wait()
     for _ in range(9):
         site.log.refused(b"GET /" + b"x" * 250_000, "1.2.3.4", 414, 0, 103.5, 8192)
+        site.log.wait()
         seen.append(len(bodies(file)))
     assert seen[4:] == [4] * 7 + [12] * 2
     site.log.close()
