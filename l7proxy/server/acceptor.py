@@ -76,7 +76,9 @@ class Acceptor:
         self._loop.add_reader(self._sock, self._accept)
 
     def close(self) -> None:
-        """Accepts no more, and closes the socket."""
+        """Accepts those who have come, and no more; closes the socket."""
+        if self._resuming is None:
+            self._accept()
         if self._resuming is not None:
             self._resuming.cancel()
         self._loop.remove_reader(self._sock)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 """Connections that wait to be accepted."""
 _NEVER = 86400.0
+_TURNS = 4
+"""Turns of the loop after which what an accepted connection had to say has been read."""
 
 
 class Listener:
@@ -92,6 +94,9 @@ class Listener:
         self.draining = True
         while self._acceptors:
             self._acceptors.pop().close()
+        for _ in range(_TURNS):
+            # Who was accepted last has its request read, if it has sent one.
+            await asyncio.sleep(0)
         self._idle = asyncio.Event()
         for connection in list(self.connections):
             connection.drain()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
-from .support import OK, BackendTalk, FakeBackend, conversation, serving, until
+from .support import OK, BackendTalk, Client, FakeBackend, conversation, serving, until
 
 
 @conversation
@@ -27,3 +28,17 @@ async def test_a_drain_gives_up_what_does_not_end_in_time() -> None:
         await until(lambda: not proxy.server.listener.connections)
         assert proxy.in_flight == 0
         leave.set()
+
+
+@conversation
+async def test_a_client_that_had_connected_before_a_drain_is_answered() -> None:
+    async with serving(FakeBackend()) as proxy:
+        loop = asyncio.get_running_loop()
+        sock = socket.create_connection(("127.0.0.1", proxy.port))
+        sock.sendall(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        # Nothing of it was looked at so far.
+        draining = loop.create_task(proxy.server.listener.drain(10))
+        client = await Client.to(sock=sock)
+        assert (await client.until_close()).endswith(b"\r\n\r\nok")
+        await draining
+        client.close()
