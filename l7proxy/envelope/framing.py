@@ -33,8 +33,6 @@ _NO_BRACKET = rb'(?:[^"{}\[\]]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+'
 """Up to a bracket, or up to a string that is broken or not complete."""
 _BLANKS = rb"[ \t\r]*"
 _CLOSES = {0x7D: 0x7B, 0x5D: 0x5B}
-_BEYOND_BLANKS = b"!"
-"""More than every line that is empty or begins with a blank."""
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _QUOTE, _OPEN_BRACE, _BACKSLASH = b'\n"{\\'
 _OUTLINED = 256
@@ -127,16 +125,16 @@ class Framer:
 
     def _complete_lines(self, data: bytes) -> bytes:
         """Handles lines that are an object each, which is the common case; returns the rest."""
-        if self._begun:
-            data = bytes(self._begun) + data
-            self._begun.clear()
-        if len(data) > self._limit:
-            return data
+        begun = bytes(self._begun)
+        self._begun.clear()
+        if len(begun) + len(data) > self._limit:
+            return begun + data
         lines = data.split(b"\n")
+        lines[0] = begun + lines[0]
         tail = lines.pop()
         decode, message = self._decode, self._message
         for done, line in enumerate(lines):
-            if line < _BEYOND_BLANKS and not line.strip(b" \t\r"):
+            if not line:
                 continue
             number = self._line + done
             try:

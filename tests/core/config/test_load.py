@@ -170,3 +170,10 @@ def test_a_simulated_backend_may_be_given_by_its_name_alone() -> None:
 ])  # fmt: skip
 def test_a_backend_that_is_to_be_asked_needs_an_address(pool: dict[str, Any], problem: str) -> None:
     assert problems(pool) == [problem]
+
+
+@pytest.mark.parametrize("interval", [1e-6, 0, 0.0009])
+def test_checks_are_at_least_a_millisecond_apart(interval: float) -> None:
+    with pytest.raises(ConfigError) as refused:
+        config_from({"backends": ["a"], "health": {"interval": interval}})
+    assert str(refused.value) == f"/health/interval: must be at least 0.001, not {interval}"
