@@ -367,6 +367,7 @@ class BackendConnection(asyncio.Protocol):
             if not tunnel.has_ended:
                 # TLS knows no half-closed connections.
                 return self._transport.can_write_eof()
+        self._pace.finish()
         if self._exchange is None:
             self._pool.lost(self)
         self._ended()
@@ -379,6 +380,7 @@ class BackendConnection(asyncio.Protocol):
             # fails then, and the answer is still to be read.
             self._spent = True
             self.data_received(left_unread(self._transport))
+        self._pace.finish()
         if self._state is READING:
             # Not even a body that lasts until the connection closes has ended by that.
             self._fail(RESET.with_detail(str(error or "cut off")))
@@ -402,10 +404,6 @@ class BackendConnection(asyncio.Protocol):
         elif state is READING:
             assert self._reader is not None and self._downstream is not None
             try:
-                while rest := self._pace.take_rest():
-                    self._read_body(rest, 0)
-                    if self._state is not READING:
-                        return
                 self._reader.end()
                 self._pool.check_end(self._transport)
             except BadResponse as error:

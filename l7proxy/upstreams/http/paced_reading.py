@@ -58,9 +58,10 @@ class PacedReading:
         """Reads nothing until it has had a turn, and then `rest` first."""
         self.rest = rest
         self._came = 0
-        self._is_waiting = True
-        self._transport.pause_reading()
-        self._queue.put(self)
+        if not self._transport.is_closing():
+            self._is_waiting = True
+            self._transport.pause_reading()
+            self._queue.put(self)
 
     def go_on(self) -> bool:
         """Has its turn: see `FairQueue`."""
@@ -78,6 +79,11 @@ class PacedReading:
         """Returns what is to be read first, which is not kept."""
         rest, self.rest = self.rest, b""
         return rest
+
+    def finish(self) -> None:
+        """Reads the rest at once: no more will come."""
+        while self.rest:
+            self._read(self.take_rest())
 
     def forget(self) -> None:
         """Nothing is read any more, or something else."""

@@ -86,3 +86,14 @@ def test_nothing_is_read_of_a_connection_that_is_over() -> None:
     connection.closing = True
     connection.turn()
     assert not connection.is_reading()
+
+
+def test_what_is_left_when_no_more_will_come_is_read_at_once() -> None:
+    connection = Connection()
+    connection.pace.wait(b"rest")
+    connection.pace.finish()
+    connection.closing = True
+    connection.pace.wait(b"more")
+    connection.pace.finish()
+    connection.turn()
+    assert connection.heard == [b"rest", b"more"]
