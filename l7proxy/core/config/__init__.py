@@ -4,6 +4,7 @@
 - `model`: the whole configuration and its pools, declared
 - `routes`, `limits`, `policies`, `affinity`, `http`, `server`, `simulate`: its parts, declared
 - `algorithms`: the names and options of the selectors that are built in
+- `expressions`: regular expressions, none of which may take long
 - `fields`, `address`: texts that end up in HTTP messages, and addresses
 - `spec`: kinds of JSON values and how they are loaded
 - `record`: classes whose attributes are declared with specs
