@@ -10,7 +10,7 @@ import re
 import ssl
 from datetime import UTC, datetime
 
-_PEM = r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----"
+_PEM = r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----"
 _MOST = 1 << 20
 """Bytes of a file that are looked at."""
 _SEQUENCE, _INTEGER, _VERSION, _UTC_TIME = 0x30, 0x02, 0xA0, 0x17

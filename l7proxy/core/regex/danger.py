@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MOST_WORK = 300_000
 """Steps of the analysis after which it gives up; ten are about a microsecond."""
-MOST_SETS = 5000
+MOST_SETS = 20_000
 """Sets of ways open at once after which it does."""
 NANOSECONDS = 2
 """How long a step of the matcher takes, the price of nodes being counted in such."""
