@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.problems import pointer_to
-from l7proxy.files import refuse_special
+from l7proxy.files import MOST_CERTIFICATES, refuse_special
 
 if TYPE_CHECKING:
     from l7proxy.core.config.server import ServerTlsConfig
@@ -30,9 +30,9 @@ class Certificates:
         for index, one in enumerate(config.certificates):
             context = _context(self.version)
             try:
-                refuse_special(one.certificate)
+                refuse_special(one.certificate, MOST_CERTIFICATES)
                 if one.key is not None:
-                    refuse_special(one.key)
+                    refuse_special(one.key, MOST_CERTIFICATES)
                 context.load_cert_chain(one.certificate, one.key, _no_passphrase)
             except (OSError, ValueError) as error:
                 at = pointer_to("/server/tls/certificates", index, "certificate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import ssl
@@ -16,6 +17,7 @@ import pytest
 
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.server.server import Server, bind
+from l7proxy.server.tls import Certificates
 from tests.certificates import NEEDS_OPENSSL, make_certificates
 
 from .support import (
@@ -247,6 +249,28 @@ async def test_a_tunnel_through_tls_ends_with_either_end(home: Path) -> None:
         server.listener.service.timeouts = server.service.timeouts.replace(drain=0)
         await server.stop()
         await backend.stop()
+
+
+@conversation
+async def test_a_ca_file_that_is_no_regular_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match="can't use /dev/zero: it is a device"):
+        async with serving("https://127.0.0.1:1", http={"tls": {"ca_file": "/dev/zero"}}):
+            pass
+
+
+def test_a_certificate_that_is_no_regular_file_is_refused(home: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    good = certificate(home, "a.example")
+    for member in ("certificate", "key"):
+        tls = config_from(
+            {
+                "backends": ["a:1"],
+                "server": {"tls": {"certificates": [{**good, member: str(tmp_path / "pipe")}]}},
+            }
+        ).server.tls
+        assert tls is not None
+        with pytest.raises(ConfigError, match="it is a named pipe"):
+            Certificates(tls)
 
 
 @conversation

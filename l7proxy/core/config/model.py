@@ -116,7 +116,7 @@ class PoolConfig(Record):
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        AlgorithmName(min_length=1),
+        AlgorithmName(),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )
