@@ -20,6 +20,7 @@
 - `workers`: several processes, and the one that supervises them; `reload_reports`: how they say
   once that all have reloaded
 - `tls`: the certificates that clients are shown; `certificate_dates`: until when one is valid
+- `client_hello`: the name that a client of TLS asks for
 - `preflight`: what a start would meet outside of the configuration, for `check` too
 - `loop`: chooses the event loop, uvloop or asyncio's own
 """
