@@ -11,6 +11,7 @@
 - `local_response`: error pages and other responses of the proxy's own
 - `access_log`: the file that requests are written down in
 - `log_writer`: writes to it in a thread of its own
+- `redaction`: what that file says in place of credentials
 - `service`: one configuration at work, with what connections need of it
 - `clock`: drives the core's timers
 - `acceptor`: accepts connections on a socket, while there are descriptors

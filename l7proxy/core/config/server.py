@@ -95,6 +95,11 @@ class AccessLogConfig(Record):
         "envelope: http_request messages that can be replayed; combined: as Apache writes it",
         default="combined",
     )
+    credentials: str = field(
+        Text(choices=("redact", "keep")),
+        "what envelope writes of Authorization, cookies and API keys: a pseudonym, or all",
+        default="redact",
+    )
 
 
 class ServerConfig(Record):
