@@ -106,19 +106,21 @@ def calls(package: Path) -> Iterator[Call]:
             assert isinstance(node, ast.Call)
             outer = above[node]
             method = outer.attr if isinstance(outer, ast.Attribute) else name
-            if isinstance(outer, ast.Assign):
+            if isinstance(outer, ast.Assign) and name == "compile":
                 method = method_of(outer.targets[0], tree)
             named = {word.arg: word.value for word in node.keywords}
             flags = named.get("flags")
             if flags is None and name == "compile" and len(node.args) > 1:
                 flags = node.args[1]
-            yield Call(
-                here,
-                name_of(node, above),
-                USES.get(method, SEARCH),
-                ast.unparse(node.args[0]),
-                "0" if flags is None else ast.unparse(flags),
-            )
+            first = node.args[0]
+            for source in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
+                yield Call(
+                    here,
+                    name_of(node, above),
+                    USES.get(method, SEARCH),
+                    ast.unparse(source),
+                    "0" if flags is None else ast.unparse(flags),
+                )
 
 
 def method_of(name: ast.expr, tree: ast.Module) -> str:

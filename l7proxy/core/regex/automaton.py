@@ -25,11 +25,13 @@ MOST_WAYS = 1000
 
 PATH_CHARACTERS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "#?\\")
 """The characters that a path in normal form can have."""
-_RARE = "\U0001d400\U0001d7d8\U0001f600"
-"""A letter, a digit and another character from the planes behind the first."""
-ANY_CHARACTERS = "".join(map(chr, range(0x10000))) + _RARE
-"""Of the characters that a value can have, all that an expression tells apart."""
 OCTETS = "".join(map(chr, range(256)))
+_BEYOND = "\u0430\u0660\u2003\u20ac"
+"""A letter, a digit, a blank and another character: all that a class of characters tells apart."""
+_EITHER_CASE = "\u0130\u0131\u0178\u017f\u03bc\u1e9e\u212a\u212b"
+"""Those that are, in either case, the same as one of the first 256."""
+ANY_CHARACTERS = OCTETS + _BEYOND + _EITHER_CASE
+"""Of all characters those that an expression tells apart, if it names none beyond the first 256."""
 
 
 class Way:
@@ -62,7 +64,7 @@ class Automaton:
     def __init__(self, text: str, flags: int, alphabet: str) -> None:
         """Raises `CantTell`, and what `re.compile` does."""
         tree = parsed(text, flags)
-        if alphabet is ANY_CHARACTERS and (max(text) > "\uffff" or "\\U" in text or "\\N" in text):
+        if alphabet is ANY_CHARACTERS and _names_others(text):
             alphabet = "".join(map(chr, range(0x110000)))
         builder = Builder()
         self.end = builder.state()
@@ -207,6 +209,11 @@ def _classes(sets: tuple[str, ...], alphabet: str) -> tuple[dict[str, int], dict
         for number, name in enumerate(sets)
     }
     return masks, samples
+
+
+def _names_others(text: str) -> bool:
+    """Returns whether an expression may name characters beyond the first 256."""
+    return max(text, default="") > "\xff" or any(escape in text for escape in (r"\u", r"\U", r"\N"))
 
 
 def _strangeness(character: str) -> tuple[bool, bool]:
