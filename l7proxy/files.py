@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from errno import EINVAL
+from errno import EFBIG, EINVAL
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 DEFAULT_CONFIGS = (
@@ -13,6 +13,12 @@ DEFAULT_CONFIGS = (
     os.path.join(os.path.dirname(_PACKAGE), "config", "backends.json"),
 )
 """Where the default configuration is: in an installed package, else in a checkout."""
+
+
+LONGEST_SECRET = 64 * 1024
+"""Bytes of a key."""
+MOST_CERTIFICATES = 16 * 1024 * 1024
+"""Bytes of a file with certificates: more than any list of them has."""
 
 
 def default_config_file() -> str:
@@ -34,15 +40,20 @@ def read_file(name: str) -> bytes:
         raise with_filename(error, display_name(name)) from None
 
 
-def refuse_special(name: str) -> None:
+def refuse_special(name: str, largest: int | None = None) -> None:
     """Raises OSError, with the file's name, for a pipe, a device or a socket.
+
+    It does so, too, for a file of more than `largest` bytes.
 
     To read one may take for ever. Those that a process is handed as open descriptors, as shells do
     it for `<(...)`, are none of those that somebody has put in a file's place.
     """
     if is_descriptor(name):
         return
-    mode = os.stat(name).st_mode
+    about = os.stat(name)
+    mode = about.st_mode
+    if largest is not None and about.st_size > largest:
+        raise OSError(EFBIG, f"it is larger than {largest} bytes", name)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         what = next(word for is_one, word in SPECIAL.items() if is_one(mode))
         raise OSError(EINVAL, f"it is {what}, and not a file that can be read again", name)
@@ -75,9 +86,12 @@ def read_secret(kind: str, name: str) -> bytes:
     try:
         refuse_special(name)
         with open(name, "rb") as file:
-            return file.read()
+            secret = file.read(LONGEST_SECRET + 1)
     except OSError as error:
         raise ValueError(f"can't read it: {error.strerror}") from None
+    if len(secret) > LONGEST_SECRET:
+        raise ValueError(f"can't read it: it is larger than {LONGEST_SECRET} bytes")
+    return secret
 
 
 class LenientSecrets:

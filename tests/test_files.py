@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from l7proxy.files import read_secret
+from l7proxy.files import LONGEST_SECRET, MOST_CERTIFICATES, read_secret, refuse_special
 
 
 def test_a_key_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,27 @@ def test_a_key_that_is_not_there_is_told_of_in_words(kind: str, complaint: str) 
     with pytest.raises(ValueError) as caught:
         read_secret(kind, "/no such/key")
     assert str(caught.value) == complaint
+
+
+def test_a_key_is_read_from_regular_files_only(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("key")
+    (tmp_path / "key").write_bytes(b"k" * LONGEST_SECRET)
+    assert read_secret("file", str(tmp_path / "link")) == b"k" * LONGEST_SECRET
+    for name in (tmp_path / "pipe", "/dev/zero", "/dev/urandom", tmp_path):
+        with pytest.raises(ValueError, match=r"can't read it: (it is a|Is a directory)"):
+            read_secret("file", str(name))
+
+
+def test_a_key_is_not_read_from_a_file_that_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"k" * (LONGEST_SECRET + 1))
+    with pytest.raises(ValueError, match="can't read it: it is larger than 65536 bytes"):
+        read_secret("file", str(tmp_path / "key"))
+
+
+def test_a_file_that_a_configuration_names_has_a_largest_size(tmp_path: Path) -> None:
+    (tmp_path / "certificate").write_bytes(b"")
+    os.truncate(tmp_path / "certificate", MOST_CERTIFICATES + 1)
+    with pytest.raises(OSError, match="it is larger than 16777216 bytes"):
+        refuse_special(str(tmp_path / "certificate"), MOST_CERTIFICATES)
+    refuse_special(str(tmp_path / "certificate"))

@@ -25,8 +25,8 @@ TOP = HEIGHT["commands"]
 
 CORE_HEIGHT = {
     "callbacks": 0, "flags": 0, "random_streams": 0, "timers": 0, "exchange_state": 0, "http": 1,
-    "config": 2, "affinity": 3, "policies": 3, "selectors": 3, "trust": 3, "pool": 4, "routing": 4,
-    "forwarded": 5, "exchange": 6, "proxy": 7, "trace": 7,
+    "regex": 1, "config": 2, "affinity": 3, "policies": 3, "selectors": 3, "trust": 3, "pool": 4,
+    "routing": 4, "forwarded": 5, "exchange": 6, "proxy": 7, "trace": 7,
 }  # fmt: skip
 """The rooms and files of the core: each may import, types aside, what is below it."""
 

@@ -51,6 +51,7 @@ class Options:
     simulate: bool = False
     explain: bool = False
     record: str | None = None
+    allow: Sequence[str] | None = None
 
 
 def run(words: Sequence[str], commands: Mapping[str, str]) -> int:
@@ -146,6 +147,7 @@ def _build(
         http=http,
         upstreams=SIMULATED if options.simulate else None,
         ordered=options.ordered,
+        allowed=options.allow or (),
     )
     # The collector, off since the start, never has to look at what was made until now.
     gc.freeze()
@@ -227,6 +229,13 @@ def _parser(commands: Mapping[str, str]) -> ArgumentParser:
     )
     parser.add_argument(
         "--record", metavar="FILE", help="write down what comes in, and when, to replay it"
+    )
+    parser.add_argument(
+        "--allow",
+        metavar="NAME",
+        action="append",
+        help="a file, an environment variable or a selector (module:Class) that an init may name; "
+        "may be given several times",
     )
     parser.add_argument("--version", action="version", version=f"l7proxy {__version__}")
     return parser

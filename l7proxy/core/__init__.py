@@ -17,6 +17,7 @@ From the top down, each importing only what is below it (types aside):
 - `affinity`: clients that come back to the backend they had
 - `config`: JSON to frozen, validated records
 - `http`: the protocol's facts, once
+- `regex`: whether a regular expression can take long
 - `flags`, `timers`, `random_streams`, `callbacks`: small things that all of these use
 """
 

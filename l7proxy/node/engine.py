@@ -22,7 +22,7 @@ from l7proxy.upstreams.simulated import Simulated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from random import Random
     from typing import Any
 
@@ -82,11 +82,16 @@ class Engine:
         virtual_time: bool = False,
         real_time: bool = False,
         most_in_flight: int = MOST_IN_FLIGHT,
+        allowed: Collection[str] = (),
     ) -> None:
         """Raises `ConfigError` where the configuration can't be put to work.
 
-        `secrets` reads the keys that a configuration names; see `core.affinity.Secrets`.
+        `secrets` reads the keys that a configuration names; see `core.affinity.Secrets`. `allowed`
+        are the names outside (see `core.config.outside`) that messages may use beside those in
+        this configuration.
         """
+        self._began_with = config
+        self._also_allowed = allowed
         self._random = random
         self._on_delivered = on_delivered
         self._on_crashed = on_crashed
@@ -111,6 +116,14 @@ class Engine:
     def proxy(self) -> Proxy:
         """The proxy whose configuration is in force."""
         return self._dispatcher.proxy
+
+    @property
+    def allowed(self) -> frozenset[tuple[str, str]]:
+        """The files and the like that the operator has named, and messages may, by their nouns."""
+        from l7proxy.core.config.outside import ANYTHING, names_outside
+
+        also = ((ANYTHING, name) for name in self._also_allowed)
+        return frozenset((*names_outside(self._began_with), *also))
 
     @property
     def proxies(self) -> list[Proxy]:

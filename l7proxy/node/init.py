@@ -15,14 +15,18 @@ INIT_MEMBERS = ("type", "msg_id", "in_reply_to", "node_id", "node_ids")
 
 
 def init(node: Receiver, message: Message) -> Reply:
-    """Sets the node's name, and puts the configuration that comes with it to work."""
+    """Sets the node's name, and puts the configuration that comes with it to work.
+
+    It may name only those files, and selectors of third parties, that the operator has.
+    """
     body = message.body
     node_id = body.get("node_id")
     if node_id is not None and type(node_id) is not str:
         raise BadMember.at("/body/node_id", f"must be a string, not {json_type(node_id)}")
     before = node.engine.proxy.config
     try:
-        config = amended(before, {k: v for k, v in body.items() if k not in INIT_MEMBERS})
+        members = {k: v for k, v in body.items() if k not in INIT_MEMBERS}
+        config = amended(before, members, node.engine.allowed)
         if config is not before:
             node.engine.configure(config)
     except ConfigError as error:

@@ -20,7 +20,7 @@ from l7proxy.upstreams.envelope import EnvelopeUpstream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from random import Random
     from typing import Any
 
@@ -63,6 +63,7 @@ class Node(Receiver):
         http: Callable[[Pool], Upstream] | None = None,
         upstreams: Mapping[str, MakeUpstream] | None = None,
         ordered: bool = False,
+        allowed: Collection[str] = (),
         on_delivered: Callable[[Exchange, float], None] | None = None,
         on_configured: Callable[[Proxy], None] = ignore,
         enough_in_flight: int = ENOUGH_IN_FLIGHT,
@@ -77,7 +78,8 @@ class Node(Receiver):
         `http` makes the upstream of a pool whose backends are real; without it, pools with
         `"upstream": "http"` are refused. With it time is the wall clock's, whatever envelopes say.
         `upstreams` makes those of other pools, by their `upstream`, where they are not to be as
-        the configuration says: with `SIMULATED` no backend is asked outside.
+        the configuration says: with `SIMULATED` no backend is asked outside. `allowed` are names
+        that an `init` may use beside those in the configuration; see `core.config.outside`.
 
         With `enough_in_flight` requests it wants no more input, if they end without any.
 
@@ -111,6 +113,7 @@ class Node(Receiver):
             secrets=secrets,
             virtual_time=virtual_time,
             real_time=http is not None,
+            allowed=allowed,
         )
         super().__init__(engine, nodes, explain=explain)
 

@@ -11,6 +11,7 @@
 - `local_response`: error pages and other responses of the proxy's own
 - `access_log`: the file that requests are written down in
 - `log_writer`: writes to it in a thread of its own
+- `redaction`: what that file says in place of credentials
 - `service`: one configuration at work, with what connections need of it
 - `clock`: drives the core's timers
 - `acceptor`: accepts connections on a socket, while there are descriptors
@@ -20,6 +21,7 @@
 - `workers`: several processes, and the one that supervises them; `reload_reports`: how they say
   once that all have reloaded
 - `tls`: the certificates that clients are shown; `certificate_dates`: until when one is valid
+- `client_hello`: the name that a client of TLS asks for
 - `preflight`: what a start would meet outside of the configuration, for `check` too
 - `loop`: chooses the event loop, uvloop or asyncio's own
 """

@@ -14,10 +14,12 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
+from l7proxy.core.http.messages import Headers
 from l7proxy.envelope.encode import json_text
 from l7proxy.envelope.members import put_headers
 from l7proxy.server.log_writer import LogWriter, Losses
 from l7proxy.server.prepared import StreamedRequest
+from l7proxy.server.redaction import Redaction
 from l7proxy.upstreams.http.headers import WireHeaders
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config.server import AccessLogConfig
     from l7proxy.core.exchange import Exchange
-    from l7proxy.core.http.messages import Headers
     from l7proxy.http1 import RequestHead
 
     Entry = tuple[
@@ -59,10 +60,11 @@ class AccessLog:
     that time never runs backwards), and beside what the protocol knows `status`, `backend`,
     `error` (why there was no answer of a backend, with what the client is not told), `bytes` (of
     the body sent), `seconds` and `time` (the end, in seconds since 1970). Bodies are not written
-    down. What came in place of a request has its first line, cut where a request line would be too
-    long, as `line` and an empty `path`, so that the node refuses it, too. `src` is the client, and
-    `client_ip` the peer, which differs from it where that is a trusted proxy: the fields are there
-    as they came, and to be believed by whoever reads them as far as they were by the proxy.
+    down, and credentials under pseudonyms (`Redaction`). What came in place of a request has its
+    first line, cut where a request line would be too long, as `line` and an empty `path`, so that
+    the node refuses it, too. `src` is the client, and `client_ip` the peer, which differs from it
+    where that is a trusted proxy: the fields are there as they came, and to be believed by whoever
+    reads them as far as they were by the proxy.
 
     A file that was there before goes on as it began. Processes that share one write it in turns;
     `l7proxy replay` puts their lines in order.
@@ -73,12 +75,16 @@ class AccessLog:
         config: AccessLogConfig,
         now: float,
         offset: Callable[[], float] = wall_offset,
+        redaction: Redaction | None = None,
     ) -> None:
         """`now`: the loop's time (seconds), which entries are told in. Raises OSError.
 
         `offset` changes when the wall clock is set, by as much.
         """
         self.config = config
+        self.redaction = redaction or Redaction()
+        """What is done about credentials, unless the configuration keeps them."""
+        self._keeps_credentials = config.credentials == "keep"
         self._write: Callable[[Entry], str]
         self._write = self._envelope if config.format == "envelope" else self._combined
         self._entries: list[Entry] = []
@@ -202,7 +208,7 @@ class AccessLog:
     def _envelope(self, entry: Entry) -> str:
         head, client, peer, status, sent, backend, error, opened_at, now = entry
         self._count += 1
-        about = _text_about(head, _members)
+        about = _text_about(head, self._members)
         whose = "" if backend is None else f', "backend": {json_text(backend)}'
         why = "" if error is None else f', "error": {json_text(error)}'
         address = json_text(client)
@@ -212,6 +218,18 @@ class AccessLog:
             f'"body": {{"type": "http_request", "msg_id": {self._count}, {about}, '
             f'"client_ip": {whence}, "status": {status}{whose}{why}, "bytes": {sent}, '
             f'"seconds": {now - opened_at:.6f}, "time": {now + self._wall:.6f}}}}}\n'
+        )
+
+    def _members(self, head: RequestHead | bytes) -> str:
+        if isinstance(head, bytes):
+            return f'"path": "", "line": {json_text(head.decode("latin-1"))}'
+        request: StreamedRequest = head.derived or StreamedRequest(head, "")
+        headers: Headers = WireHeaders(head.block)
+        if not self._keeps_credentials:
+            headers = Headers(self.redaction.applied(headers))
+        return (
+            f'"method": {json_text(head.method)}, "path": {json_text(request.target)}, '
+            f'"headers": {_headers(headers)}'
         )
 
     def _combined(self, entry: Entry) -> str:
@@ -259,16 +277,6 @@ def _text_about(head: RequestHead | bytes, write: Callable[[RequestHead | bytes]
     if request.logged is None:
         request.logged = write(head)
     return request.logged
-
-
-def _members(head: RequestHead | bytes) -> str:
-    if isinstance(head, bytes):
-        return f'"path": "", "line": {json_text(head.decode("latin-1"))}'
-    request: StreamedRequest = head.derived or StreamedRequest(head, "")
-    return (
-        f'"method": {json_text(head.method)}, "path": {json_text(request.target)}, '
-        f'"headers": {_headers(WireHeaders(head.block))}'
-    )
 
 
 def _headers(headers: Headers) -> str:

@@ -10,7 +10,9 @@ import re
 import ssl
 from datetime import UTC, datetime
 
-_PEM = r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----"
+from l7proxy.files import refuse_special
+
+_PEM = r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----"
 _MOST = 1 << 20
 """Bytes of a file that are looked at."""
 _SEQUENCE, _INTEGER, _VERSION, _UTC_TIME = 0x30, 0x02, 0xA0, 0x17
@@ -22,6 +24,7 @@ def validity(path: str) -> tuple[float, float] | None:
     Both are in seconds since 1970. None where there is none in it, or it can't be read.
     """
     try:
+        refuse_special(path)
         with open(path, "rb") as file:
             found = re.search(_PEM, file.read(_MOST).decode("latin-1"), re.DOTALL)
         return None if found is None else dates_in(ssl.PEM_cert_to_DER_cert(found[0]))

@@ -17,6 +17,7 @@ from l7proxy.core.config import ConfigError, Problem
 from l7proxy.core.config.address import split_listen
 from l7proxy.server.listener import BACKLOG, Listener
 from l7proxy.server.preflight import cant_write, certificates_of
+from l7proxy.server.redaction import Redaction
 from l7proxy.server.reloader import Reloader
 from l7proxy.server.service import Service
 from l7proxy.upstreams.http import ConnectionPools
@@ -89,8 +90,9 @@ class Server:
             return None
         for known, log in self._logs:
             if known == wanted:
+                log.redaction = Redaction(config)
                 return log
-        log = access_log_of(wanted, self._loop.time())
+        log = access_log_of(wanted, self._loop.time(), Redaction(config))
         self._logs.append((wanted, log))
         return log
 
@@ -191,7 +193,9 @@ class Server:
         self.on_over()
 
 
-def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
+def access_log_of(
+    config: AccessLogConfig, now: float, redaction: Redaction | None = None
+) -> AccessLog:
     """Returns a log that begins at `now` (seconds, on the loop's clock).
 
     Raises `ConfigError` where its file can't be written to.
@@ -199,7 +203,7 @@ def access_log_of(config: AccessLogConfig, now: float) -> AccessLog:
     from l7proxy.server.access_log import AccessLog
 
     try:
-        return AccessLog(config, now)
+        return AccessLog(config, now, redaction=redaction)
     except OSError as error:
         why = cant_write(error.strerror)
         raise ConfigError([Problem("/server/access_log/path", why)]) from None

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     Warned = tuple[str, str]
     """The JSON pointer of what is warned of, and the warning."""
 
-_PLACEHOLDER = r"\$?\{[A-Za-z_][\w.-]*\}|\$[A-Za-z_]\w*|%\[[^\]]+\]"
+_PLACEHOLDER = r"\$?\{[A-Za-z_][\w.-]*\}|\$[A-Za-z_]\w*|%\[[^\[\]]+\]"
 """A variable as it is written here in templates, and in nginx, Envoy, Caddy, HAProxy or a shell."""
 
-_VARIABLE = r"\$\{?\w+\}?|\{\{?.*?\}\}?|%\w+%"
+_VARIABLE = r"\$\{?\w+\}?|\{\{?[^{}]*\}\}?|%\w+%"
 _NUMBERS = r"[0-9]+(?:\.[0-9]+)+"
 
 

@@ -41,6 +41,15 @@ def test_the_options_reach_the_node_and_its_loop(
     assert capsys.readouterr().err.startswith("line 2: larger than 77 bytes")
 
 
+def test_an_init_may_name_what_the_command_line_allows(ran: Ran, config: Path) -> None:
+    selector = "tests.core.selectors.third_party:Newest"
+    init = envelope("c", type="init", msg_id=1, backends=["a:1"], algorithm=selector)
+    assert main(["--config", str(config)]) == 0
+    assert "can't be named here" in ran.node.feed(init, 0.0).decode()
+    assert main(["--config", str(config), "--allow", "other", "--allow", selector]) == 0
+    assert '"init_ok"' in ran.node.feed(init, 0.0).decode()
+
+
 @pytest.mark.parametrize(("words", "err"), [
     ([], "line 1: not a JSON object: 'x'\n"),
     (["--log-level", "warning"], "line 1: not a JSON object: 'x'\n"),

@@ -34,8 +34,9 @@ class Site:
         form: str = "combined",
         began: float = 100.0,
         offset: Callable[[], float] = wall_offset,
+        credentials: str = "redact",
     ) -> None:
-        log = {"path": path, "format": form}
+        log = {"path": path, "format": form, "credentials": credentials}
         config = config_from({"backends": ["a:1"], "server": {"access_log": log}})
         assert config.server.access_log is not None
         self.proxy = Proxy(config, Random(0))
@@ -260,6 +261,39 @@ async def test_a_reload_that_wants_the_same_log_goes_on_with_it(tmp_path: Path) 
     assert [(body["msg_id"], body["path"]) for body in bodies(file)] == [
         (1, "/api/one"), (2, "/api/logged"), (3, "/api/logged"),
     ]  # fmt: skip
+
+
+def test_credentials_are_written_down_only_if_that_is_asked_for(tmp_path: Path) -> None:
+    fields = ("Authorization: Basic YTpi", "Cookie: id=secret; theme=dark", "Accept: a")
+    for credentials in ("redact", "keep"):
+        site = Site(str(tmp_path / credentials), "envelope", credentials=credentials)
+        site.add(site.head(*fields))
+        site.log.close()
+    (hidden,), (kept,) = (bodies(tmp_path / credentials) for credentials in ("redact", "keep"))
+    hidden, kept = hidden["headers"], kept["headers"]
+    assert kept["Authorization"] == "Basic YTpi" and kept["Cookie"] == "id=secret; theme=dark"
+    assert re.fullmatch("Basic redacted-[0-9a-f]{16}", hidden["Authorization"])
+    assert re.fullmatch("id=redacted-[0-9a-f]{16}; theme=redacted-[0-9a-f]{16}", hidden["Cookie"])
+    assert hidden["Accept"] == kept["Accept"] == "a"
+
+
+@conversation
+async def test_a_reload_says_what_is_a_credential_from_then_on(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    server = {"access_log": {"path": str(file), "format": "envelope"}}
+    file.unlink(missing_ok=True)
+    backend = FakeBackend()
+    async with serving(backend, server=server) as proxy:
+        client = await proxy.connect()
+        await client.get("/api/one", "X-Tenant: t")
+        proxy.server.reopen_logs()
+        limits = {"api_key_header": "X-Tenant"}
+        pools = {"api": pool_config(backend)}
+        config = {"backend_pools": pools, "server": server, "rate_limits": limits}
+        proxy.server.reload(config_from(config))
+        await client.get("/api/two", "X-Tenant: t")
+    one, two = (body["headers"]["X-Tenant"] for body in bodies(file))
+    assert one == "t" and two.startswith("redacted-")
 
 
 def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:

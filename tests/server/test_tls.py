@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import ssl
@@ -16,6 +17,7 @@ import pytest
 
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.server.server import Server, bind
+from l7proxy.server.tls import Certificates
 from tests.certificates import NEEDS_OPENSSL, make_certificates
 
 from .support import (
@@ -148,6 +150,57 @@ async def test_a_client_that_does_not_hear_of_the_end_does_not_put_it_off(home: 
         await backend.stop()
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("tickets", [True, False], ids=["tickets", "no tickets"])
+@conversation
+async def test_a_session_is_resumed_under_its_own_name_only(
+    home: Path, version: ssl.TLSVersion, tickets: bool
+) -> None:
+    backend = FakeBackend()
+    await backend.start()
+    loop = asyncio.get_running_loop()
+    certificates = (
+        certificate(home, "a.example", "a.example", "x.a.example"),
+        certificate(home, "b.example", "b.example", "*.b.example"),
+    )
+    server = Server(config(backend, *certificates), Random(0), loop, print)
+    secure = bind("tls:127.0.0.1:0")
+    address = secure.getsockname()
+    await server.start([], [secure])
+    context = ssl.create_default_context()
+    for name in ("a.example", "b.example"):
+        context.load_verify_locations(home / f"{name}.pem")
+    context.minimum_version = context.maximum_version = version
+    if not tickets:
+        context.options |= ssl.OP_NO_TICKET
+    sessions: dict[str, ssl.SSLSession] = {}
+
+    def resumed(name: str, under: str) -> bool:
+        with context.wrap_socket(
+            socket.create_connection(address), server_hostname=name, session=sessions.get(under)
+        ) as sock:
+            sock.sendall(b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            while sock.recv(4096):
+                pass
+            if not under:
+                assert sock.session is not None
+                sessions[name] = sock.session
+            return bool(sock.session_reused)
+
+    async def ask(name: str, under: str = "") -> bool:
+        return await loop.run_in_executor(None, resumed, name, under)
+
+    names = ["a.example", "x.a.example", "b.example", "x.b.example"]
+    try:
+        assert [await ask(name) for name in names] == [False] * 4
+        for under in names:
+            assert [await ask(name, under) for name in names] == [name == under for name in names]
+    finally:
+        server.listener.service.timeouts = server.service.timeouts.replace(drain=0)
+        await server.stop()
+        await backend.stop()
+
+
 async def quietly(client: Client) -> bytes:
     try:
         return await client.until_close()
@@ -247,6 +300,28 @@ async def test_a_tunnel_through_tls_ends_with_either_end(home: Path) -> None:
         server.listener.service.timeouts = server.service.timeouts.replace(drain=0)
         await server.stop()
         await backend.stop()
+
+
+@conversation
+async def test_a_ca_file_that_is_no_regular_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match="can't use /dev/zero: it is a device"):
+        async with serving("https://127.0.0.1:1", http={"tls": {"ca_file": "/dev/zero"}}):
+            pass
+
+
+def test_a_certificate_that_is_no_regular_file_is_refused(home: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    good = certificate(home, "a.example")
+    for member in ("certificate", "key"):
+        tls = config_from(
+            {
+                "backends": ["a:1"],
+                "server": {"tls": {"certificates": [{**good, member: str(tmp_path / "pipe")}]}},
+            }
+        ).server.tls
+        assert tls is not None
+        with pytest.raises(ConfigError, match="it is a named pipe"):
+            Certificates(tls)
 
 
 @conversation

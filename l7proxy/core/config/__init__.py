@@ -4,7 +4,9 @@
 - `model`: the whole configuration and its pools, declared
 - `routes`, `limits`, `policies`, `affinity`, `http`, `server`, `simulate`: its parts, declared
 - `algorithms`: the names and options of the selectors that are built in
+- `expressions`: regular expressions, none of which may take long
 - `fields`, `address`: texts that end up in HTTP messages, and addresses
+- `outside`: the names of files, environment variables and modules
 - `spec`: kinds of JSON values and how they are loaded
 - `record`: classes whose attributes are declared with specs
 - `problems`: problems and their places

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.fields import END, FILE, TOKEN
+from l7proxy.core.config.fields import END, TOKEN
+from l7proxy.core.config.outside import KEY_FILE, VARIABLE, Outside, file_of
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, Text, count, seconds
@@ -19,10 +20,10 @@ class StickyCookieConfig(Record):
 
     name: str = field(_COOKIE_NAME, "the cookie's name", default="l7proxy")
     key_file: str | None = field(
-        FILE, "the file that holds the key, at least 16 bytes", default=None
+        file_of(KEY_FILE), "the file that holds the key, at least 16 bytes", default=None
     )
     key_env: str | None = field(
-        Text(min_length=1, pattern=rf"^[^=\x00\ud800-\udfff]+{END}", meaning="a variable's name"),
+        Outside(VARIABLE, rf"^[^=\x00\ud800-\udfff]+{END}", "a variable's name"),
         "the environment variable that holds the key",
         default=None,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from l7proxy.core.config.outside import SELECTOR, Outside
 from l7proxy.core.config.problems import Problems, suggestion
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import BAD, Bad, Either, Mapped, Number, Text, count, seconds
@@ -221,8 +222,14 @@ def check_algorithm(written: str) -> str:
     raise UnknownSelector(f'no selector named "{written}"{near} (known: {", ".join(known)})')
 
 
-class AlgorithmName(Text):
-    """The name of a selector; see `check_algorithm`."""
+class AlgorithmName(Outside):
+    """The name of a selector; a `module:Class` leads outside, to code that will run."""
+
+    def __init__(self) -> None:
+        super().__init__(SELECTOR)
+
+    def is_outside(self, name: str) -> bool:
+        return ":" in name
 
     def load(self, value: object, at: str, problems: Problems) -> str | Bad:
         loaded = super().load(value, at, problems)

@@ -31,5 +31,3 @@ TARGET = Text(
     meaning="a path, from /, and perhaps a ?query; percent-encode spaces and what is not ASCII",
 )
 """A request target in origin-form, sent as it is written (RFC 9112, 3.2.1)."""
-
-FILE = Text(min_length=1, pattern=rf"^[^\x00\ud800-\udfff]+{END}", meaning="a file's name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7proxy.core.config.fields import FILE
+from l7proxy.core.config.outside import CERTIFICATE, file_of
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, Text, count, seconds
 
@@ -12,7 +12,7 @@ class BackendTlsConfig(Record):
 
     verify: bool = field(Boolean(), "whether their certificate is checked", default=True)
     ca_file: str | None = field(
-        FILE, "PEM certificates to trust in place of the system's", default=None
+        file_of(CERTIFICATE), "PEM certificates to trust in place of the system's", default=None
     )
     server_name: str | None = field(
         Text(min_length=1), "the name they are asked for; the address's if not given", default=None

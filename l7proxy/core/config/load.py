@@ -9,7 +9,7 @@ from l7proxy.core.config.strict_json import NotJson, decode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 KEYS = tuple(
     key for key in dict.fromkeys((*Config.keys, *SinglePoolConfig.keys)) if key != "$schema"
@@ -44,13 +44,16 @@ def config_from(value: object) -> Config:
     return _accepted(_load(value, problems), problems)
 
 
-def amended(config: Config, value: Mapping[str, object]) -> Config:
+def amended(
+    config: Config, value: Mapping[str, object], allowed: Collection[tuple[str, str]] | None = None
+) -> Config:
     """Returns the configuration with the members of a decoded JSON object in place of its own.
 
     Members that are not in `KEYS` are left alone, except those that look like a misspelt key.
-    Raises `ConfigError` with every problem.
+    Of files and the like (`outside`) only those that are `allowed` may be named, each behind its
+    noun; None allows all. Raises `ConfigError` with every problem.
     """
-    problems = Problems()
+    problems = Problems(allowed)
     given = {}
     for key, item in value.items():
         if key in KEYS:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from l7proxy.core.config.address import split_address
 from l7proxy.core.config.affinity import StickyConfig
 from l7proxy.core.config.algorithms import OPTIONS, AlgorithmName, algorithm_name
+from l7proxy.core.config.expressions import check_expressions
 from l7proxy.core.config.fields import END
 from l7proxy.core.config.http import HttpConfig
 from l7proxy.core.config.limits import RateLimitsConfig, ScopedLimitConfig
@@ -115,7 +116,7 @@ class PoolConfig(Record):
         "the backends, in the order in which ties are broken",
     )
     algorithm: str = field(
-        AlgorithmName(min_length=1),
+        AlgorithmName(),
         "a selector's name, or module:Class of a selector of your own",
         default="round-robin",
     )
@@ -252,6 +253,7 @@ class Config(Record):
         return pointer_to("/backend_pools", name)
 
     def check(self, at: str, problems: Problems) -> None:
+        check_expressions(self, at, problems)
         rules = self.paths.rules
         for where, prefix in self._prefixes(at):
             try:

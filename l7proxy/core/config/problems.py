@@ -9,7 +9,7 @@ from l7proxy.core.config.strict_json import JsonObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 
 class Problem:
@@ -35,10 +35,15 @@ class Problem:
 
 
 class Problems:
-    """Collects problems, so that a person sees all of them at once."""
+    """Collects problems, so that a person sees all of them at once.
 
-    def __init__(self) -> None:
+    `allowed` has what may be named of files and the like (`outside`), each with its noun, or with
+    "" if it may be anything; None allows all.
+    """
+
+    def __init__(self, allowed: Collection[tuple[str, str]] | None = None) -> None:
         self.found: list[Problem] = []
+        self._allowed = allowed
         self._defined: dict[str, dict[str, None]] = {}
         self._references: list[tuple[str, str, str]] = []
         self._suggestions = MOST_SUGGESTIONS
@@ -61,6 +66,18 @@ class Problems:
     def refer(self, pointer: str, noun: str, name: str) -> None:
         """Notes a reference; whether it leads anywhere is known when all is loaded."""
         self._references.append((pointer, noun, name))
+
+    def may_name(self, pointer: str, noun: str, name: str) -> bool:
+        """Returns whether something outside may be named; adds a problem where it may not."""
+        allowed = self._allowed
+        if allowed is None or (noun, name) in allowed or ("", name) in allowed:
+            return True
+        self.conflict(
+            pointer,
+            f'the {noun} "{name}" can\'t be named here: it has to be in the configuration at the '
+            "start, or allowed by --allow",
+        )
+        return False
 
     def resolve(self) -> None:
         """Adds a problem for every reference to something that nothing defines."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from l7proxy.core.config.expressions import (
+    BACKTRACKING,
+    BACKTRACKING_DOC,
+    EXPRESSION,
+    groups_of,
+)
 from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VALUE, PATH, TOKEN
 from l7proxy.core.config.limits import ScopedLimitConfig
 from l7proxy.core.config.problems import Problems, pointer_to, suggestion
@@ -72,14 +78,6 @@ def template_parts(text: str) -> tuple[tuple[str, str | None], ...]:
     return tuple(parts)
 
 
-def _checked_regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f'"{text}" is not a regular expression: {error}') from None
-    return text
-
-
 def _checked_template(text: str) -> str:
     template_parts(text)
     return text
@@ -96,7 +94,6 @@ def _method(text: str) -> str:
     return text
 
 
-_REGEX = Mapped(Text(min_length=1), _checked_regex)
 _SUBSTITUTION = Mapped(
     Text(pattern=f"^{TARGET_CHARACTER}*{END}", meaning="a text without spaces and #"),
     _checked_template,
@@ -131,11 +128,12 @@ class ValueMatchConfig(Record):
     exact: tuple[str, ...] | None = field(_several(Text()), "this value, or one of", default=None)
     prefix: str | None = field(Text(min_length=1), "what it begins with", default=None)
     regex: str | None = field(
-        _REGEX, "a regular expression for the whole of the value", default=None
+        EXPRESSION, "a regular expression for the whole of the value", default=None
     )
     present: bool | None = field(
         Boolean(), "true: there, with whatever value; false: not there", default=None
     )
+    backtracking: str = field(BACKTRACKING, BACKTRACKING_DOC, default="refuse")
 
     exactly_one = ("exact", "prefix", "regex", "present")
 
@@ -164,8 +162,9 @@ class RewriteConfig(Record):
         default=None,
     )
     regex: str | None = field(
-        _REGEX, "each match in the path is replaced by `substitution`", default=None
+        EXPRESSION, "each match in the path is replaced by `substitution`", default=None
     )
+    backtracking: str = field(BACKTRACKING, BACKTRACKING_DOC, default="refuse")
     substitution: str | None = field(
         _SUBSTITUTION,
         "what replaces a match of `regex` or, without one, the path: {name} and {1} are groups, "
@@ -350,8 +349,9 @@ class RouteConfig(ActionsConfig):
         default=None,
     )
     path_regex: str | None = field(
-        _REGEX, "a regular expression for the whole of the path", default=None
+        EXPRESSION, "a regular expression for the whole of the path", default=None
     )
+    backtracking: str = field(BACKTRACKING, BACKTRACKING_DOC, default="refuse")
     host: tuple[str, ...] | None = field(
         _several(_HOST), "example.com, or *.example.com for all below it; or several", default=None
     )
@@ -396,7 +396,9 @@ class RouteConfig(ActionsConfig):
 
 
 CONDITIONS = tuple(
-    name for name in RouteConfig.fields if name not in ActionsConfig.fields and name != "name"
+    name
+    for name in RouteConfig.fields
+    if name not in ActionsConfig.fields and name not in ("name", "backtracking")
 )
 """The fields by which a route says which requests it takes."""
 
@@ -430,12 +432,6 @@ class PathsConfig(Record):
             keep_encoded_slashes=self.encoded_slashes == "keep",
             keep_parameters=self.parameters == "keep",
         )
-
-
-def groups_of(regex: str) -> Collection[str]:
-    """Returns the names of a regular expression's groups in a template; `0` is all of the match."""
-    compiled = re.compile(regex)
-    return [*compiled.groupindex, *map(str, range(compiled.groups + 1))]
 
 
 def check_names(template: str, known: Collection[str], at: str, problems: Problems) -> None:

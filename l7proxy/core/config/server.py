@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from l7proxy.core.config.address import split_listen
-from l7proxy.core.config.fields import END, FILE
+from l7proxy.core.config.fields import END
+from l7proxy.core.config.outside import CERTIFICATE, KEY_FILE, LOG_FILE, file_of
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, ListOf, Mapped, Text, count, seconds
@@ -66,8 +67,10 @@ class ServerTimeoutsConfig(Record):
 class CertificateConfig(Record):
     """A certificate and its key, and the names that it is shown for."""
 
-    certificate: str = field(FILE, "a PEM file: the certificate, then its chain")
-    key: str | None = field(FILE, "a PEM file; the certificate's own if not given", default=None)
+    certificate: str = field(file_of(CERTIFICATE), "a PEM file: the certificate, then its chain")
+    key: str | None = field(
+        file_of(KEY_FILE), "a PEM file; the certificate's own if not given", default=None
+    )
     names: tuple[str, ...] = field(
         ListOf(Text(min_length=1)), "names such as a.example or *.a.example", default=()
     )
@@ -86,11 +89,16 @@ class ServerTlsConfig(Record):
 class AccessLogConfig(Record):
     """Where requests are written down, and how."""
 
-    path: str = field(FILE, "a file to append to; - is stderr", default="-")
+    path: str = field(file_of(LOG_FILE), "a file to append to; - is stderr", default="-")
     format: str = field(
         Text(choices=("envelope", "combined")),
         "envelope: http_request messages that can be replayed; combined: as Apache writes it",
         default="combined",
+    )
+    credentials: str = field(
+        Text(choices=("redact", "keep")),
+        "what envelope writes of Authorization, cookies and API keys: a pseudonym, or all",
+        default="redact",
     )
 
 

@@ -117,10 +117,19 @@ def _regex(pattern: str) -> str:
 
 
 def _segment(segment: str) -> str:
-    """Returns the regular expression of a segment: `*` is any characters; alone, at least one."""
+    """Returns the regular expression of a segment: `*` is any characters; alone, at least one.
+
+    What is between two `*` is looked for once, from the left: found later it leaves no more room
+    for what follows. So the time does not grow with a power of the path's length.
+    """
     if segment == "*":
         return "[^/]+"
-    return "[^/]*".join(map(re.escape, segment.split("*")))
+    first, *rest = map(re.escape, segment.split("*"))
+    if not rest:
+        return first
+    *middle, last = rest
+    found = "".join(f"(?>[^/]*?{text})" for text in middle if text)
+    return f"{first}{found}[^/]*{last}"
 
 
 def literal_start(regex: str) -> str:

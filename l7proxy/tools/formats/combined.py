@@ -40,10 +40,10 @@ _QUOTED = r'"([^"]*+(?<!\\)|[^"\\]*+(?>(?:\\.[^"\\]*+)*))"'
 _REQUEST = rf'(?:"([^ "\\]++) ([^ "\\]++) HTTP/[^ "\\]*+"|{_QUOTED})'
 _LINE = re.compile(
     r'(?:([\w.-]++:\d++) )?(\S++) \S++ (?:\S++|"[^"]*+") \[([^\]]++)\] '
-    rf"{_REQUEST} (-?\d++|-) (?:\d++|-)(?: {_QUOTED} {_QUOTED}(.*))?\s*"
+    rf"{_REQUEST} (-?\d++|-) (?:\d++|-)(?: {_QUOTED} {_QUOTED}((?s:.*))|\s*)"
 ).fullmatch
 _TIME = re.compile(
-    r"(?:^| )\[(\d\d/\w{3}/\d{4}:[^\]]++|\d{4}-\d\d-\d\d[T ][^\]]++|\d{10}\.\d++)\] "
+    r"(?:^| )\[(\d\d/\w{3}/\d{4}:[^][]++|\d{4}-\d\d-\d\d[T ][^][]++|\d{10}\.\d++)\] "
 ).search
 _HOST = re.compile(r"(?:[\w.-]++|\[[\da-fA-F:.]++\])(?::\d++)?").fullmatch
 _STATUS = re.compile(r"-?\d++|-").fullmatch

@@ -29,13 +29,15 @@ from l7proxy.tools.formats.times import minute_began
 
 # The first line of a request: method and target where there is nothing odd in it, else its text.
 _REQUEST = r'"(?:([^ "#]++) ([^ "#]++) HTTP/[^ "]*+"|([^"]*+))'
-# What is looked around for spares all words but the client's a closer look.
+# What is looked ahead for spares most words before the client a closer look; they are in an atomic
+# group, for nothing else can be the client.
 _LINE = re.compile(
-    r"(?<!\S)(?=\S++ \[)(\S+):\d++ \[(\d\d/\w{3}/\d{4}:\d\d:\d\d):(\d\d\.\d++)\] "
+    r"(?>\s*+(?:(?!(?=\S++ \[)\S+:\d++ \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d\.\d++\] )\S++\s++)*)"
+    r"(\S+):\d++ \[(\d\d/\w{3}/\d{4}:\d\d:\d\d):(\d\d\.\d++)\] "
     r"\S++ [^\s/]++/\S++ "
     r"-?\d++/-?\d++/-?\d++/(-?\d{1,15})/\+?-?\d++ (-?\d{1,3}) \+?\d++ \S++ \S++ \S++ \S++ \S++ "
     r"(?:\{([^}]*+)\} )?(?:\{[^}]*+\} )?" + _REQUEST
-).search
+).match
 _CUT = re.compile(r"[!#$%&'*+.^_`|~\w-]++ (?:/|https?://)\S*+").fullmatch
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from l7proxy.files import refuse_special
+from l7proxy.files import MOST_CERTIFICATES, refuse_special
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,7 +29,7 @@ def backend_context(config: BackendTlsConfig) -> ssl.SSLContext:
     """
     try:
         if config.ca_file is not None:
-            refuse_special(config.ca_file)
+            refuse_special(config.ca_file, MOST_CERTIFICATES)
         context = ssl.create_default_context(cafile=config.ca_file)
     except OSError as error:
         raise ValueError(f"can't use {config.ca_file}: {error.strerror or error}") from None

@@ -163,7 +163,7 @@ def test_the_tables_of_a_host_are_remembered_by_its_spelling_and_not_for_ever() 
 
 def test_every_condition_that_a_configuration_may_have_is_made() -> None:
     assert tuple(MAKERS) == FIELDS_TESTED
-    assert tuple(VALUE_TESTS) == tuple(ValueMatchConfig.fields)
+    assert tuple(VALUE_TESTS) == ValueMatchConfig.exactly_one
 
 
 def test_an_ipv6_host_is_the_same_however_it_is_written() -> None:
