@@ -230,6 +230,7 @@ class ClientRequest:
         now = self._time()
         self._exchange = None
         self._service.dispatcher.cancel(exchange, now)
+        exchange.local_reply = fault
         self._writer.local(HttpResponse(fault.status), fault, self.head, last=True)
         self._log(exchange, now)
         self._connection.linger()

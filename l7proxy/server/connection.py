@@ -415,10 +415,9 @@ class ClientConnection(asyncio.Protocol):
         if self.finished or not self._transport.can_write_eof():
             self._close()
             return
-        self._writer.release()
         self.state = LINGERING
         self.await_client()
-        self._transport.write_eof()
+        self._writer.end_output()
         self._transport.resume_reading()
 
     def _close(self) -> None:

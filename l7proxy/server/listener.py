@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from l7proxy.core.callbacks import ignore
+from l7proxy.core.http.local_reply import DRAINING
 from l7proxy.server.acceptor import Acceptor
-from l7proxy.server.connection import ClientConnection
+from l7proxy.server.connection import BUSY, ClientConnection
 
 if TYPE_CHECKING:
     import socket
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 """Connections that wait to be accepted."""
+LAST_WORDS = 1.0
+"""Seconds in which clients that are given up at the end of a drain may read so."""
 _NEVER = 86400.0
 _TURNS = 4
 """Turns of the loop after which what an accepted connection had to say has been read."""
@@ -87,9 +91,9 @@ class Listener:
             connection.overdue()
 
     async def drain(self, timeout: float) -> None:
-        """Stops accepting, and waits for the requests in flight; aborts what is left then.
+        """Stops accepting, and waits for the requests in flight, for `timeout` seconds at most.
 
-        `timeout` is in seconds.
+        Then a request that has no response yet is answered 503; what else is left is cut short.
         """
         self.draining = True
         while self._acceptors:
@@ -100,9 +104,21 @@ class Listener:
         self._idle = asyncio.Event()
         for connection in list(self.connections):
             connection.drain()
+        if await self._ended_within(timeout):
+            return
+        for connection in list(self.connections):
+            if connection.state is BUSY:
+                connection.request.break_off(DRAINING)
+            else:
+                connection.abort()
+        if not await self._ended_within(LAST_WORDS):
+            for connection in list(self.connections):
+                connection.abort()
+
+    async def _ended_within(self, timeout: float) -> bool:
+        """Waits for the end of all connections, for at most `timeout` seconds; whether it came."""
+        assert self._idle is not None
         if self.connections:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), timeout)
-            except TimeoutError:
-                for connection in list(self.connections):
-                    connection.abort()
+        return not self.connections

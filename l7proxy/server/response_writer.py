@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from typing import TYPE_CHECKING
@@ -241,6 +242,13 @@ class ResponseWriter:
     def release(self) -> None:
         """Writes what goes out with what others have to say: the connection is about to end."""
         self._batcher.flush()
+
+    def end_output(self) -> None:
+        """Writes the same, and tells the client that no more comes."""
+        self._batcher.flush()
+        # A client that nothing is read from may be gone without having been heard to go.
+        with suppress(OSError):
+            self._transport.write_eof()
 
     def close(self) -> None:
         """Writes nothing any more but what was flushed before."""

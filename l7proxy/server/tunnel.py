@@ -90,7 +90,7 @@ class ClientTunnel:
         self._state = HALF_CLOSED
         self._writer.release()
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            self._writer.end_output()
 
     def tunnel_lost(self) -> None:
         self._state = CLOSED

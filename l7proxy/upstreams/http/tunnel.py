@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class BackendTunnel:
     def tunnel_end(self) -> None:
         self.has_ended = True
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            # A backend that nothing is read from may be gone without having been heard to go.
+            with suppress(OSError):
+                self._transport.write_eof()
 
     def tunnel_lost(self) -> None:
         self._on_lost()
