@@ -60,7 +60,8 @@ def local_response(
     where its head was bad, `close` says that the connection ends with the response.
     """
     fields = [] if response.headers is None else list(response.headers)
-    fields.append(("Date", DATES.text()))
+    if response.headers is None or response.headers.get("date") is None:
+        fields.append(("Date", DATES.text()))
     if request is not None and request.minor == 0 and not close:
         fields.append(("Connection", "keep-alive"))
     with_body = request is None or request.method != "HEAD"

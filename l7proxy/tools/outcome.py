@@ -22,6 +22,7 @@ FIELDS = (
     "route",
     "pool",
     "backend",
+    "address",
     "status",
     "path",
     "host",
@@ -60,6 +61,7 @@ def outcome(exchange: Exchange) -> Outcome:
         found["route"] = str(route)
     if exchange.backend is not None:
         found["backend"] = exchange.backend.name
+        found["address"] = exchange.backend.address.removeprefix("http://")
     if pool is not None and route is not None:
         found["pool"] = pool.name
         found["path"] = exchange.forward_target
@@ -94,10 +96,12 @@ def differences(before: Outcome, after: Outcome, fields: Iterable[str]) -> list[
             one, other = _shown(field, *pair)
             if one != other:
                 found.append((field, one, other))
-    if any(field == "pool" for field, _, _ in found):
-        # Another pool has other backends: which of them it is says nothing more.
-        found = [difference for difference in found if difference[0] != "backend"]
-    return found
+    differing = {field for field, _, _ in found}
+    # Another pool has other backends, and another backend is elsewhere: that says nothing more.
+    implied = {"backend", "address"} if "pool" in differing else {"address"}
+    if differing.isdisjoint(("pool", "backend")):
+        return found
+    return [difference for difference in found if difference[0] not in implied]
 
 
 def _shown(field: str, before: Any, after: Any) -> tuple[Any, Any]:

@@ -102,3 +102,9 @@ def test_the_date_is_written_anew_each_second() -> None:
         heard.append(dates.text()[-6:-4])
         assert dates.line() == b"Date: %b\r\n" % dates.text().encode()
     assert heard == ["01", "02", "02", "03"]
+
+
+def test_a_date_of_its_own_is_the_only_one() -> None:
+    fields = Headers([("date", "Thu, 01 Jan 1970 00:00:00 GMT")])
+    head_, _ = local_response(HttpResponse(200, fields, b""), None, head(), close=False)
+    assert head_.lower().count(b"date: ") == 1

@@ -153,3 +153,23 @@ def test_requests_whose_paths_change_alike_are_one_group_and_show_each_its_own()
 def test_a_value_that_is_long_is_cut_and_stays_on_its_line() -> None:
     made = as_text(compared(written(body="\n" + "x" * 100), written(), [REQUEST]))
     assert f"body \\n{'x' * 78}... -> none\n" in made
+
+
+def pool(*backends: Any) -> dict[str, Any]:
+    return {**route(), "backend_pools": {"p": {"backends": list(backends)}}}
+
+
+@pytest.mark.parametrize(("before", "after", "change"), [
+    ("p:80", "p:81", {"address": ("p:80", "p:81")}),
+    ("http://p:80", "https://p:80", {"address": ("p:80", "https://p:80")}),
+    ("p:80", {"name": "p", "address": "q:80"}, {"address": ("p:80", "q:80")}),
+    ("p:80", "http://p:80", None),
+    ("p:80", "q:80", {"backend": ("p", "q")}),
+])  # fmt: skip
+def test_another_address_under_the_same_name_is_a_change(
+    before: Any, after: Any, change: dict[str, Any] | None
+) -> None:
+    comparison = compared(pool(before), pool(after), [{}])
+    found = [{field: (one.before[field], one.after[field]) for field in one.before}
+             for one in comparison.changes.values()]  # fmt: skip
+    assert found == ([] if change is None else [change])

@@ -19,6 +19,9 @@ HEADER_VALUE = Text(
     pattern=rf"^[\t -~\x80-\xff]*{END}",
     meaning="a header's value, on one line and in Latin-1",
 )
+FRAMING = frozenset(("connection", "content-length", "transfer-encoding", "upgrade", "te"))
+"""Headers by which a message is cut from its connection: no configuration has a say in them."""
+
 HEADER_LINES = MapOf(Either(HEADER_VALUE, ListOf(HEADER_VALUE)), keys=HEADER_NAME)
 
 PATH = Text(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from l7proxy.core.config.outside import CERTIFICATE, file_of
+from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import Boolean, Text, count, seconds
+from l7proxy.core.http.grammar import quote
 
 
 class BackendTlsConfig(Record):
@@ -17,6 +21,20 @@ class BackendTlsConfig(Record):
     server_name: str | None = field(
         Text(min_length=1), "the name they are asked for; the address's if not given", default=None
     )
+
+    def check(self, at: str, problems: Problems) -> None:
+        if self.server_name is not None and not _is_name(self.server_name):
+            where = pointer_to(at, "server_name")
+            problems.conflict(where, f"{quote(self.server_name)} is not the name of a host")
+
+
+def _is_name(text: str) -> bool:
+    """Whether TLS could ask for it: it has no blanks, and labels of 1 to 63 characters."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return re.search(r"[\x00-\x20\x7f]", text) is None
 
 
 class HttpLimitsConfig(Record):

@@ -11,7 +11,15 @@ from l7proxy.core.config.expressions import (
     EXPRESSION,
     groups_of,
 )
-from l7proxy.core.config.fields import END, HEADER_LINES, HEADER_NAME, HEADER_VALUE, PATH, TOKEN
+from l7proxy.core.config.fields import (
+    END,
+    FRAMING,
+    HEADER_LINES,
+    HEADER_NAME,
+    HEADER_VALUE,
+    PATH,
+    TOKEN,
+)
 from l7proxy.core.config.limits import ScopedLimitConfig
 from l7proxy.core.config.problems import Problems, pointer_to, suggestion
 from l7proxy.core.config.record import Record, RecordOf, field
@@ -48,9 +56,6 @@ HOST_FIELDS = ("host", "authority")
 
 REQUEST_FIELDS = (*HOST_FIELDS, "path", "query", "target")
 """The names in a template for a URI, beside the groups of a regular expression."""
-
-FRAMING = frozenset(("connection", "content-length", "transfer-encoding", "upgrade", "te"))
-"""Headers by which a message is cut from its connection: a route must not change them."""
 
 _PLACEHOLDER = r"\{\{|\}\}|\{([^{}]*)\}|[{}]"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from l7proxy.core.config.fields import HEADER_LINES, PATH
+from l7proxy.core.config.fields import FRAMING, HEADER_LINES, PATH
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.record import Record, RecordOf, field
 from l7proxy.core.config.spec import (
@@ -28,6 +28,11 @@ class CannedResponse(Record):
         HEADER_LINES, "response headers", default=None
     )
     body: str | None = field(Text(), "response body", default=None)
+
+    def check(self, at: str, problems: Problems) -> None:
+        for name in self.headers or ():
+            if name.lower() in FRAMING:
+                problems.conflict(pointer_to(at, "headers"), f"{name} can't be set here")
 
     @property
     def says_something(self) -> bool:

@@ -75,6 +75,9 @@ class PathRules:
 
 USUAL_RULES = PathRules()
 
+ANY_PATH = PathRules(keep_encoded_slashes=True, keep_parameters=True)
+"""These rules can read the path of any request that has got as far as to a pool."""
+
 
 class Target:
     """What a request is for.

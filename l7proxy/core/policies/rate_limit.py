@@ -20,6 +20,7 @@ from math import ceil, inf
 from l7proxy.core.http.grammar import plain_name
 from l7proxy.core.http.local_reply import RATE_LIMITED
 from l7proxy.core.http.messages import Headers
+from l7proxy.core.http.target import ANY_PATH, host_of, parse_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -279,7 +280,8 @@ class RateLimits:
             return (lambda request: ((limit, ""),),)
         if config.per == "client_ip":
             return (_per_client(limit),)
-        return (_per_header(limit, config.per.removeprefix("header:").lower()),)
+        header = config.per.removeprefix("header:").lower()
+        return (_per_host(limit) if header == "host" else _per_header(limit, header),)
 
 
 def _by_identity(limits: Iterable[Limit]) -> dict[str, Limit]:
@@ -292,6 +294,16 @@ def _by_identity(limits: Iterable[Limit]) -> dict[str, Limit]:
 
 def _per_client(limit: Limit) -> Rule:
     return lambda request: ((limit, _short(request.client_ip)),)
+
+
+def _per_host(limit: Limit) -> Rule:
+    """Returns the rule for the host as routes know it, which has many spellings in its field."""
+
+    def rule(request: HttpRequest) -> Claims:
+        host = host_of(request, parse_target(request, ANY_PATH))
+        return ((limit, _short(host)),) if host else ()
+
+    return rule
 
 
 def _per_header(limit: Limit, header: str) -> Rule:

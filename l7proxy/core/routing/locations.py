@@ -23,6 +23,8 @@ backslash as a slash."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _AFTER_HOST = re.compile(r"[/?#\\]")
 _SLASHES = re.compile(r"[/\\]{2,}")
+_PATHS = ("path", "target")
+"""What always begins with a slash, so that the template itself ends the host."""
 
 
 class Location:
@@ -61,24 +63,29 @@ class Location:
         """Raises `Refused` unless the values leave the host what it is in the template.
 
         A value may be all of the host, or labels of it where the template sets them off; otherwise
-        it must be what follows the host.
+        it must be what follows the host. It ends no host of which it would be a label.
         """
         authority = ""
-        is_filled = is_extended = False
+        is_filled = is_made = is_another = False
         for index, ((literal, name), value) in enumerate(zip(self._parts, values, strict=True)):
             written, goes_on = _of_host(literal[begins:])
             begins = 0
             authority += written
-            if not goes_on or (authority and value[:1] in ("/", "?", "#")):
+            if not goes_on:
                 break
-            if value:
+            is_set_off = not authority or authority[-1] in ".-:"
+            behind = "" if name is None else _of_host(self._parts[index + 1][0])[0]
+            if authority and value[:1] in ("/", "?", "#"):
+                is_label = (is_set_off or is_filled) and behind != ""
+                is_another |= is_label and name not in _PATHS
+                break
+            is_made |= name is not None
+            if value and name not in HOST_FIELDS:
                 is_filled = True
-                is_set_off = not authority or authority[-1] in ".-:"
-                if name not in HOST_FIELDS and not is_set_off:
-                    # Without more of the host behind it, it would be another one.
-                    is_extended |= "." not in _of_host(self._parts[index + 1][0])[0]
-                authority += value
-        if is_extended or (is_filled and host_in(authority) is None):
+                # Without more of the host behind it, it would be another one.
+                is_another |= not is_set_off and "." not in behind
+            authority += value
+        if is_another or (is_made and (authority[:1] == "." or host_in(authority) is None)):
             raise Refused(bad_request(f"the redirect would lead to the host {quote(authority)}"))
 
 

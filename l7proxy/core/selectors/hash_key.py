@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7proxy.core.config.algorithms import HashKeyConfig
 from l7proxy.core.http.cookies import cookies_of
-from l7proxy.core.http.target import PathRules, parse_target
+from l7proxy.core.http.target import ANY_PATH, host_of, parse_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
     Part = Callable[[HttpRequest], str | None]
     HashKey = Callable[[HttpRequest | None], bytes]
-
-
-_ANY_PATH = PathRules(keep_encoded_slashes=True, keep_parameters=True)
-"""These rules can read the path of any request that has got as far as to a pool."""
 
 
 def hash_key(config: str | HashKeyConfig) -> HashKey:
@@ -70,16 +66,12 @@ def _client_ip(request: HttpRequest) -> str:
 
 
 def _path(request: HttpRequest) -> str:
-    return parse_target(request, _ANY_PATH).path
+    return parse_target(request, ANY_PATH).path
 
 
-def _host(request: HttpRequest) -> str | None:
+def _host(request: HttpRequest) -> str:
     """Returns the host without its port: that of an absolute-form target, else that of Host."""
-    asked = parse_target(request, _ANY_PATH).host or request.headers.get("host")
-    if asked is None:
-        return None
-    name, colon, port = asked.rpartition(":")
-    return (name if colon and port.isdigit() else asked).lower()
+    return host_of(request, parse_target(request, ANY_PATH))
 
 
 _PARTS: dict[str, Part] = {"client_ip": _client_ip, "path": _path, "host": _host}

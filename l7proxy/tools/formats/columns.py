@@ -48,7 +48,7 @@ def column_reader(
     format that has columns of these names.
     """
     mapping = {**NAMED, "duration": (f"time-taken:{duration}",)}
-    read_fields = request_reader(mapping, as_logged=as_logged)
+    read_fields = request_reader(mapping, as_logged=as_logged, header_of=_header_of)
     columns = names.split()
     day = ""
 
@@ -71,12 +71,17 @@ def column_reader(
         if _DATE(date) is None:
             raise BadLine("there is no date in it")
         found["date-time"] = f"{date}T{found.get('time', '')}"
-        for name in ("cs(User-Agent)", "cs(Referer)"):
-            if name in found:
+        for name in columns:
+            if _header_of(name) is not None:
                 found[name] = meant(found[name])
         return read_fields(found)
 
     return read
+
+
+def _header_of(column: str) -> str | None:
+    """Returns the header of the request that a column has: `Cookie` for `cs(Cookie)`."""
+    return column[3:-1] if column.startswith("cs(") and column.endswith(")") else None
 
 
 def _directive(line: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ that over a path and a query: nginx changes its `$uri` on the way, and not its `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from l7proxy.core.http.messages import Headers, HttpRequest
@@ -59,14 +60,25 @@ _HEADERS = (("Host", "host"), ("User-Agent", "user_agent"), ("Referer", "referer
 """The headers that logs have as fields of their own, and what a mapping calls those."""
 
 
+def no_header(name: str) -> str | None:
+    """Returns None: the `header_of` of a log whose fields are no headers by their names."""
+    return None
+
+
 def request_reader(
-    mapping: FieldNames, *, as_logged: bool = False
+    mapping: FieldNames,
+    *,
+    as_logged: bool = False,
+    header_of: Callable[[str], str | None] = no_header,
 ) -> Callable[[Mapping[str, Any]], LoggedRequest]:
-    """Returns a function from the fields of a line to its request; see `parse_mapping`."""
+    """Returns a function from the fields of a line to its request; see `parse_mapping`.
+
+    `header_of` returns the header that a field with this name has the value of, or None.
+    """
     find = {wanted: _lookup(mapping.get(wanted, ())) for wanted in WANTED if wanted != "duration"}
     time, client = find["time"], find["client"]
     method_and_target = _target_lookup(find)
-    headers = _headers_lookup(mapping)
+    headers = _headers_lookup(mapping, header_of)
     statuses = [_lookup([name]) for name in mapping.get("status", ())]
     durations = [
         (_lookup([name]), unit) for name, unit in map(_with_unit, mapping.get("duration", ()))
@@ -185,7 +197,9 @@ def _target_lookup(
     return method_and_target
 
 
-def _headers_lookup(mapping: FieldNames) -> Callable[[Mapping[str, Any]], Headers]:
+def _headers_lookup(
+    mapping: FieldNames, header_of: Callable[[str], str | None]
+) -> Callable[[Mapping[str, Any]], Headers]:
     """Returns a function that finds the headers: those in one object, and those by themselves."""
     find_headers = _lookup(mapping.get("headers", ()))
     find_single = [
@@ -196,6 +210,12 @@ def _headers_lookup(mapping: FieldNames) -> Callable[[Mapping[str, Any]], Header
         for wanted, names in mapping.items()
         if wanted.startswith(HEADER)
     ]
+    mapped = {header.lower() for header, _ in (*_HEADERS, *find_single)}
+
+    @lru_cache(maxsize=1024)
+    def named(name: str) -> str | None:
+        header = header_of(name)
+        return None if not header or header.lower() in mapped else header
 
     def headers(value: Mapping[str, Any]) -> Headers:
         single = [
@@ -203,6 +223,12 @@ def _headers_lookup(mapping: FieldNames) -> Callable[[Mapping[str, Any]], Header
             for header, find in find_single
             if (found := find(value)) is not None
         ]
+        if header_of is not no_header:
+            single += [
+                (header, str(item))
+                for name, item in value.items()
+                if (header := named(name)) is not None and item not in _SAYS_NOTHING
+            ]
         given = find_headers(value)
         if not isinstance(given, dict):
             return headers_of([field(header, text) for header, text in single])

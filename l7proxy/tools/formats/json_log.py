@@ -5,11 +5,17 @@ Another one needs only an entry in `PRESETS`: which fields it has, as `fields` r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from l7proxy.tools.formats.fields import FieldNames, known_fields, parse_mapping, request_reader
+from l7proxy.tools.formats.fields import (
+    FieldNames,
+    known_fields,
+    no_header,
+    parse_mapping,
+    request_reader,
+)
 from l7proxy.tools.formats.format import Details, Format
 from l7proxy.tools.formats.line import BadLine, LoggedRequest, LogReader, decode_json
 
@@ -85,10 +91,24 @@ _WHO = {
 }
 
 
-def _reader(preset: FieldNames, details: Details) -> LogReader:
+def variables_header(name: str) -> str | None:
+    """Returns the header that a variable of nginx has: `X-A` for `http_x_a`."""
+    return name[5:].replace("_", "-").title() if name.startswith("http_") else None
+
+
+def _traefiks_header(name: str) -> str | None:
+    return name[8:] if name.startswith("request_") else None
+
+
+_HEADER_OF = {"nginx-json": variables_header, "traefik": _traefiks_header}
+
+
+def _reader(
+    preset: FieldNames, header_of: Callable[[str], str | None], details: Details
+) -> LogReader:
     """Raises ValueError where `details.mapping` makes no sense."""
     mapping = parse_mapping(details.mapping, preset)
-    read_fields = request_reader(mapping, as_logged=details.as_logged)
+    read_fields = request_reader(mapping, as_logged=details.as_logged, header_of=header_of)
 
     def read(line: str) -> LoggedRequest:
         value = decode_json(line)
@@ -118,7 +138,7 @@ FORMATS = tuple(
         name,
         what=_WHO[name],
         sign=_sign(preset),
-        reader=partial(_reader, preset),
+        reader=partial(_reader, preset, _HEADER_OF.get(name, no_header)),
         fits=partial(_fits, preset),
         takes=("mapping",),
     )
@@ -130,6 +150,6 @@ OWN = Format(
     "json",
     what="anything, with JSON objects as lines",
     sign="not at all: `--map` names its fields",
-    reader=partial(_reader, {}),
+    reader=partial(_reader, {}, no_header),
     takes=("mapping",),
 )

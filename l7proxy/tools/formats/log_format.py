@@ -12,7 +12,7 @@ import re
 from l7proxy.tools.formats.escapes import unescaped, unescaped_target
 from l7proxy.tools.formats.fields import HEADER, FieldNames, request_reader
 from l7proxy.tools.formats.format import Details, Format
-from l7proxy.tools.formats.json_log import PRESETS
+from l7proxy.tools.formats.json_log import PRESETS, variables_header
 from l7proxy.tools.formats.line import BadLine, LoggedRequest, LogReader
 
 _VARIABLE = re.compile(r"\$(?:\{(\w++)\}|(\w++))")
@@ -86,8 +86,8 @@ def _mapping(variables: list[str]) -> FieldNames:
         for wanted, names in known.items()
     }
     for name in variables:
-        header = name.removeprefix("http_").replace("_", "-").title()
-        if name.startswith("http_") and header not in ("Host", "User-Agent", "Referer"):
+        header = variables_header(name)
+        if header is not None and header not in ("Host", "User-Agent", "Referer"):
             made[f"{HEADER}{header}"] = (name,)
     if not made["time"]:
         raise ValueError("--log-format has no $time_local, $time_iso8601 or $msec")

@@ -177,3 +177,13 @@ def test_checks_are_at_least_a_millisecond_apart(interval: float) -> None:
     with pytest.raises(ConfigError) as refused:
         config_from({"backends": ["a"], "health": {"interval": interval}})
     assert str(refused.value) == f"/health/interval: must be at least 0.001, not {interval}"
+
+
+@pytest.mark.parametrize("simulate", [
+    {"headers": {"Transfer-Encoding": "chunked"}},
+    {"headers": {"Connection": ["close"]}},
+    {"paths": {"/a": {"headers": {"content-length": "1"}}}},
+])  # fmt: skip
+def test_what_simulated_backends_answer_can_not_say_how_it_is_cut(simulate: object) -> None:
+    with pytest.raises(ConfigError, match=r"/headers: .* can't be set here"):
+        config_from({"backends": ["a"], "simulate": simulate})

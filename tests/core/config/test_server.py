@@ -32,6 +32,22 @@ def test_what_can_not_be_listened_on_or_opened_is_refused(
     assert str(refused.value) == problem
 
 
+@pytest.mark.parametrize(
+    ("name", "is_taken"),
+    [
+        *[(name, True) for name in ("b.example", "b.example.", "b:8443", "::1", "é.example")],
+        *[(name, False) for name in (".example", "b..example", "b example", "b\n", "b" * 64)],
+    ],
+)
+def test_a_name_that_no_backend_can_be_asked_for_is_refused(name: str, is_taken: bool) -> None:
+    config = {"backends": ["https://a"], "upstream": "http", "http": {"tls": {"server_name": name}}}
+    if is_taken:
+        config_from(config)
+        return
+    with pytest.raises(ConfigError, match=r"/http/tls/server_name: .* is not the name of a host"):
+        config_from(config)
+
+
 def test_several_ports_that_the_system_chooses_are_no_two_of_a_kind() -> None:
     listen = ["127.0.0.1:0", "127.0.0.1:0"]
     config = config_from({"backends": ["a:1"], "server": {"listen": listen}})

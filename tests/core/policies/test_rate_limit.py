@@ -217,6 +217,26 @@ def test_a_key_counts_on_whichever_line_and_however_its_field_is_spelled(
     assert [admitted(proxy.open(request, 0.0)) for request in asked] == [True] * 5 + [False] * 15
 
 
+def test_a_host_is_the_same_however_it_is_spelled() -> None:
+    limit = {"requests_per_second": 1, "burst": 5, "per": "header:Host"}
+    proxy = proxy_with(
+        routes=[{"path_pattern": "/*", "backend_pool": "api", "rate_limit": limit}],
+        paths={"encoded_slashes": "keep"},
+    )
+    spelled = [
+        "shop.example",
+        "SHOP.example",
+        "shop.example.",
+        "shop.example:8080",
+        "Shop.example:",
+    ]
+    found = [admitted(ask(proxy, Host=host)) for host in spelled]
+    found.append(admitted(ask(proxy, path="http://shop.example/%2F", Host="other.example")))
+    assert found == [True] * 5 + [False]
+    assert admitted(ask(proxy, Host="other.example"))
+    assert all(admitted(ask(proxy)) for _ in range(6))
+
+
 def test_a_key_in_authorization_is_the_same_whatever_the_case_of_its_scheme() -> None:
     tier = {"requests_per_second": 1, "burst": 2, "keys": ["Bearer gold"]}
     limits = {"api_key_header": "Authorization", "per_api_key": {"paid": tier}}

@@ -381,6 +381,11 @@ def test_a_path_that_is_there_for_other_methods_is_answered_405() -> None:
             "can't be changed by a route",
         ),
         (
+            {"respond": {"headers": {"transfer-encoding": "chunked"}}},
+            "/respond/headers",
+            "can't be set here",
+        ),
+        (
             {"backend_pool": "a", "response_headers": {"set": {"X": "a\r\nb"}}},
             "/response_headers/set/X",
             "on one line",

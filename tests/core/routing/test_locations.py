@@ -33,6 +33,10 @@ def filled(template: str, value: str = "") -> str:
     ("https://other.{1}/", "de", "https://other.de/"),
     ("https://other.example:{1}/", "8080", "https://other.example:8080/"),
     ("https://{1}/", "b.example", "https://b.example/"),
+    ("https://{1}{path}", "b.example", "https://b.example/x/y"),
+    ("https://{1}{path}.html", "b.example", "https://b.example/x/y.html"),
+    ("https://{host}{path}.html", "", "https://a.example/x/y.html"),
+    ("https://other.example{1}.html", "/y", "https://other.example/y.html"),
     ("https://é.example{path}", "", "https://%C3%A9.example/x/y"),
     ("mailto:{1}", "a@b.example", "mailto:a@b.example"),
     ("/{1}", "a", "/a"),
@@ -87,7 +91,23 @@ def test_values_stay_what_they_are_meant_to_be(template: str, value: str, locati
     ("///{1}", "/evil.example"),
     ("https://{1}{2}", "/evil"),
     ("ftp://{1}x", "/"),
+    ("https://{1}", ""),
+    ("https://{1}/{path}", ""),
+    ("https://{1}{path}", ""),
+    ("https://{1}.other.example/", ""),
+    ("https://www-{1}.other.example/", "/evil.example"),
+    ("https://www-{1}.other.example/", "?evil.example"),
+    ("https://www.{1}.other.example/", "/evil.example"),
+    ("https://u:{1}@other.example/", "/evil.example"),
 ])  # fmt: skip
 def test_they_make_no_other_host(template: str, value: str) -> None:
     with pytest.raises(Refused, match="the redirect would lead to the host"):
         filled(template, value)
+
+
+@pytest.mark.parametrize("template", [
+    "https://{1}{2}.other.example/", "https://{1}.{2}.other.example/", "https://{1}-{2}.example",
+])  # fmt: skip
+def test_no_value_cuts_off_what_is_behind_another(template: str) -> None:
+    with pytest.raises(Refused, match="the redirect would lead to the host"):
+        Location(template).fill({"1": "evil.example", "2": "/x"}.get)
