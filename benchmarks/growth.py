@@ -467,7 +467,8 @@ def main() -> int:
             rows.append((name, f"{size:,}", f"{least * 1e3:.2f}", shown))
     print(conditions())
     print(table(("shape", "size", "ms", f"{times} times the size"), rows))
-    return 1 if wrong else 0
+    # Inputs that are small take times that say little: then it only shows that the script runs.
+    return 1 if wrong and not options.quick else 0
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
-from l7proxy.core.regex.text import written, written_set
+from l7proxy.core.regex.text import parsed, written, written_set
 
 Next = Callable[[int], bool]
 
@@ -22,7 +21,7 @@ class Stepper:
 
     def __init__(self, expression: str, text: str, most: int) -> None:
         self.steps = 0
-        self._items = _parser.parse(expression)
+        self._items = parsed(expression, 0)
         self._flags = self._items.state.flags & ~re.UNICODE
         self._text = text
         self._most = most
@@ -53,7 +52,7 @@ class Stepper:
             low, high, body = value
             return self._repeat(body, low, high, name == "MIN_REPEAT", 0, -1, at, then)
         if name == "POSSESSIVE_REPEAT":
-            return self._once([(_constants.MAX_REPEAT, value)], at, then)
+            return self._once([("MAX_REPEAT", value)], at, then)
         if name == "ATOMIC_GROUP":
             return self._once(value, at, then)
         if name == "SUBPATTERN":

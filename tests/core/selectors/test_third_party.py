@@ -103,7 +103,7 @@ def test_a_bug_on_a_change_of_state_costs_the_message_that_asked_for_it(
 def test_one_that_can_not_be_made_is_a_problem_of_the_configuration(
     what: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = Conversation()
+    node = Conversation(allowed=[HOSTILE])
     monkeypatch.setattr(Hostile, "way", f"{what} in {where}")
     refused = node.body(type="init", msg_id=1, backends=["a:1"], algorithm=HOSTILE)
     assert refused["code"] == 12
