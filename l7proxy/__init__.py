@@ -29,4 +29,4 @@ if sys.version_info < (3, 11):  # noqa: UP036
     here = ".".join(map(str, sys.version_info[:3]))
     sys.exit("l7proxy needs Python 3.11 or later; this is " + here)
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

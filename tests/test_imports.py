@@ -24,9 +24,9 @@ HEIGHT = {"core": 0, "http1": 1, "envelope": 1, "files": 1, "upstreams": 2, "nod
 TOP = HEIGHT["commands"]
 
 CORE_HEIGHT = {
-    "callbacks": 0, "flags": 0, "random_streams": 0, "timers": 0, "exchange_state": 0, "http": 1,
-    "regex": 1, "config": 2, "affinity": 3, "policies": 3, "selectors": 3, "trust": 3, "pool": 4,
-    "routing": 4, "forwarded": 5, "exchange": 6, "proxy": 7, "trace": 7,
+    "callbacks": 0, "flags": 0, "mypyc": 0, "random_streams": 0, "timers": 0, "exchange_state": 0,
+    "http": 1, "regex": 1, "config": 2, "affinity": 3, "policies": 3, "selectors": 3, "trust": 3,
+    "pool": 4, "routing": 4, "forwarded": 5, "exchange": 6, "proxy": 7, "trace": 7,
 }  # fmt: skip
 """The rooms and files of the core: each may import, types aside, what is below it."""
 
@@ -40,8 +40,10 @@ IMPURE_CALLS = {"__import__", "eval", "exec", "input", "open", "print"}
 ALLOWED = {
     ("core/config/algorithms.py", "importlib"),
     ("core/selectors/registry.py", "importlib"),
+    ("core/mypyc.py", "mypy_extensions"),
 }
-"""A configuration may name a selector outside the package, whose module has to be imported."""
+"""A configuration may name a selector outside the package, whose module has to be imported; and the
+compiler knows its decorator by its package, which is imported for types alone."""
 OPTIONAL = {"msgspec", "uvloop"}
 """What may be there to be faster, and is imported only where it may be missing."""
 

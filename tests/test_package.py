@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from l7proxy import __version__
+from l7proxy.commands.version import version_line
 from tests.processes import PATIENCE, ROOT, run
 
 PACKAGE = ROOT / "l7proxy"
@@ -83,7 +84,8 @@ def test_the_version_of_the_wheel_is_the_one_that_is_printed(wheel: Path) -> Non
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"l7proxy-{__version__}.dist-info/METADATA").decode()
     assert f"\nVersion: {__version__}\n" in metadata
-    assert run("--version").out == f"l7proxy {__version__}\n"
+    assert run("--version").out == f"{version_line()}\n"
+    assert version_line().startswith(f"l7proxy {__version__} (")
 
 
 def unlisted(package: Path) -> list[str]:

@@ -8,6 +8,7 @@ A command is an entry in `COMMANDS` and the module of its name, which has the co
 - `traffic`: what `replay` and `diff` share
 - `console`: prints results and complaints, reads files, and has the exit statuses
 - `parser`: argparse, and the types of the options
+- `version`: what runs here, in a line
 
 Only what is about to run is imported, because a conversation of one message should be over in the
 time that argparse takes to load.

@@ -183,8 +183,8 @@ def _parser(commands: Mapping[str, str]) -> ArgumentParser:
     """Returns the parser of the node's arguments, whose defaults are those of `Options`."""
     from argparse import RawDescriptionHelpFormatter
 
-    from l7proxy import __version__
     from l7proxy.commands.parser import command_parser, positive_number, seconds
+    from l7proxy.commands.version import version_line
 
     parser = command_parser("", "A Layer 7 load balancer you can pipe JSON through.")
     parser.formatter_class = RawDescriptionHelpFormatter
@@ -237,5 +237,5 @@ def _parser(commands: Mapping[str, str]) -> ArgumentParser:
         help="a file, an environment variable or a selector (module:Class) that an init may name; "
         "may be given several times",
     )
-    parser.add_argument("--version", action="version", version=f"l7proxy {__version__}")
+    parser.add_argument("--version", action="version", version=version_line())
     return parser

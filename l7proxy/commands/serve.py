@@ -95,9 +95,11 @@ def _serve(parser: ArgumentParser, options: Namespace) -> int:
     listens = options.listen or config.server.listen
     if not listens:
         parser.error("give --listen, or server.listen in the configuration")
+    from l7proxy.commands.version import version_line
     from l7proxy.server.workers import serve
 
     log = PatientConsole().complain
+    log(version_line())
     try:
         return serve(
             config,

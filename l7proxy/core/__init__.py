@@ -18,7 +18,7 @@ From the top down, each importing only what is below it (types aside):
 - `config`: JSON to frozen, validated records
 - `http`: the protocol's facts, once
 - `regex`: whether a regular expression can take long
-- `flags`, `timers`, `random_streams`, `callbacks`: small things that all of these use
+- `flags`, `timers`, `random_streams`, `callbacks`, `mypyc`: small things that all of these use
 """
 
 from l7proxy.core.config import Config, ConfigError, config_from, parse_config

@@ -61,9 +61,6 @@ class Exchange(Forwarded):
       gives that attempt up; nothing may be reported of it after that.
     """
 
-    decision: Mapping[str, Any] | None = None
-    """Why it went as it did, where that was asked for; see `core.trace`."""
-
     __slots__ = (
         "_deadline",
         "_failure",
@@ -122,6 +119,11 @@ class Exchange(Forwarded):
         self._failure = NO_BACKEND
         self._has_failed = False
         self._kept: HttpResponse | None = None
+
+    @property
+    def decision(self) -> Mapping[str, Any] | None:
+        """Why it went as it did, where that was asked for; see `core.trace`."""
+        return None
 
     @property
     def set_cookie_header(self) -> str | None:

@@ -51,7 +51,7 @@ class Traced(Exchange):
         self._waits: list[Facts] = []
 
     @property
-    def decision(self) -> Facts:  # type: ignore[override]
+    def decision(self) -> Facts:
         """The decision and its reasons, in the order in which they came about, as JSON values."""
         made: Facts = {}
         if self.target is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from l7proxy.core.mypyc import mypyc_attr
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.policies.health_check import Probe
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Upstream:
     """Where the requests of a pool go."""
 

@@ -24,13 +24,16 @@ class Late(Upstream):
         exchange.started(now)
 
 
-class Buggy(Simulated):
-    """Has a bug in requests for /bug, and one in health checks."""
+class Buggy(Upstream):
+    """A simulated upstream with a bug in requests for /bug, and one in health checks."""
+
+    def __init__(self, pool: Pool, streams: RandomStreams) -> None:
+        self._simulated = Simulated(pool, streams)
 
     def start(self, exchange: Exchange, now: float) -> None:
         if exchange.forward_path == "/bug":
             raise ZeroDivisionError("a bug")
-        super().start(exchange, now)
+        self._simulated.start(exchange, now)
 
     def probe(self, probe: Probe, now: float) -> None:
         raise RuntimeError("a bug")

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import pytest
 
+from l7proxy.commands.version import version_line
 from tests.processes import MAIN, ROOT, run
 
 from .support import free_port
@@ -28,6 +29,7 @@ T = TypeVar("T")
 TIMEOUT = 60
 API = '{"backend_pools": {"api": {"backends": ["a:1"]}}}'
 SHOP = '{"backend_pools": {"shop": {"backends": ["a:1"]}}}'
+BUILD = f"{version_line()}\n".encode()
 SIMULATED = b"simulated pools, whose backends are not asked: api\n"
 WORKERS = [(), ("--workers", "2")]
 
@@ -201,7 +203,7 @@ def test_it_ends_well_when_it_is_told_to_while_it_starts(
         proxy.signal(signal.SIGTERM)
         gate.unlink()
         assert proxy.ends() == 0
-        assert proxy.said == [SIMULATED]
+        assert proxy.said == [BUILD, SIMULATED]
 
 
 @pytest.mark.parametrize("arguments", WORKERS)
@@ -326,7 +328,7 @@ def test_nothing_is_reloaded_by_one_that_is_ending(config: Path) -> None:
             proxy.signal(signal.SIGHUP)
             assert b"\r\nConnection: close\r\n" in client.recv(65536)
         assert proxy.ends() == 0
-        assert proxy.said == [SIMULATED]
+        assert proxy.said == [BUILD, SIMULATED]
 
 
 HURRIED = """
@@ -495,7 +497,7 @@ def test_pools_that_are_simulated_are_named_once(config: Path) -> None:
         proxy.ask("/web")
         proxy.signal(signal.SIGTERM)
         assert proxy.ends() == 0
-        assert proxy.said == [b"simulated pools, whose backends are not asked: web, shop\n"]
+        assert proxy.said == [BUILD, b"simulated pools, whose backends are not asked: web, shop\n"]
 
 
 def test_a_log_that_was_moved_away_is_opened_anew(config: Path) -> None:
@@ -579,4 +581,4 @@ def test_a_log_that_can_not_be_opened_is_said_once_at_the_start(
     with served(config, *arguments) as proxy:
         assert proxy.ends() == 2
         why = "/server/access_log/path: can't write to it: No such file or directory"
-        assert proxy.said == [f"{config}: {why}\n".encode()]
+        assert proxy.said == [BUILD, f"{config}: {why}\n".encode()]

@@ -52,9 +52,9 @@ PORT = (
 )
 """0 to 65535, in no more than five digits."""
 
-AUTHORITY = rf"{HOST}(?::{PORT}?)?"
+AUTHORITY: str = rf"{HOST}(?::{PORT}?)?"
 """`host`, `host:` or `host:port`."""
-AUTHORITY_WITH_PORT = rf"{HOST}:{PORT}"
+AUTHORITY_WITH_PORT: str = rf"{HOST}:{PORT}"
 
 _SIGNS = "!#$%&'*+.^_`|~"
 """The characters of a token that are no letter, digit or hyphen."""

@@ -47,17 +47,20 @@ class SlowStart(Policy):
     def reweigh(self, backend: Backend) -> None:
         """Puts the present share of a backend's own weight in force, after that was changed."""
         step, _ = self._climbing.get(backend, (STEPS, None))
-        share = 1 if step == STEPS else step / STEPS
-        self._pool.weigh(backend, backend.full_weight * share)
+        self._weigh(backend, step)
 
     def _climb(self, backend: Backend, step: int, now: float) -> None:
         if step == STEPS:
             self._climbing.pop(backend, None)
-            self._pool.weigh(backend, backend.full_weight)
+            self._weigh(backend, step)
         else:
             self._stay(backend, step, now + self._seconds / STEPS)
 
     def _stay(self, backend: Backend, step: int, until: float) -> None:
-        self._pool.weigh(backend, backend.full_weight * step / STEPS)
+        self._weigh(backend, step)
         timer = self._pool.timers.schedule(until, lambda due: self._climb(backend, step + 1, due))
         self._climbing[backend] = (step, timer)
+
+    def _weigh(self, backend: Backend, step: int) -> None:
+        weight = backend.full_weight
+        self._pool.weigh(backend, weight if step == STEPS else weight * step / STEPS)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config import BackendConfig
 
+    Weight = int | float
+    """A weight that is whole stays an `int`: exact, and shown as it was written."""
+
 
 class Backend:
     """One backend in a pool.
@@ -40,8 +43,8 @@ class Backend:
         self.name = name
         self.config = config
         self.address = config.address or name
-        self.weight: float = config.weight
-        self.full_weight: float = config.weight
+        self.weight: Weight = config.weight
+        self.full_weight: Weight = config.weight
         self.tier = config.tier
         self.in_flight = 0
         self.max_in_flight = config.max_connections

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from l7proxy.core.policies.circuit_breaker import Breaker
     from l7proxy.core.policies.health_check import HealthChecks, Probe
     from l7proxy.core.policies.slow_start import SlowStart
+    from l7proxy.core.pool.backend import Weight
     from l7proxy.core.pool.events import Event
     from l7proxy.core.pool.handover import HandoverObserver, Lineage
     from l7proxy.core.timers import Timers
@@ -348,7 +349,7 @@ class Pool:
         self.set_flag(backend, to_set, now)
         self.clear_flag(backend, to_clear, now)
 
-    def set_weight(self, backend: Backend, weight: float) -> None:
+    def set_weight(self, backend: Backend, weight: Weight) -> None:
         """Changes a backend's weight for good; one that is starting slowly goes on doing so.
 
         Raises ValueError, and changes nothing, where the selector can't work with it.
@@ -360,7 +361,7 @@ class Pool:
         else:
             self._slow_start.reweigh(backend)
 
-    def weigh(self, backend: Backend, weight: float) -> None:
+    def weigh(self, backend: Backend, weight: Weight) -> None:
         """Puts another weight in force."""
         backend.weight = weight
         if backend.eligible:

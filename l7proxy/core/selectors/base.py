@@ -14,6 +14,7 @@ from bisect import bisect_left, insort
 from l7proxy.core.config.algorithms import NoOptions
 from l7proxy.core.config.problems import ConfigError, Problems
 from l7proxy.core.flags import REMOVED
+from l7proxy.core.mypyc import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
     from l7proxy.core.config.record import Record
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
     Sample = TypeVar("Sample")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Selector:
     """Picks one of a pool's eligible backends.
 
@@ -72,13 +74,13 @@ class Selector:
             if backend.eligible:
                 self.joined(backend)
 
-    def check_weights(self, weights: Iterable[float]) -> None:
+    def check_weights(self, weights: Iterable[Weight]) -> None:
         """Raises ValueError, with a text for people, where it can't work with such weights.
 
         The weights are those of all backends of the pool. It is asked before anything is changed.
         """
 
-    def check_weight(self, weight: float, instead_of: Backend | None = None) -> None:
+    def check_weight(self, weight: Weight, instead_of: Backend | None = None) -> None:
         """Raises ValueError where it can't work with one more backend of that weight.
 
         Or it is that of a backend `instead_of` the one that it has. It is asked directly before the

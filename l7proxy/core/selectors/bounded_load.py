@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 
 class BoundedLoad(RingHash):
@@ -32,7 +32,7 @@ class BoundedLoad(RingHash):
         super().prepare()
         self._in_flight = 0
         """Requests on all eligible backends together."""
-        self._weights: dict[Backend, float] = {}
+        self._weights: dict[Backend, Weight] = {}
         self._weight = 0.0
         """The weight of all eligible backends together."""
 
@@ -76,7 +76,7 @@ class BoundedLoad(RingHash):
             "room": {b.name: room * b.weight / self._weight for b in self.eligible},
         }
 
-    def _weigh(self, backend: Backend, weight: float) -> None:
+    def _weigh(self, backend: Backend, weight: Weight) -> None:
         self._weight += weight - self._weights.pop(backend, 0)
         if weight:
             self._weights[backend] = weight
@@ -87,7 +87,7 @@ class _Full:
 
     __slots__ = ("_room", "_weight")
 
-    def __init__(self, room: float, weight: float) -> None:
+    def __init__(self, room: float, weight: Weight) -> None:
         self._room = room
         self._weight = weight
 

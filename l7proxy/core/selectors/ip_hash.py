@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 _MODULUS = 6271
 _TRIES = 21
@@ -41,7 +41,7 @@ class IpHash(Selector):
     def prepare(self) -> None:
         self._rotation = SmoothRotation()
         self._owners: list[Backend] = []
-        self._weights: dict[Backend, float] = {}
+        self._weights: dict[Backend, Weight] = {}
         self._outdated = True
 
     def pick(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 
 class LeastConnections(Selector):
@@ -27,7 +27,7 @@ class LeastConnections(Selector):
     rule = "the fewest in flight for the weight; of equals, smooth weighted round robin decides"
 
     def prepare(self) -> None:
-        self._currents: dict[Backend, float] = {}
+        self._currents: dict[Backend, Weight] = {}
         self._rotations: dict[float, SmoothRotation] = {}
         self._loads: list[float] = []
         """A heap of the loads that have a rotation; the least is on top."""

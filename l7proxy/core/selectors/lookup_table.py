@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 _LOOKS = 128
 """Slots looked at before a rendezvous among the eligible decides. So many in a row that are not
@@ -46,11 +46,11 @@ class LookupTable(Selector):
         """The number of each slot among those of its owner."""
         self._open: dict[Backend, int] = {}
         """The number of each backend's open slots: those that have a lower number are open."""
-        self._built_for: Mapping[Backend, float] = {}
+        self._built_for: Mapping[Backend, Weight] = {}
         """The weights for which the table was built."""
         self._rebuild()
 
-    def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
+    def build(self, weights: Mapping[Backend, Weight]) -> tuple[Sequence[Backend], Sequence[int]]:
         """Returns each slot's owner, and which of its owner's slots it is, counted from 0."""
         raise NotImplementedError
 

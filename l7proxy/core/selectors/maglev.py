@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 
 class Maglev(LookupTable):
@@ -32,7 +32,7 @@ class Maglev(LookupTable):
     options = MaglevOptions
     rule = "the owner of the key's place in the table; where it can't be used, of the next place"
 
-    def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
+    def build(self, weights: Mapping[Backend, Weight]) -> tuple[Sequence[Backend], Sequence[int]]:
         size = self.settings.table_size
         hashes = {
             backend: hash64(name.encode("utf-8", "surrogatepass"))
@@ -83,7 +83,7 @@ class Maglev(LookupTable):
         }
 
 
-def _turns(weights: Sequence[float]) -> Iterator[int]:
+def _turns(weights: Sequence[Weight]) -> Iterator[int]:
     """Yields, without end, the index of the backend that gets the next slot.
 
     The heaviest gets one in every round, others in as many rounds as their weight allows.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 
 class Scores:
@@ -58,7 +58,7 @@ class Scores:
         return _score(key, self._seeds[backend], backend.weight)
 
 
-def _score(key: int, seed: int, weight: float) -> float:
+def _score(key: int, seed: int, weight: Weight) -> float:
     # With u spread evenly over (0, 1), -log(u) / weight is least for a backend with a probability
     # in proportion to its weight.
     return -log((mix(key ^ seed) + 1) * 2.0**-64) / weight

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from l7proxy.core.http.messages import HttpRequest
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 _MOST_POINTS = 10_000_000
 """More would take half a minute and a gigabyte to sort."""
@@ -32,10 +32,10 @@ class RingHash(LookupTable):
     options = RingOptions
     rule = "the next point on the ring whose backend can be used"
 
-    def check_weights(self, weights: Iterable[float]) -> None:
+    def check_weights(self, weights: Iterable[Weight]) -> None:
         self._allow(sum(map(self._points, weights)))
 
-    def check_weight(self, weight: float, instead_of: Backend | None = None) -> None:
+    def check_weight(self, weight: Weight, instead_of: Backend | None = None) -> None:
         # To ask all of them each time takes time by the square of how many are added.
         gone = 0 if instead_of is None else self._points(instead_of.full_weight)
         self._allow(self._allowed + self._points(weight) - gone)
@@ -52,7 +52,7 @@ class RingHash(LookupTable):
         self._allowed = points
         """The points of all backends that were not removed, eligible or not."""
 
-    def build(self, weights: Mapping[Backend, float]) -> tuple[Sequence[Backend], Sequence[int]]:
+    def build(self, weights: Mapping[Backend, Weight]) -> tuple[Sequence[Backend], Sequence[int]]:
         points: list[int] = []
         owners: list[Backend] = []
         numbers = array("I")
@@ -85,7 +85,7 @@ class RingHash(LookupTable):
             "points": {b.name: self.slots_of(b) for b in self.eligible},
         }
 
-    def _points(self, weight: float) -> int:
+    def _points(self, weight: Weight) -> int:
         points: int = self.settings.points
         return max(1, round(weight * points))
 

@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from l7proxy.core.pool.backend import Backend
+    from l7proxy.core.pool.backend import Backend, Weight
 
 _LONGEST_PERIOD = 1 << 16
 _REPEATED = 256
@@ -46,15 +46,15 @@ class SmoothRotation:
     they return. Rotations whose members move between them share it.
     """
 
-    def __init__(self, currents: dict[Backend, float] | None = None) -> None:
+    def __init__(self, currents: dict[Backend, Weight] | None = None) -> None:
         self._currents = {} if currents is None else currents
-        self._members: dict[Backend, tuple[float, float]] = {}
+        self._members: dict[Backend, tuple[Weight, Weight]] = {}
         """The weight of each member, and its intercept: the current weight that it had, or would
         have had, at step 0."""
-        self._heaps: dict[float, list[tuple[float, int, Backend]]] = {}
+        self._heaps: dict[Weight, list[tuple[Weight, int, Backend]]] = {}
         self._tournament = KineticTournament()
         # Whole weights have a whole sum, exact and shown as it is written.
-        self._sum: int | float = 0
+        self._sum: Weight = 0
         self._steps = 0
         self._record: list[Backend] = []
         self._look_at = _QUIET
@@ -74,9 +74,9 @@ class SmoothRotation:
         intercept = self._currents.pop(backend, 0) - weight * self._steps
         self._members[backend] = (weight, intercept)
         self._sum += weight
-        heap, entry = self._heaps.setdefault(weight, []), (-intercept, backend.index, backend)
-        heappush(heap, entry)
-        if heap[0] is entry:
+        heap = self._heaps.setdefault(weight, [])
+        heappush(heap, (-intercept, backend.index, backend))
+        if heap[0][2] is backend:
             self._tournament.put(weight, intercept, backend.index, self._steps)
         if len(heap) > 2 * len(self._members) + 16:
             self._sweep(heap, weight)
@@ -100,7 +100,7 @@ class SmoothRotation:
             return self._step_without(avoid)
         return next(self._upcoming, None) or self._next()
 
-    def current_weights(self) -> dict[Backend, float]:
+    def current_weights(self) -> dict[Backend, Weight]:
         """Returns each member's current weight after the last pick that was handed out."""
         seen = self._seen()
         steps, turns = self._steps + len(seen), _turns(seen)
@@ -138,14 +138,14 @@ class SmoothRotation:
         self._lower(backend, self._sum)
         return backend
 
-    def _lower(self, backend: Backend, by: float) -> None:
+    def _lower(self, backend: Backend, by: Weight) -> None:
         weight, intercept = self._members[backend]
         intercept -= by
         self._members[backend] = (weight, intercept)
         heappush(self._heaps[weight], (-intercept, backend.index, backend))
         self._new_first(weight)
 
-    def _new_first(self, weight: float) -> None:
+    def _new_first(self, weight: Weight) -> None:
         """Brings a valid entry to the top of the heap, and into the tournament."""
         heap, members = self._heaps[weight], self._members
         while heap and members.get(heap[0][2]) != (weight, -heap[0][0]):
@@ -156,7 +156,7 @@ class SmoothRotation:
             del self._heaps[weight]
             self._tournament.remove(weight, self._steps)
 
-    def _sweep(self, heap: list[tuple[float, int, Backend]], weight: float) -> None:
+    def _sweep(self, heap: list[tuple[Weight, int, Backend]], weight: Weight) -> None:
         """Removes the entries that are no longer valid; the one on top is, and stays there."""
         members = self._members
         heap[:] = {entry for entry in heap if members.get(entry[2]) == (weight, -entry[0])}

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from l7proxy.http1 import encode_chunk, last_chunk
 from l7proxy.upstreams.http.headers import untouched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
 
     from l7proxy.core.routing import Route
     from l7proxy.upstreams.http.downstream import Flow, Piece
 
-    class BodySink(Protocol):
-        """Takes a body's bytes, framed."""
 
-        def body_data(self, pieces: Sequence[Piece]) -> None: ...
-        def body_end(self) -> None: ...
+class BodySink(Protocol):
+    """Takes a body's bytes, framed."""
+
+    def body_data(self, pieces: Sequence[Piece]) -> None: ...
+    def body_end(self) -> None: ...
 
 
 class RequestBody:

@@ -1,0 +1,16 @@
+"""What runs here: the version, the build, and the Python under it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from l7proxy import __version__
+from l7proxy.core import exchange
+
+
+def version_line() -> str:
+    """Returns one line such as `l7proxy 1.1.0 (compiled, CPython 3.11)`."""
+    build = "pure" if (exchange.__file__ or "").endswith(".py") else "compiled"
+    python = f"{platform.python_implementation()} {sys.version_info.major}.{sys.version_info.minor}"
+    return f"l7proxy {__version__} ({build}, {python})"
