@@ -11,6 +11,11 @@ from l7proxy.core import exchange
 
 def version_line() -> str:
     """Returns one line such as `l7proxy 1.1.0 (compiled, CPython 3.11)`."""
-    build = "pure" if (exchange.__file__ or "").endswith(".py") else "compiled"
+    build = "compiled" if is_compiled() else "pure"
     python = f"{platform.python_implementation()} {sys.version_info.major}.{sys.version_info.minor}"
     return f"l7proxy {__version__} ({build}, {python})"
+
+
+def is_compiled() -> bool:
+    """Returns whether the hot paths run compiled."""
+    return not (exchange.__file__ or "").endswith(".py")

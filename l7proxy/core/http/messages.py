@@ -24,12 +24,16 @@ class Headers:
         self._pairs = list(pairs)
         self._index: dict[str, list[str]] | None = None
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Returns the name and the value of each line, in order."""
+        return self._pairs
+
     def all(self, name: str) -> list[str]:
         """Returns every value of the field, in order; `name` is in lower case."""
         index = self._index
         if index is None:
             index = self._index = {}
-            for key, value in self._pairs:
+            for key, value in self.lines():
                 index.setdefault(key.lower(), []).append(value)
         return index.get(name, [])
 
@@ -41,10 +45,10 @@ class Headers:
         return values[0] if len(values) == 1 else ", ".join(values)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._pairs)
+        return iter(self.lines())
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self.lines())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and list(self) == list(other)
@@ -72,10 +76,8 @@ class ObjectHeaders(WellFormedHeaders):
         self._fields = fields
         self._index = None
 
-    def all(self, name: str) -> list[str]:
-        if self._index is None:
-            self._pairs = list(self._fields.items())
-        return super().all(name)
+    def lines(self) -> list[tuple[str, str]]:
+        return list(self._fields.items())
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._fields.items())

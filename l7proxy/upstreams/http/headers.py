@@ -43,14 +43,15 @@ def with_session(head: ResponseHead, exchange: Exchange) -> ResponseHead:
 class WireHeaders(WellFormedHeaders):
     """The core's view of a valid block. Most requests and responses never decode theirs."""
 
-    __slots__ = ("_block",)
+    __slots__ = ("_block", "_lines")
 
     def __init__(self, block: bytes) -> None:
         self._block = block
         self._index = None
+        self._lines: list[tuple[str, str]] | None = None
 
-    def __getattr__(self, name: str) -> list[tuple[str, str]]:
-        if name != "_pairs":
-            raise AttributeError(name)
-        self._pairs = text_fields(self._block)
-        return self._pairs
+    def lines(self) -> list[tuple[str, str]]:
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = text_fields(self._block)
+        return lines
