@@ -6,11 +6,12 @@ What must hold of each is here too: `request_faults` and `response_faults`.
 
 from __future__ import annotations
 
-import functools
+import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
 import h11
+import pytest
 
 from l7proxy.core.config import config_from
 from l7proxy.core.http.local_reply import Refused
@@ -22,20 +23,17 @@ from l7proxy.server.connection import ClientConnection
 from l7proxy.server.listener import Listener
 from l7proxy.server.service import Service
 from l7proxy.upstreams.http import ConnectionPools
-from l7proxy.upstreams.http.connection import BackendConnection
 from tests.http1.corpus import Accepted, BadGateway, Tunnel
 from tests.http1.peers import Answer, Message, UnreadableError, read_answers_with_h11
 from tests.http1.support import bytewise, pass_on, read_requests, read_response, split
 
+from .openers import AtOnce
 from .support import OK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from l7proxy.core.config import Config
-    from l7proxy.core.exchange import Exchange
-    from l7proxy.upstreams.http.downstream import Downstream
-    from l7proxy.upstreams.http.pool import ConnectionPool
     from tests.http1.peers import Pairs
 
     Answers = Callable[[bytes], Iterable[bytes | None]]
@@ -147,6 +145,13 @@ class Wire:
         return (CLIENT, 1) if name == "peername" else None
 
 
+class Done:
+    """A task that has ended."""
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        callback(self)
+
+
 class InMemory:
     """The proxy, and its loop as far as it needs one."""
 
@@ -157,7 +162,7 @@ class InMemory:
         self._soon: list[Callable[[], object]] = []
         service = Service(config, random.Random(0), self, ConnectionPools(self))  # type: ignore[arg-type]
         for pool in service.connections:
-            pool.connect = functools.partial(self._connect, pool)  # type: ignore[method-assign]
+            pool.connector = AtOnce(pool.connector, self._connect)
         self.service = service
         self._listener = Listener(self, service)  # type: ignore[arg-type]
 
@@ -172,10 +177,14 @@ class InMemory:
     def call_soon(self, callback: Callable[[], object]) -> None:
         self._soon.append(callback)
 
-    def _connect(self, pool: ConnectionPool, exchange: Exchange, downstream: Downstream) -> None:
-        connection = BackendConnection(pool)
-        self._wires.append(Wire(connection, self._backend()))
-        connection.send(exchange, downstream, 0.0, pool.write_batcher.put)
+    def create_task(self, work: Coroutine[None, None, None]) -> Done:
+        """Carries out what waits for nothing, at once."""
+        with pytest.raises(StopIteration):
+            work.send(None)
+        return Done()
+
+    def _connect(self, protocol: asyncio.BaseProtocol) -> None:
+        self._wires.append(Wire(protocol, self._backend()))
 
     def converse(self, pieces: Iterable[bytes]) -> bytes:
         """What a client hears who says these pieces and then no more."""

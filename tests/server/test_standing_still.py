@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 from l7proxy.core import HttpRequest, Proxy, config_from
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.policies.health_check import Probe
 from l7proxy.server.clock import Clock
+from l7proxy.server.connection import ClientConnection
 from l7proxy.server.server import Server
 from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.dispatcher import Dispatcher
@@ -122,27 +122,32 @@ def test_who_really_does_not_answer_is_late_however_slow_the_process() -> None:
     assert exchange.response is not None and exchange.response.status == 504
 
 
-class Client:
-    """A client that has until second 5."""
+class Transport:
+    """A connection to a client, that notes when it is ended."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self.timer = SimpleNamespace(deadline=5.0)
-        self.told: list[float] = []
+        self.ended: list[float] = []
 
-    def overdue(self) -> None:
-        self.told.append(self._loop.now)
+    def write(self, data: bytes) -> None: ...
+
+    def abort(self) -> None:
+        self.ended.append(self._loop.now)
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("127.0.0.1", 1) if name == "peername" else None
 
 
 def test_no_client_is_overdue_before_it_has_been_heard() -> None:
     loop = Loop()
-    config = config_from({"backend_pools": {"p": {"backends": ["a:1"]}}})
+    timeouts = {"timeouts": {"head": 5}}
+    config = config_from({"backend_pools": {"p": {"backends": ["a:1"]}}, "server": timeouts})
     server = Server(config, Random(0), loop, print)  # type: ignore[arg-type]
-    client = Client(loop)
-    server.listener.connections.add(client)  # type: ignore[arg-type]
+    transport = Transport(loop)
+    ClientConnection(server.listener).connection_made(transport)  # type: ignore[arg-type]
     asyncio.run(server.start([]))
     loop.run(4.5)
     loop.stand_still(60.0)
-    assert client.told == []
+    assert transport.ended == []
     loop.run(61.0)
-    assert client.told == [61.0]
+    assert transport.ended == [61.0]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
 from l7proxy.server.client_timer import NEVER, NOTHING, READ
 from l7proxy.server.connection import BLOCKED, CLOSED, LINGERING, ClientConnection
 
+from .openers import AtOnce, Held
 from .support import (
     HALF_CLOSED,
     OK,
@@ -275,20 +275,14 @@ async def test_a_body_that_ends_while_a_connection_is_made_leaves_the_attempt_it
     retries = {"attempts": 1}
     async with serving(FakeBackend(silent), timeouts={"attempt": 0.05}, retries=retries) as proxy:
         (pool,) = proxy.server.service.connections
-        make, release = pool.open, asyncio.Event()
-
-        async def slowly(protocol: Any) -> Any:
-            await release.wait()
-            return await make(protocol)
-
-        pool.open = slowly  # type: ignore[method-assign]
+        pool.connector = held = Held(pool.connector)
         client = await proxy.connect()
         connection = await proxy.connection()
         await client.say(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
         await until(lambda: proxy.in_flight == 1)
         await client.say(b"abcd")
         await until(lambda: has_all(connection))
-        release.set()
+        held.released.set()
         assert (await client.response()).startswith(b"HTTP/1.1 504 ")
         assert proxy.in_flight == 0
 
@@ -370,12 +364,7 @@ async def test_a_first_write_that_is_too_much_for_the_backend_stops_the_client()
         connection = await proxy.connection()
         (pool,) = proxy.server.service.connections
 
-        async def open_full(protocol: Callable[[], P]) -> P:
-            made = protocol()
-            made.connection_made(Full(made))
-            return made
-
-        pool.open = open_full  # type: ignore[method-assign]
+        pool.connector = AtOnce(pool.connector, lambda made: made.connection_made(Full(made)))
         client.writer.write(b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
         client.writer.write(bytes(1_000_000))
         await until(lambda: any(c.stalled_since < NEVER for c in pool.connections))

@@ -16,6 +16,7 @@
 - `paced_reading`: when more is read of a body
 - `readable`: what has come on a connection and was not read yet
 - `probe`: health checks
+- `connector`: opens connections
 - `resolver`: names to addresses, believed for a while
 - `tls`: how https:// backends are checked
 """

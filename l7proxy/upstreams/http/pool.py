@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from l7proxy.core.config.address import split_address
 from l7proxy.core.config.policies import IDEMPOTENT
 from l7proxy.core.http.local_reply import CRASHED, EXHAUSTED, TIMED_OUT, UNREACHABLE
 from l7proxy.http1 import DEFAULT_LIMITS, BadResponse, Limits, ResponseParser
@@ -13,26 +12,24 @@ from l7proxy.http1.lenient import LenientResponseParser
 from l7proxy.upstreams.exhaustion import is_exhausted
 from l7proxy.upstreams.file_signature import stamp_of
 from l7proxy.upstreams.http.connection import BackendConnection
+from l7proxy.upstreams.http.connector import Connector
 from l7proxy.upstreams.http.fair_queue import FairQueue
 from l7proxy.upstreams.http.headers import host_field
 from l7proxy.upstreams.http.probe import ProbeConnection
-from l7proxy.upstreams.http.resolver import Lookups, Resolver
+from l7proxy.upstreams.http.resolver import Lookups
 from l7proxy.upstreams.http.write_batcher import WriteBatcher, put_at_once
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Coroutine
-    from ssl import SSLContext
-    from typing import TypeVar
 
     from l7proxy.core.config.http import HttpConfig
     from l7proxy.core.exchange import Exchange
     from l7proxy.core.policies.health_check import Probe
     from l7proxy.upstreams.file_signature import Stamp
+    from l7proxy.upstreams.http.connector import Opener
     from l7proxy.upstreams.http.downstream import Downstream
-    from l7proxy.upstreams.http.resolver import Ask
-
-    P = TypeVar("P", bound=asyncio.BaseProtocol)
+    from l7proxy.upstreams.http.resolver import Ask, Resolver
 
 
 _LINE = DEFAULT_LIMITS.line
@@ -139,20 +136,16 @@ class ConnectionPool:
         self.connecting: set[asyncio.Task[None]] = set()
         self._keep = config.max_idle if config.keep_alive else 0
         self._retired = False
-        host, port = split_address(address)
-        self._tls: SSLContext | None = None
+        self._is_encrypted = address.startswith("https://")
         self._trusts = _trusts(config)
-        self._server_name: str | None = None
-        if address.startswith("https://"):
-            from l7proxy.upstreams.http.tls import backend_context, name_asked_for
-
-            self._tls = backend_context(config.tls)
-            self._server_name = name_asked_for(config.tls.server_name or host)
         self.host = host_field(address)
         """What a backend is called in a Host of our own."""
-        self._path = host.removeprefix("unix:") if host.startswith("unix:") else None
-        port = port or (80 if self._tls is None else 443)
-        self.resolver = Resolver(pools.lookups, self.loop.time, host, port, config.resolve_interval)
+        self.connector: Opener = Connector(pools.loop, pools.lookups, address, config)
+
+    @property
+    def resolver(self) -> Resolver:
+        """What knows the addresses of the backend's name."""
+        return self.connector.resolver
 
     def serves(self, config: HttpConfig) -> bool:
         """Whether its connections are as these settings ask for, the file that they name included.
@@ -201,7 +194,7 @@ class ConnectionPool:
 
         Anybody on the way can cut off TCP: over TLS the backend has to say so (RFC 9112, 9.8).
         """
-        if self._tls is not None:
+        if self._is_encrypted:
             from l7proxy.upstreams.http.tls import said_goodbye
 
             if not said_goodbye(transport):
@@ -269,7 +262,7 @@ class ConnectionPool:
 
         async def run() -> None:
             try:
-                await self.open(lambda: connection)
+                await self.connector.open(lambda: connection)
             except OSError as error:
                 if is_exhausted(error):
                     # It says nothing about the backend: the next check may.
@@ -284,34 +277,6 @@ class ConnectionPool:
         self.connecting.add(task)
         task.add_done_callback(self.connecting.discard)
         return task
-
-    async def open(self, protocol: Callable[[], P]) -> P:
-        """Opens a connection for a new protocol. Raises OSError where that fails.
-
-        Of several addresses each has its share of the time, so that one that never answers leaves
-        some for the others.
-        """
-        if self._path is not None:
-            _, connection = await self.loop.create_unix_connection(protocol, self._path)
-            return connection
-        problem: OSError | None = None
-        addresses = await self.resolver.addresses()
-        for family, address in addresses:
-            try:
-                async with asyncio.timeout(self.config.connect_timeout / len(addresses)):
-                    _, connection = await self.loop.create_connection(
-                        protocol,
-                        address[0],
-                        address[1],
-                        family=family,
-                        ssl=self._tls,
-                        server_hostname=self._server_name,
-                    )
-            except OSError as error:
-                problem = error
-            else:
-                return connection
-        raise problem or OSError("the name has no address")
 
 
 def _trusts(config: HttpConfig) -> Stamp | None:
@@ -337,8 +302,7 @@ class _Connecting:
         connection = local_reply = None
         is_ours = False
         try:
-            async with asyncio.timeout(pool.config.connect_timeout):
-                connection = await pool.open(lambda: BackendConnection(pool))
+            connection = await pool.connector.open(lambda: BackendConnection(pool))
         except TimeoutError:
             local_reply = TIMED_OUT.with_detail("connecting")
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from l7proxy.core.callbacks import ignore
 from l7proxy.http1 import BadResponse, check_interims
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from l7proxy.core.policies.health_check import Probe
-    from l7proxy.upstreams.http.pool import ConnectionPool
+    from l7proxy.http1 import ResponseParser
+
+
+class Asking(Protocol):
+    """What a check needs of the pool of connections: what it asks, and how it tells the time."""
+
+    host: str
+    parser: ResponseParser
+    time: Callable[[], float]
 
 
 class ProbeConnection(asyncio.Protocol):
@@ -22,7 +30,7 @@ class ProbeConnection(asyncio.Protocol):
     A new connection each time: that the backend still accepts connections is part of being well.
     """
 
-    def __init__(self, pool: ConnectionPool, probe: Probe) -> None:
+    def __init__(self, pool: Asking, probe: Probe) -> None:
         self._pool = pool
         self._probe: Probe | None = probe
         self._pending = b""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
 
 from l7proxy.core.policies.health_check import Probe
+from l7proxy.upstreams.http.resolver import Resolver
 from tests.server.descriptors import none_left
+from tests.server.openers import Held
 from tests.server.support import OK, BackendTalk, FakeBackend, Running, conversation, serving, until
+
+from .names import NameServer
 
 
 def connections_to(proxy: Running) -> Any:
@@ -22,11 +25,7 @@ def connections_to(proxy: Running) -> Any:
 @conversation
 async def test_a_backend_that_takes_too_long_to_connect_to_is_a_504() -> None:
     async with serving("127.0.0.1:1", http={"connect_timeout": 0.01}) as proxy:
-
-        async def never(protocol: object) -> None:
-            await asyncio.get_running_loop().create_future()
-
-        connections_to(proxy).open = never
+        connections_to(proxy).connector.loop = Hole("127.0.0.1")
         answer = await (await proxy.connect()).get()
         assert answer.startswith(b"HTTP/1.1 504 ")
         assert answer.endswith(b"504 Gateway Timeout: the backend took too long\n")
@@ -153,25 +152,14 @@ class Hole:
             self.connecting -= 1
 
 
-class Names:
-    """A resolver that knows of one name."""
-
-    is_due = moved = False
-
-    def __init__(self, *hosts: str, port: int) -> None:
-        self._addresses = [(socket.AF_INET, (host, port)) for host in hosts]
-
-    async def addresses(self) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
-        return self._addresses
-
-
 @conversation
 async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     backend = FakeBackend()
     async with serving(backend, http={"connect_timeout": 0.2}) as proxy:
         pool = connections_to(proxy)
-        pool.loop = hole = Hole("192.0.2.1")
-        pool.resolver = Names("192.0.2.1", "127.0.0.1", port=backend.port)
+        pool.connector.loop = hole = Hole("192.0.2.1")
+        server = NameServer("192.0.2.1", "127.0.0.1")
+        pool.connector.resolver = Resolver(server.lookups, server.time, "shop", backend.port, 0)
         assert (await (await proxy.connect()).get()).endswith(b"ok")
         assert hole.connecting == 0
 
@@ -180,7 +168,7 @@ async def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
 async def test_a_check_that_is_given_up_stops_connecting() -> None:
     async with serving("127.0.0.1:1") as proxy:
         pool = connections_to(proxy)
-        pool.loop = hole = Hole("127.0.0.1")
+        pool.connector.loop = hole = Hole("127.0.0.1")
         core = proxy.server.service.proxy.pools["api"]
         probe = Probe(core, core.backends[0], "/", pool.time() + 60, lambda *outcome: None)
         pool.probe(probe, pool.time())
@@ -197,24 +185,17 @@ def test_a_connection_that_nobody_waits_for_any_more_may_fail_or_else_is_kept(fa
         backend = FakeBackend()
         async with serving(backend) as proxy:
             pool = connections_to(proxy)
-            make, release = pool.open, asyncio.Event()
-
-            async def slowly(protocol: object) -> Any:
-                await release.wait()
-                if fails:
-                    raise ConnectionRefusedError
-                return await make(protocol)
-
-            pool.open = slowly
+            make = pool.connector
+            pool.connector = held = Held(make, ConnectionRefusedError() if fails else None)
             client = await proxy.connect()
             await client.say(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
             await until(lambda: proxy.in_flight == 1)
             client.reset()
             await until(lambda: proxy.in_flight == 0)
-            release.set()
+            held.released.set()
             await until(lambda: not pool.connecting)
             assert len(pool.idle) == (not fails)
-            pool.open = make
+            pool.connector = make
             assert (await (await proxy.connect()).get()).endswith(b"ok")
         assert backend.accepted == 1
 

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections import Counter
 from threading import Event
 from typing import Any
 
@@ -17,42 +16,7 @@ from l7proxy.upstreams.http.resolver import Lookups, Resolver
 from tests.processes import ROOT
 from tests.server.support import OK, FakeBackend, conversation, serving, until
 
-INTERVAL = 30.0
-
-
-class NameServer:
-    """Says `hosts` for every name but the `silent` ones, for which it waits until `released`.
-
-    Its clock stands still until it is set.
-    """
-
-    def __init__(self, *hosts: str) -> None:
-        self.hosts = hosts
-        self.now = 1000.0
-        self.silent: set[str] = set()
-        self.released = Event()
-        self.questions: Counter[str] = Counter()
-        self.lookups = Lookups(asyncio.get_running_loop(), self.ask)
-
-    def time(self) -> float:
-        return self.now
-
-    def ask(self, host: str) -> list[tuple[socket.AddressFamily, str]]:
-        self.questions[host] += 1
-        if host in self.silent:
-            self.released.wait()
-        if not self.hosts:
-            raise socket.gaierror(socket.EAI_AGAIN, "the name server is down")
-        return [
-            (socket.AF_INET6 if ":" in found else socket.AF_INET, found) for found in self.hosts
-        ]
-
-    @property
-    def asked(self) -> int:
-        return self.questions.total()
-
-    def resolver(self, host: str = "shop.example", interval: float = INTERVAL) -> Resolver:
-        return Resolver(self.lookups, self.time, host, 8080, interval)
+from .names import INTERVAL, NameServer
 
 
 async def found(names: Resolver) -> list[Any]:
@@ -279,7 +243,9 @@ async def test_connections_in_use_follow_a_name_that_moves() -> None:
         (pool,) = proxy.server.service.connections
         client = await proxy.connect()
         server = NameServer("127.0.0.1")
-        pool.resolver = names = Resolver(server.lookups, server.time, "localhost", old.port, 0)
+        pool.connector.resolver = names = Resolver(
+            server.lookups, server.time, "localhost", old.port, 0
+        )
         await names.addresses()
         assert (await client.get()).endswith(b"ok")
         server.hosts = ("127.0.0.2",)
@@ -309,7 +275,9 @@ async def test_backends_whose_names_are_known_are_used_while_others_get_no_answe
     async with serving(f"http://shop.example:{backend.port}", http={"keep_alive": False}) as proxy:
         (pool,) = proxy.server.service.connections
         server = NameServer("127.0.0.1")
-        pool.resolver = Resolver(server.lookups, server.time, "shop.example", backend.port, 0)
+        pool.connector.resolver = Resolver(
+            server.lookups, server.time, "shop.example", backend.port, 0
+        )
         client = await proxy.connect()
         assert (await client.get()).endswith(b"ok")
         server.silent = {"shop.example"}
