@@ -37,7 +37,7 @@ CONTENT_IN_CONNECT = "a CONNECT request with a body; what follows it belongs to 
 MET = "100-continue"
 """The only expectation that can be met, in lower case (RFC 9110, 10.1.1)."""
 
-AT_MOST_ONCE = frozenset(
+AT_MOST_ONCE: frozenset[str] = frozenset(
     (
         "authorization",
         "content-range",
