@@ -64,7 +64,8 @@ class WellFormedHeaders(Headers):
 
     __slots__ = ()
 
-    well_formed = checked = True
+    well_formed = True
+    checked = True
 
 
 class ObjectHeaders(WellFormedHeaders):

@@ -6,20 +6,10 @@ turn with what is behind the first few, so that nobody else waits for all of the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from typing import Protocol
-
-    class Waiting(Protocol):
-        """Has more to do than it may do at once."""
-
-        def go_on(self) -> bool:
-            """Takes the next step, and waits again where that was not the last.
-
-            False where the step has begun what takes its time only later in the turn.
-            """
 
 
 LARGE_READ = 128 * 1024
@@ -27,6 +17,16 @@ LARGE_READ = 128 * 1024
 uvloop up to 32 times in a turn."""
 SHARE = 0.0005
 """Seconds of a turn of the loop that all who wait have together, but for one step at least."""
+
+
+class Waiting(Protocol):
+    """Has more to do than it may do at once."""
+
+    def go_on(self) -> bool:
+        """Takes the next step, and waits again where that was not the last.
+
+        False where the step has begun what takes its time only later in the turn.
+        """
 
 
 class FairQueue:
