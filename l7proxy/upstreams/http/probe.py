@@ -13,15 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from l7proxy.core.policies.health_check import Probe
-    from l7proxy.http1 import ResponseParser
+    from l7proxy.http1 import ResponseHead
+
+
+class HeadReader(Protocol):
+    """Parses the heads of responses, as `ResponseParser` does."""
+
+    def parse(
+        self, data: bytes, start: int = 0, scanned: int = 0
+    ) -> tuple[ResponseHead, int] | None: ...
 
 
 class Asking(Protocol):
     """What a check needs of the pool of connections: what it asks, and how it tells the time."""
 
     host: str
-    parser: ResponseParser
     time: Callable[[], float]
+
+    @property
+    def parser(self) -> HeadReader: ...
 
 
 class ProbeConnection(asyncio.Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from l7proxy.commands.version import is_compiled
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.upstreams.http import BufferedUpstream, HttpUpstream
@@ -23,6 +24,11 @@ class Connections:
 
     def probe(self, probe: Any, now: float) -> None:
         self.dispatched.append(probe)
+
+
+pytestmark = pytest.mark.skipif(
+    is_compiled(), reason="nothing can be put in the place of compiled connections"
+)
 
 
 class Addresses:
