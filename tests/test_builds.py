@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 import hatch_build
 from benchmarks import traffic
 from l7proxy.commands.version import is_compiled
+from tests.builds import needs_compiled
 from tests.processes import MAIN, ROOT, run
-
-needs_compiled = pytest.mark.skipif(not is_compiled(), reason="this is the pure build")
 
 
 def backends(pool: str, *more: dict[str, object]) -> list[dict[str, object]]:

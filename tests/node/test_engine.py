@@ -11,10 +11,13 @@ from l7proxy.core import Headers, HttpRequest
 from l7proxy.core.config import ConfigError, config_from
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.policies.health_check import FEWEST_ROUNDS, MOST_CHECKS, Probe
+from l7proxy.core.pool.pool import Pool
 from l7proxy.core.proxy import Proxy
+from l7proxy.core.random_streams import RandomStreams
 from l7proxy.core.trace import Traced
 from l7proxy.envelope.errors import BadMember
 from l7proxy.node.engine import MOST_IN_VAIN, SIMULATED, Engine
+from l7proxy.upstreams.base import Upstream
 from l7proxy.upstreams.simulated import Simulated
 from tests.node.conversation import one_pool
 from tests.node.misbehaving import Buggy, Late
@@ -183,14 +186,20 @@ def test_something_due_sooner_than_all_before_is_told() -> None:
     assert "sooner" in shell.heard
 
 
-class Counted(Simulated):
-    """Counts the health checks, and says when they were."""
+class Counted(Upstream):
+    """A simulated upstream that counts the health checks, and says when they were."""
 
     checks: ClassVar[list[float]] = []
 
+    def __init__(self, pool: Pool, streams: RandomStreams) -> None:
+        self._simulated = Simulated(pool, streams)
+
+    def start(self, exchange: Exchange, now: float) -> None:
+        self._simulated.start(exchange, now)
+
     def probe(self, probe: Probe, now: float) -> None:
         self.checks.append(now)
-        super().probe(probe, now)
+        self._simulated.probe(probe, now)
 
 
 YEAR = 365 * 86400.0

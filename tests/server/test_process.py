@@ -20,6 +20,7 @@ from typing import TypeVar
 import pytest
 
 from l7proxy.commands.version import version_line
+from tests.builds import needs_pure
 from tests.processes import MAIN, ROOT, run
 
 from .support import free_port
@@ -183,6 +184,7 @@ def starting(config: Path, *arguments: str) -> Iterator[tuple[Served, Path]]:
         yield proxy, gate
 
 
+@needs_pure
 @pytest.mark.parametrize("arguments", WORKERS)
 def test_a_reload_asked_for_while_it_starts_is_not_lost(
     config: Path, arguments: tuple[str, ...]
@@ -195,6 +197,7 @@ def test_a_reload_asked_for_while_it_starts_is_not_lost(
         assert proxy.ask("/shop").startswith(b"HTTP/1.1 200 ")
 
 
+@needs_pure
 @pytest.mark.parametrize("arguments", WORKERS)
 def test_it_ends_well_when_it_is_told_to_while_it_starts(
     config: Path, arguments: tuple[str, ...]
@@ -342,6 +345,7 @@ sys.exit(status)
 """
 
 
+@needs_pure
 @pytest.mark.parametrize("arguments", WORKERS)
 def test_who_hurries_one_that_has_ended_does_not_make_it_fail(
     config: Path, arguments: tuple[str, ...]

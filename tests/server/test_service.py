@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from l7proxy.commands.version import is_compiled
 from l7proxy.core.config import config_from
 from l7proxy.core.exchange import Exchange
 from l7proxy.core.http.messages import HttpRequest, HttpResponse
 from l7proxy.core.proxy import Proxy
 from l7proxy.server.client_request import ClientRequest
 from l7proxy.upstreams.base import Upstream
+from tests.builds import needs_pure
 
 from .support import FakeBackend, conversation, held, pool_config, serving, until
 
@@ -113,7 +113,7 @@ async def test_a_bug_that_only_a_mirrored_copy_meets_is_told_on_stderr_alone(
     assert capsys.readouterr().err.endswith("ZeroDivisionError: a bug\n")
 
 
-@pytest.mark.skipif(is_compiled(), reason="nothing can be put in the place of compiled code")
+@needs_pure
 @conversation
 async def test_a_bug_met_on_a_new_connection_gets_500_as_well(
     monkeypatch: pytest.MonkeyPatch,

@@ -8,6 +8,7 @@ from typing import Any
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
 from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
+from tests.builds import needs_pure
 
 MANY = 2000
 """More than there can be calls within calls."""
@@ -42,6 +43,7 @@ def test_answers_whose_clients_ask_again_at_once_are_given_one_after_the_other()
     assert pool.requests == 0
 
 
+@needs_pure
 def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answer() -> None:
     pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"]}}
     routes = [{"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from l7proxy.core.mypyc import mypyc_attr
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +33,7 @@ class Policy:
         """
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class AttemptObserver(Policy):
     """A policy that hears of every attempt on a pool's backends, through the methods it overrides.
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from l7proxy.commands.version import is_compiled
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.upstreams.http import BufferedUpstream, HttpUpstream
+from tests.builds import needs_pure
 
 
 class Connections:
@@ -26,9 +26,7 @@ class Connections:
         self.dispatched.append(probe)
 
 
-pytestmark = pytest.mark.skipif(
-    is_compiled(), reason="nothing can be put in the place of compiled connections"
-)
+pytestmark = needs_pure
 
 
 class Addresses:
