@@ -28,14 +28,17 @@ ROOMS = ["core", "envelope", "http1", "node", "server", "upstreams"]
 INTERPRETED = [
     "core/config/*.py",
     "core/mypyc.py",
+    "core/regex/*.py",
     "core/selectors/registry.py",
+    "server/tls.py",
     "**/__init__.py",
 ]
 """Patterns of files in them that stay interpreted.
 
 The records of a configuration are made by a decorator from their annotations, which mypyc does not
-follow; the registry of selectors looks at classes as classes; and an `__init__.py` only says what
-its room is.
+follow; regular expressions are taken apart by Python's own parser, which has no types; the registry
+of selectors looks at classes as classes; contexts of TLS derive from one that is made by `__new__`;
+and an `__init__.py` only says what its room is.
 """
 
 

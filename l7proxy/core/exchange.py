@@ -1,10 +1,9 @@
 """The life of one request, as a state machine that every shell and every upstream drives.
 
-`exchange_state` has the picture.
-
-The shell reads `state` after each event it reports: in ATTEMPTING it has an attempt on `backend`
-to carry out, in ENDED it has an answer to deliver. What changes an exchange without its shell
-having reported anything (a deadline, a place that became free) puts it on `Proxy.ready`.
+`exchange_state` has the picture. The shell reads `state` after each event it reports: in
+ATTEMPTING it has an attempt on `backend` to carry out, in ENDED it has an answer to deliver. What
+changes an exchange without its shell having reported anything (a deadline, a place that became
+free) puts it on `Proxy.ready`.
 """
 
 from __future__ import annotations
@@ -240,9 +239,8 @@ class Exchange(Forwarded):
 
     def name_circuit(self) -> None:
         """Sets `circuit_state` whether or not it changed, where there is a circuit breaker."""
-        breaker = None if self.pool is None else self.pool.breaker
-        if breaker is not None and self.backend is not None:
-            self.circuit_state = breaker.state(self.backend)
+        if self.pool is not None and self.pool.breaker is not None and self.backend is not None:
+            self.circuit_state = self.pool.breaker.state(self.backend)
 
     # What the core decides.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     """
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Policy:
     """One policy of one pool."""
 
