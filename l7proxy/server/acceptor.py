@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sys
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
@@ -36,6 +37,12 @@ def raise_limit() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def most_descriptors() -> int:
+    """Returns how many descriptors this process may have; a very large number for any number."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit if limit > 0 else sys.maxsize
 
 
 class Acceptor:
@@ -65,8 +72,8 @@ class Acceptor:
         self._shutdown = shutdown
         self._beginning: set[asyncio.Task[None]] = set()
         """Connections that are not the protocol's yet."""
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._most = self._limit * _FOR_CLIENTS if self._limit > 0 else inf
+        self._limit = most_descriptors()
+        self._most = self._limit * _FOR_CLIENTS
         """Descriptors are the lowest free numbers: from this one on they are few."""
         self._short_at = -inf
         self._resuming: asyncio.TimerHandle | None = None

@@ -11,6 +11,7 @@ from l7proxy.core.exchange import MIRRORED
 from l7proxy.core.http.local_reply import CRASHED
 from l7proxy.core.proxy import Proxy
 from l7proxy.http1 import Limits, RequestParser
+from l7proxy.server.acceptor import most_descriptors
 from l7proxy.server.clock import Clock
 from l7proxy.server.forwarding import Forwarding
 from l7proxy.server.preflight import NO_ENVELOPES
@@ -81,7 +82,11 @@ class Service:
                 upstreams[name] = Simulated(pool, self.proxy.streams)
         self.write_batcher = pools.write_batcher
         self.fair_queue = pools.fair_queue
-        self.dispatcher = Dispatcher(self.proxy, upstreams, _deliver, _crash)
+        # Each copy may need a connection, and clients and their backends come first.
+        most_copies = max(1, most_descriptors() // 4)
+        self.dispatcher = Dispatcher(
+            self.proxy, upstreams, _deliver, _crash, most_copies=most_copies
+        )
         self.clock = Clock(loop, self.dispatcher)
 
     @property

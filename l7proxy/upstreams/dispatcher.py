@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from l7proxy.core.proxy import Proxy
     from l7proxy.upstreams.base import Upstream
 
+TOO_LARGE_TO_COPY = "requests whose bodies are too large to be kept are not mirrored"
+TOO_MANY_COPIES = "requests are not mirrored while too many copies wait for their answers"
+
 
 class Dispatcher:
     """Starts the attempts that exchanges ask for, and delivers those that have ended.
@@ -33,11 +36,17 @@ class Dispatcher:
         upstreams: Mapping[str, Upstream],
         deliver: Callable[[Exchange, float], None],
         crashed: Callable[[Exchange, Exception, float], None],
+        *,
+        most_copies: int | None = None,
     ) -> None:
+        """`most_copies` is how many copies for mirrors may be under way; None for any number."""
         self.proxy = proxy
         self.upstreams = upstreams
         self.deliver = deliver
         self._crashed = crashed
+        self._most_copies = most_copies
+        self._copies: set[Exchange] = set()
+        """Those for mirrors that are under way."""
         self._advance = self.advance
         self._decide = proxy.decide
         self._ready = proxy.ready
@@ -124,9 +133,13 @@ class Dispatcher:
         """
         assert exchange.mirror is not None
         if request is None:
-            exchange.mirror.miss_copy(now)
+            exchange.mirror.miss_copy(TOO_LARGE_TO_COPY, now)
+            return
+        if self._most_copies is not None and len(self._copies) >= self._most_copies:
+            exchange.mirror.miss_copy(TOO_MANY_COPIES, now)
             return
         copy = exchange.copy_with(request, now)
+        self._copies.add(copy)
         try:
             copy.select(exchange.mirror, now)
         except Exception as error:
@@ -143,10 +156,13 @@ class Dispatcher:
                 exchange.is_delivered = True
                 if exchange.owner is not MIRRORED:
                     self.deliver(exchange, now)
+                else:
+                    self._copies.discard(exchange)
         except Exception as error:
             self._give_up(exchange, error, now)
 
     def _give_up(self, exchange: Exchange, error: Exception, now: float) -> None:
         """Ends an exchange in which a bug was met; it costs no other request its place."""
         exchange.cancelled(now)
+        self._copies.discard(exchange)
         self._crashed(exchange, error, now)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 from l7proxy.core import Exchange, HttpRequest, Proxy, config_from
 from l7proxy.upstreams.dispatcher import Dispatcher
 from l7proxy.upstreams.simulated import Simulated
-from tests.builds import needs_pure
 
 MANY = 2000
 """More than there can be calls within calls."""
@@ -43,9 +41,9 @@ def test_answers_whose_clients_ask_again_at_once_are_given_one_after_the_other()
     assert pool.requests == 0
 
 
-@needs_pure
 def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answer() -> None:
-    pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"]}}
+    buggy = {"backends": ["b:1"], "algorithm": "tests.node.misbehaving:BuggySelector"}
+    pools = {"a": {"backends": ["a:1"]}, "b": buggy}
     routes = [{"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}]
     proxy = Proxy(config_from({"backend_pools": pools, "routes": routes}), Random(0))
     delivered: list[Exchange] = []
@@ -56,13 +54,39 @@ def test_a_bug_that_a_mirrored_copy_meets_while_it_seeks_a_backend_costs_no_answ
         lambda exchange, now: delivered.append(exchange),
         lambda exchange, error, now: crashed.append(error),
     )
-
-    def pick(request: Any, avoid: Any) -> None:
-        raise ZeroDivisionError("a bug")
-
-    proxy.pools["b"].selector.pick = pick  # type: ignore[method-assign, assignment]
-    dispatcher.open(HttpRequest("GET", "/"), None, 0.0)
+    dispatcher.open(HttpRequest("GET", "/bug"), None, 0.0)
     assert [str(error) for error in crashed] == ["a bug"]
     (answered,) = delivered
     assert answered.response is not None and answered.response.status == 200
     assert proxy.pools["b"].requests == 0
+
+
+def test_so_many_copies_are_under_way_and_no_more() -> None:
+    pools = {"a": {"backends": ["a:1"]}, "b": {"backends": ["b:1"], "simulate": {"latency": 5}}}
+    routes = [{"path_pattern": "/*", "backend_pool": "a", "mirror": "b"}]
+    log: list[str] = []
+    proxy = Proxy(
+        config_from({"backend_pools": pools, "routes": routes}),
+        Random(0),
+        log=lambda now, text: log.append(text),
+    )
+    delivered: list[Exchange] = []
+    dispatcher = Dispatcher(
+        proxy,
+        {name: Simulated(pool, proxy.streams) for name, pool in proxy.pools.items()},
+        lambda exchange, now: delivered.append(exchange),
+        lambda exchange, error, now: None,
+        most_copies=2,
+    )
+    mirror = proxy.pools["b"].backends[0]
+    for now in (0.0, 1.0, 2.0, 3.0):
+        dispatcher.open(HttpRequest("GET", "/"), None, now)
+    assert (mirror.in_flight, len(delivered)) == (2, 4)
+    assert [line for line in log if "mirrored" in line] == [
+        "pool b: requests are not mirrored while too many copies wait for their answers"
+    ]
+    dispatcher.run_until(5.0)
+    assert mirror.in_flight == 1
+    dispatcher.open(HttpRequest("GET", "/"), None, 5.0)
+    dispatcher.run_until(20.0)
+    assert (mirror.in_flight, mirror.total) == (0, 3)

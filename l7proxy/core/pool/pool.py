@@ -87,7 +87,8 @@ class Pool:
         self.breaker: Breaker | None = None
         self.health: HealthChecks | None = None
         self._slow_start: SlowStart | None = None
-        self._has_missed_copies = False
+        self._missed_copies: set[str] = set()
+        """Why requests were not mirrored here, as far as that was said."""
         self.on_flags_changed: Callable[[Backend, float], None] | None = None
         """Called for each backend whose health or administrative state has changed."""
         self.lineage: Lineage | None = None
@@ -209,11 +210,11 @@ class Pool:
         """Notes a change of state: only flips are logged, never single requests."""
         self._log(now, f"pool {self.name}: {text}")
 
-    def miss_copy(self, now: float) -> None:
-        """Notes, once, that a request can't be mirrored here: its body has passed."""
-        if not self._has_missed_copies:
-            self._has_missed_copies = True
-            self.log(now, "requests whose bodies are too large to be kept are not mirrored")
+    def miss_copy(self, why: str, now: float) -> None:
+        """Notes, once for each reason, that a request is not mirrored here."""
+        if why not in self._missed_copies:
+            self._missed_copies.add(why)
+            self.log(now, why)
 
     # Requests.
 
