@@ -99,7 +99,6 @@ def _serve(parser: ArgumentParser, options: Namespace) -> int:
     from l7proxy.server.workers import serve
 
     log = PatientConsole().complain
-    log(version_line())
     try:
         return serve(
             config,
@@ -110,6 +109,7 @@ def _serve(parser: ArgumentParser, options: Namespace) -> int:
             reread=lambda: _reread(name, log),
             watch=watch,
             secrets=read_secret,
+            greeting=version_line(),
         )
     except ConfigError as error:
         return refuse_config(name, error)

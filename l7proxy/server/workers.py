@@ -54,8 +54,11 @@ def serve(
     reread: Callable[[], Config | None],
     watch: FileWatch | None = None,
     secrets: Secrets | None = None,
+    greeting: str = "",
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains; returns the exit status.
+
+    `greeting` is logged where the configuration can be put to work.
 
     SIGHUP, or a change that `watch` finds, applies the configuration that `reread` returns. Raises
     `ConfigError` where the configuration can't be applied, OSError where an address can't be bound.
@@ -104,6 +107,8 @@ def serve(
     if watch is not None:
         watch.follow(files_of(config))
     check(config)
+    if greeting:
+        log(greeting)
     pools = config.backend_pools.items()
     simulated = [name for name, pool in pools if pool.upstream == "simulated"]
     if simulated:

@@ -11,6 +11,7 @@ from math import inf
 from random import Random
 from typing import Any
 
+from l7proxy.commands.version import is_compiled
 from l7proxy.core import HttpRequest, HttpResponse, Proxy, config_from
 from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange import Exchange
@@ -131,7 +132,9 @@ class World(Upstream):
             assert may, f"{backend} {backend.flags:b}"
             acquire(backend, now)
 
-        pool.acquire = acquire_only_the_eligible  # type: ignore[method-assign]
+        if not is_compiled():
+            # Nothing can be put in the place of compiled code.
+            pool.acquire = acquire_only_the_eligible  # type: ignore[method-assign]
 
     # The upstream.
 

@@ -585,4 +585,4 @@ def test_a_log_that_can_not_be_opened_is_said_once_at_the_start(
     with served(config, *arguments) as proxy:
         assert proxy.ends() == 2
         why = "/server/access_log/path: can't write to it: No such file or directory"
-        assert proxy.said == [BUILD, f"{config}: {why}\n".encode()]
+        assert proxy.said == [f"{config}: {why}\n".encode()]

@@ -13,6 +13,7 @@ from l7proxy.core.flags import ADMIN_FLAGS, FLAG_NAMES, FULL, HEALTH_FLAGS, REMO
 from l7proxy.core.pool.backend import Backend
 from l7proxy.core.pool.members import Members, TierCount
 from l7proxy.core.selectors.first import First
+from tests.builds import needs_pure
 
 THRESHOLDS = st.sampled_from((0, 0.3, 0.5, 1))
 
@@ -70,6 +71,7 @@ def test_the_lowest_tier_is_known_while_counts_come_and_go() -> None:
     assert (count.total, count.lowest()) == (2, 5)
 
 
+@needs_pure
 def test_a_backend_more_or_heavier_is_asked_about_alone_or_among_all() -> None:
     class Picky(First):
         def check_weights(self, weights: Iterable[float]) -> None:

@@ -12,6 +12,7 @@ from l7proxy.core.config.model import BackendConfig
 from l7proxy.core.exchange_state import ATTEMPTING, ENDED, QUEUED
 from l7proxy.core.http.local_reply import CONNECT_FAILED
 from l7proxy.core.pool.backend import Backend
+from tests.builds import needs_pure
 from tests.core.test_exchange import Story
 
 GOOD = HttpResponse(200)
@@ -98,6 +99,7 @@ def test_who_could_wait_for_one_of_its_tier_gets_none_of_the_next() -> None:
     assert (first.state, first.attempts) == (ENDED, 1)
 
 
+@needs_pure
 def test_a_selector_that_picks_what_is_no_backend_is_told_so() -> None:
     story = Story("a")
 
