@@ -425,7 +425,11 @@ def _(n: int) -> Run:
 
     def run() -> object:
         body = ChunkedBody()
-        return [body.feed(piece) for piece in pieces]
+        for piece in pieces:
+            end = 0
+            while end < len(piece):
+                _, end = body.feed(piece, end)
+        return body
 
     return run
 
