@@ -84,19 +84,19 @@ def said(main: Path, *words: str, to: bytes = b"") -> str:
 
 def conversation(seed: int, length: int, spoilt: float) -> bytes:
     """Traffic as people send it, with times, some of it explained and some of it no longer JSON."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     lines = []
     at = 0.0
     for line in traffic.lines("honest", length, seed):
         envelope = json.loads(line)
-        at += chance.random() / 10
+        at += rng.random() / 10
         envelope["at"] = round(at, 3)
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             envelope["body"]["explain"] = True
         line = json.dumps(envelope).encode()
-        if chance.random() < spoilt:
-            cut = chance.randrange(len(line))
-            line = line[:cut] + bytes((chance.randrange(256),)) + line[cut + 1 :]
+        if rng.random() < spoilt:
+            cut = rng.randrange(len(line))
+            line = line[:cut] + bytes((rng.randrange(256),)) + line[cut + 1 :]
         lines.append(line)
     lines.append(b'{"src": "c", "dest": "lb", "body": {"type": "status", "msg_id": 1}}')
     return b"\n".join(lines) + b"\n"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.growth import MOST, SHAPES
+from tests.builds import needs_pure
 
 SMALLER = 10
 LEAST = 4
@@ -45,6 +46,7 @@ def steps(run: Callable[[], object]) -> int:
     return count
 
 
+@needs_pure
 @pytest.mark.parametrize("name", SHAPES)
 def test_twice_the_input_takes_twice_the_steps(name: str) -> None:
     size = max(SHAPES[name].size // SMALLER, LEAST)

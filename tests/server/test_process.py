@@ -160,9 +160,12 @@ def test_a_changed_file_is_taken_up(config: Path, arguments: tuple[str, ...]) ->
 
 GATE = """
 import os, time
-from l7proxy.core.selectors.round_robin import RoundRobin
+from l7proxy.core.selectors import Selector
 
-class Gated(RoundRobin):
+class Gated(Selector):
+    def pick(self, request=None, avoid=()):
+        return self.eligible[0]
+
     def __init__(self, backends, options, random):
         super().__init__(backends, options, random)
         open({reached!r}, "w").close()
@@ -271,9 +274,12 @@ def poll_port(proxy: Served) -> int:
 
 SLOW = """
 import os, time
-from l7proxy.core.selectors.round_robin import RoundRobin
+from l7proxy.core.selectors import Selector
 
-class Slow(RoundRobin):
+class Slow(Selector):
+    def pick(self, request=None, avoid=()):
+        return self.eligible[0]
+
     def __init__(self, backends, options, random):
         super().__init__(backends, options, random)
         if os.getppid() != {test}:
@@ -413,9 +419,12 @@ def test_a_worker_that_does_not_end_when_it_is_told_to_is_killed(config: Path) -
 
 FLAKY = """
 import os
-from l7proxy.core.selectors.round_robin import RoundRobin
+from l7proxy.core.selectors import Selector
 
-class Flaky(RoundRobin):
+class Flaky(Selector):
+    def pick(self, request=None, avoid=()):
+        return self.eligible[0]
+
     def __init__(self, backends, options, random):
         super().__init__(backends, options, random)
         if os.getppid() != {test} and os.path.exists({broken!r}):

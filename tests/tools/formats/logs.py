@@ -98,6 +98,8 @@ HAR = {
     }
 }
 
+MEMBERS = ("body", "client_ip", "cookies", "headers", "method", "simulate", "target")
+
 
 def only(lines: list[str], **options: Any) -> tuple[float, HttpRequest]:
     """When the one request in these lines was made, in seconds since the first; and the request."""
@@ -114,7 +116,7 @@ def read(name: str, line: str, **details: Any) -> LoggedRequest:
 
 def members(request: HttpRequest) -> dict[str, Any]:
     """All that there is in the request, but for what is empty."""
-    found = {name: getattr(request, name) for name in HttpRequest.__slots__}
+    found = {name: getattr(request, name) for name in MEMBERS}
     found["headers"] = list(request.headers)
     return {name: value for name, value in found.items() if value}
 
