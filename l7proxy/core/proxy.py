@@ -177,8 +177,8 @@ class Proxy:
     def skip_between(self, now: float, until: float) -> None:
         """Leaves out most of the health checks in a long time in which no message comes."""
         for pool in self._checked:
-            if pool.health is not None:
-                pool.health.skip_between(now, until)
+            assert pool.health is not None
+            pool.health.skip_between(now, until)
 
     def stop(self) -> None:
         """Ends what goes on by itself; exchanges that are open go on to their end."""
