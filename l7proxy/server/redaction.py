@@ -12,6 +12,8 @@ import os
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from l7proxy.core.http.grammar import plain_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -39,12 +41,12 @@ class Redaction:
         self._keys = {_API_KEY}
         self._open_cookies: set[str] = set()
         if config is not None:
-            self._keys.update(map(_plain, _fields_of_keys(config)))
+            self._keys.update(map(plain_name, _fields_of_keys(config)))
             self._open_cookies.update(_cookies_without_secrets(config))
 
     def applied(self, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Returns the fields as they may be written down."""
-        return [(name, self._shown(_plain(name), value)) for name, value in fields]
+        return [(name, self._shown(plain_name(name), value)) for name, value in fields]
 
     def _shown(self, name: str, value: str) -> str:
         if name in _COOKIES:
@@ -65,11 +67,6 @@ def pseudonym(value: str) -> str:
     """Returns what is written down in place of a value."""
     digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8, key=_KEY)
     return f"redacted-{digest.hexdigest()}"
-
-
-def _plain(name: str) -> str:
-    """Returns a field's name in the one spelling that backends may take all others for."""
-    return name.lower().replace("_", "-")
 
 
 def _fields_of_keys(config: Config) -> Iterator[str]:

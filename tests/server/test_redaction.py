@@ -35,6 +35,7 @@ def shown(name: str, value: str, **config: Any) -> str:
         ("Set-Cookie", "a=secret", f"a={SECRET}"),
         ("X-API-Key", "secret", SECRET),
         ("x_api_key", "secret", SECRET),
+        ("X.Api.Key", "secret", SECRET),
         ("User-Agent", "secret", "secret"),
         ("X-Tenant", "secret", "secret"),
     ],
