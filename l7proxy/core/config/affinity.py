@@ -48,7 +48,7 @@ class StickyCookieConfig(Record):
     exactly_one = ("key_file", "key_env")
 
     def check(self, at: str, problems: Problems) -> None:
-        if (self.key_file is None) == (self.key_env is None):
+        if len(self.given(self.exactly_one)) != 1:
             problems.add(at, "give the key's place: either key_file or key_env")
         if self.same_site == "None" and not self.secure:
             problems.conflict(
@@ -82,5 +82,5 @@ class StickyConfig(Record):
     exactly_one = ("cookie", "learn")
 
     def check(self, at: str, problems: Problems) -> None:
-        if (self.cookie is None) == (self.learn is None):
+        if len(self.given(self.exactly_one)) != 1:
             problems.add(at, "give either cookie or learn")

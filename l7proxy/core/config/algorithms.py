@@ -35,8 +35,7 @@ class HashKeyConfig(Record):
     exactly_one = ("query", "header", "cookie")
 
     def check(self, at: str, problems: Problems) -> None:
-        given = [name for name in (self.query, self.header, self.cookie) if name is not None]
-        if len(given) != 1:
+        if len(self.given(self.exactly_one)) != 1:
             problems.add(at, "give one of query, header and cookie")
 
 

@@ -21,7 +21,7 @@ from l7proxy.core.config.spec import BAD, Bad, Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
     from l7proxy.core.config.problems import Problems
@@ -147,6 +147,10 @@ class Record:
     def unknown(cls, key: str) -> str:
         """Returns the problem with a key that the record does not have."""
         return f"unknown key{suggestion(key, cls.keys)}"
+
+    def given(self, keys: Iterable[str]) -> list[str]:
+        """Returns which of these fields, each with its key for a name, are not None."""
+        return [key for key in keys if getattr(self, key) is not None]
 
     def check(self, at: str, problems: Problems) -> None:
         """Adds the contradictions between this record's fields to `problems`.

@@ -144,7 +144,7 @@ class ValueMatchConfig(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         ways = self.exactly_one
-        if sum(getattr(self, way) is not None for way in ways) != 1:
+        if len(self.given(ways)) != 1:
             problems.add(at, f"give exactly one of {', '.join(ways)}")
 
 
@@ -187,7 +187,7 @@ class RewriteConfig(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         ways = self.at_most_one
-        if sum(getattr(self, way) is not None for way in ways) > 1:
+        if len(self.given(ways)) > 1:
             problems.add(at, f"give only one of {', '.join(ways)}")
         if self.regex is not None and self.substitution is None:
             problems.conflict(at, '"regex" needs a "substitution"')
@@ -292,7 +292,7 @@ class ActionsConfig(Record):
     exactly_one = ACTIONS
 
     def check(self, at: str, problems: Problems) -> None:
-        given = [key for key in ACTIONS if getattr(self, key) is not None]
+        given = self.given(ACTIONS)
         if not given:
             problems.add(at, f"what is to be done? give one of {', '.join(ACTIONS)}")
         elif len(given) > 1:
@@ -394,7 +394,7 @@ class RouteConfig(ActionsConfig):
     at_most_one = PATHS
 
     def check(self, at: str, problems: Problems) -> None:
-        given = [key for key in PATHS if getattr(self, key) is not None]
+        given = self.given(PATHS)
         if len(given) > 1:
             problems.add(at, f"give only one of {', '.join(given)}")
         super().check(at, problems)

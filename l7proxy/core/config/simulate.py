@@ -62,7 +62,7 @@ class LatencyConfig(Record):
 
     def check(self, at: str, problems: Problems) -> None:
         ways = self.exactly_one
-        if sum(getattr(self, way) is not None for way in ways) != 1:
+        if len(self.given(ways)) != 1:
             problems.add(at, f"give exactly one of {', '.join(ways)}")
         if self.uniform is not None and (
             len(self.uniform) != 2 or self.uniform[0] > self.uniform[1]
