@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from l7proxy.upstreams.http.fair_queue import SHARE, FairQueue
+
+from .turns import Loop
 
 STEP = SHARE / 4
 """Seconds that a step takes."""
 STEPS = 4
 """How many a turn has room for."""
-
-
-class Loop:
-    """An event loop that takes its turns when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.soon: list[Callable[[], object]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self.soon.append(callback)
-
-    def turn(self) -> None:
-        soon, self.soon = self.soon, []
-        for callback in soon:
-            callback()
 
 
 class Flood:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from l7proxy.upstreams.http.fair_queue import LARGE_READ, FairQueue
 from l7proxy.upstreams.http.paced_reading import TURN, PacedReading
 
+from .turns import Loop
 
-class Connection:
+
+class Connection(Loop):
     """A loop, a transport and a protocol in one."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._reads = True
         self.closing = False
         self.heard: list[bytes] = []
-        self._soon: list[Callable[[], object]] = []
         self.pace = PacedReading(self, FairQueue(self), self.heard.append)  # type: ignore[arg-type]
-
-    def time(self) -> float:
-        return 0.0
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self._soon.append(callback)
-
-    def turn(self) -> None:
-        soon, self._soon = self._soon, []
-        for callback in soon:
-            callback()
 
     def pause_reading(self) -> None:
         self._reads = False

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from l7proxy.upstreams.http.write_batcher import ALONE, FEW, WriteBatcher
 
-
-class Loop:
-    """An event loop that takes its turns when told to."""
-
-    def __init__(self) -> None:
-        self.soon: list[Callable[[], object]] = []
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self.soon.append(callback)
-
-    def turn(self) -> None:
-        soon, self.soon = self.soon, []
-        for callback in soon:
-            callback()
+from .turns import Loop
 
 
 def write_batcher() -> tuple[Loop, WriteBatcher, list[bytes]]:
