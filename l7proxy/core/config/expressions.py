@@ -10,14 +10,14 @@ import re
 
 from l7proxy.core.config.problems import Problems, pointer_to
 from l7proxy.core.config.spec import Mapped, Text
-from l7proxy.core.regex.uses import FULL, SEARCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from l7proxy.core.config.model import Config
-    from l7proxy.core.config.routes import ActionsConfig, RouteConfig
+    from l7proxy.core.config.routes import ActionsConfig
+    from l7proxy.core.config.server import ServerLimitsConfig
     from l7proxy.core.regex.danger import Danger
 
 LONGEST_LINE = 8 * 1024
@@ -50,52 +50,49 @@ def groups_of(regex: str) -> Collection[str]:
 
 def check_expressions(config: Config, at: str, problems: Problems) -> None:
     """Adds a problem for each expression that could take too long and is not allowed to."""
-    limits = config.server.limits
-    longest = max(limits.line, LONGEST_LINE)
+    for place, regex, kind in _expressions(config, at):
+        danger = _danger_in(regex, kind, config.server.limits)
+        if danger is not None:
+            problems.conflict(
+                place,
+                f'"{regex}" could hold up all requests: {danger.text} '
+                '("backtracking": "allowed" beside it lets it pass)',
+            )
+
+
+_PATH, _PART_OF_PATH, _VALUE = range(3)
+"""What an expression is for: a whole path, any part of one, a whole value."""
+
+
+def _expressions(config: Config, at: str) -> Iterator[tuple[str, str, int]]:
+    """Yields the place, the text and the kind of each expression that must not take long."""
     for index, route in enumerate(config.routes or ()):
         where = pointer_to(at, "routes", index)
         if route.path_regex is not None and route.backtracking != ALLOWED:
-            _check_path(route.path_regex, FULL, longest, pointer_to(where, "path_regex"), problems)
-        for place, regex in _value_expressions(route, where):
-            _check_value(regex, max(limits.head, LONGEST_HEAD), place, problems)
-        _check_rewrite(route, longest, where, problems)
+            yield pointer_to(where, "path_regex"), route.path_regex, _PATH
+        for key in ("headers", "query", "cookies"):
+            for name, match in (getattr(route, key) or {}).items():
+                if match.regex is not None and match.backtracking != ALLOWED:
+                    yield pointer_to(where, key, name, "regex"), match.regex, _VALUE
+        yield from _of_rewrite(route, where)
     if config.default is not None:
-        _check_rewrite(config.default, longest, pointer_to(at, "default"), problems)
+        yield from _of_rewrite(config.default, pointer_to(at, "default"))
 
 
-def _value_expressions(route: RouteConfig, at: str) -> Iterator[tuple[str, str]]:
-    """Yields the places of a route's expressions for values that must not take long, and them."""
-    for key in ("headers", "query", "cookies"):
-        for name, match in (getattr(route, key) or {}).items():
-            if match.regex is not None and match.backtracking != ALLOWED:
-                yield pointer_to(at, key, name, "regex"), match.regex
-
-
-def _check_rewrite(actions: ActionsConfig, longest: int, at: str, problems: Problems) -> None:
+def _of_rewrite(actions: ActionsConfig, at: str) -> Iterator[tuple[str, str, int]]:
     rewrite = actions.rewrite
     if rewrite is not None and rewrite.regex is not None and rewrite.backtracking != ALLOWED:
-        _check_path(rewrite.regex, SEARCH, longest, pointer_to(at, "rewrite", "regex"), problems)
+        yield pointer_to(at, "rewrite", "regex"), rewrite.regex, _PART_OF_PATH
 
 
-def _check_path(regex: str, use: str, longest: int, at: str, problems: Problems) -> None:
+def _danger_in(regex: str, kind: int, limits: ServerLimitsConfig) -> Danger | None:
     # Imported here because most configurations have no expressions.
-    from l7proxy.core.regex.automaton import PATH_CHARACTERS
+    from l7proxy.core.regex.automaton import ANY_CHARACTERS, PATH_CHARACTERS
     from l7proxy.core.regex.danger import find_danger
+    from l7proxy.core.regex.uses import FULL, SEARCH
 
-    _report(regex, find_danger(regex, use, 0, PATH_CHARACTERS, longest), at, problems)
-
-
-def _check_value(regex: str, longest: int, at: str, problems: Problems) -> None:
-    from l7proxy.core.regex.automaton import ANY_CHARACTERS
-    from l7proxy.core.regex.danger import find_danger
-
-    _report(regex, find_danger(regex, FULL, re.DOTALL, ANY_CHARACTERS, longest), at, problems)
-
-
-def _report(regex: str, danger: Danger | None, at: str, problems: Problems) -> None:
-    if danger is not None:
-        problems.conflict(
-            at,
-            f'"{regex}" could hold up all requests: {danger.text} '
-            '("backtracking": "allowed" beside it lets it pass)',
-        )
+    if kind == _VALUE:
+        longest = max(limits.head, LONGEST_HEAD)
+        return find_danger(regex, FULL, re.DOTALL, ANY_CHARACTERS, longest)
+    use = FULL if kind == _PATH else SEARCH
+    return find_danger(regex, use, 0, PATH_CHARACTERS, max(limits.line, LONGEST_LINE))
