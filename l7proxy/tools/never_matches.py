@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
+
+from l7proxy.core.regex.automaton import PATH_CHARACTERS
+from l7proxy.core.regex.text import parsed
 
 if TYPE_CHECKING:
     Item = tuple[Any, Any]
     """What the parser makes of a piece of an expression: its code, and what belongs to that."""
-
-IN_PATHS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("#?\\")
-"""The characters of a path in normal form."""
 
 _REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
 
@@ -28,7 +27,7 @@ def never_matches(regex: str, *, complete: bool) -> str | None:
     `complete` is whether it has to match all of the path, or a part.
     """
     flags = re.compile(regex).flags
-    items = list(parser.parse(regex))
+    items = list(parsed(regex, 0))
     character = _missing(items)
     if character is not None:
         return _why_missing(character)
@@ -59,7 +58,7 @@ def _missing(items: Iterable[Item]) -> str | None:
 
 def _missing_in(code: Any, of: Any) -> str | None:
     if code is codes.LITERAL:
-        return None if chr(of) in IN_PATHS else chr(of)
+        return None if chr(of) in PATH_CHARACTERS else chr(of)
     if code is codes.IN:
         return _missing_in_set(of)
     if code is codes.BRANCH:
@@ -87,7 +86,7 @@ def _missing_in_set(items: Iterable[Item]) -> str | None:
             # A class such as \w, or all but what is listed.
             return None
         for character in map(chr, characters):
-            if character in IN_PATHS:
+            if character in PATH_CHARACTERS:
                 return None
             found = found or character
     return found
